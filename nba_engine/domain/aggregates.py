@@ -1,0 +1,40 @@
+"""Declared aggregates over interactions: the specification. The algebra is in `algebra.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from nba_engine.domain.values import Value
+
+__all__ = ["AggregateKind", "AggregateSpec"]
+
+AggregateKind = Literal["count", "sum", "first", "last", "set", "decayed"]
+
+
+class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """``customer.<name>``, computed from interactions of ``types`` whose properties match ``where``.
+
+    - ``count``: number of interactions; ``sum``: of ``property`` (absent: ignored).
+    - ``first``/``last``: the time of the first/last one; with ``property`` the property's value then.
+    - ``set``: the distinct values of ``by`` (rules see a list); with ``within`` (seconds) only
+      those seen that recently; ``removed_by`` names interaction types that take an element out
+      (``remove_from_cart``, or ``purchase`` for a cart).
+    - ``decayed``: count (or sum of ``property``) halved every ``half_life`` seconds.
+    - ``by`` (not for ``set``): one value per value of that property (rules see a map). A property
+      holding a list counts for each element. ``sum`` and ``decayed`` accept ``property`` holding
+      a list too, aligned with ``by``'s list (a basket in one interaction).
+    """
+
+    name: str
+    kind: AggregateKind
+    types: tuple[str, ...]
+    where: Mapping[str, Value] = {}
+    by: str = ""
+    property: str = ""
+    half_life: float = 0.0
+    within: float = 0.0
+    removed_by: tuple[str, ...] = ()
+    sensitive: bool = False

@@ -1,0 +1,105 @@
+"""The state of one decision while it runs through the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from nba_engine.domain.candidates import Candidates
+from nba_engine.domain.catalog import CatalogView
+from nba_engine.domain.decision import DecisionRequest, PlacementRequest, Recommendation
+from nba_engine.domain.ledger import Answer, ReservationRequest
+from nba_engine.domain.profile import CustomerState
+from nba_engine.domain.values import Value, Values
+
+__all__ = ["Deciding", "Reads"]
+
+
+class Reads(Protocol):
+    """What a decision may ask of the store. A replay answers from the record instead."""
+
+    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None: ...
+    def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]: ...
+    def reserve(
+        self, requests: tuple[ReservationRequest, ...], *, now: float
+    ) -> tuple[Answer, ...]: ...
+
+
+class Deciding:
+    """What stages share about one decision; one thread at a time works on it.
+
+    ``customer`` is what rules and features see: attributes, aggregates as of ``now``, consents
+    (a list of granted ``purpose:channel``), ``customer_id`` and ``known``; a missing attribute
+    raises KeyError. ``now`` is seconds since the epoch. ``random`` is seeded with ``seed``, which
+    is logged, so that the decision can be replayed.
+    """
+
+    __slots__ = (
+        "_random",
+        "answers",
+        "candidates",
+        "catalog",
+        "context",
+        "customer",
+        "customer_id",
+        "deadline",
+        "decision_id",
+        "degraded",
+        "known",
+        "now",
+        "placements",
+        "prices",
+        "profile_bytes",
+        "reads",
+        "recommendations",
+        "request",
+        "seed",
+        "state",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        *,
+        decision_id: str,
+        request: DecisionRequest,
+        placements: tuple[PlacementRequest, ...],
+        candidates: Candidates,
+        catalog: CatalogView,
+        reads: Reads,
+        now: float,
+        seed: int,
+        deadline: float | None = None,
+    ) -> None:
+        self.decision_id = decision_id
+        self.request = request
+        self.placements = placements  # with the number of slots resolved
+        self.candidates = candidates
+        self.catalog = catalog
+        self.reads = reads
+        self.now = now
+        self.seed = seed
+        self.deadline = deadline  # on time.monotonic
+        self.context: dict[str, Value] = dict(request.context)
+        # set by the profile stage
+        self.state: CustomerState | None = None
+        self.profile_bytes = b""
+        self.customer: Values = {}
+        self.customer_id = ""
+        self.known = False
+        # filled on the way
+        self.usage: dict[str, int] = {}  # accounts as read, for the log
+        self.answers: list[Answer] = []  # what the ledger said, for the log
+        self.prices: dict[str, float] = {}
+        self.recommendations: list[Recommendation] = []
+        self.degraded: list[str] = []
+        self._random: np.random.Generator | None = None
+
+    @property
+    def random(self) -> np.random.Generator:
+        """The decision's own generator; made on first use."""
+        if self._random is None:
+            self._random = np.random.Generator(np.random.PCG64(self.seed))
+        return self._random

@@ -1,0 +1,144 @@
+"""Requests, decisions, and the record of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from nba_engine.domain.ledger import Answer
+from nba_engine.domain.rules import Change
+from nba_engine.domain.values import Value
+
+__all__ = [
+    "CandidateTrace",
+    "Decision",
+    "DecisionRecord",
+    "DecisionRequest",
+    "Explanation",
+    "PlacementRequest",
+    "Recommendation",
+    "StageCount",
+]
+
+
+class PlacementRequest(msgspec.Struct, frozen=True):
+    """A placement to fill; ``slots`` 0 means the placement's own number."""
+
+    placement: str
+    slots: int = 0
+
+
+class DecisionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel asks: for this customer, in these placements, in this context.
+
+    ``time`` and ``seed`` are only accepted on a store created as simulated. ``cart`` and other
+    real-time facts come in ``context`` (declared in the catalog).
+    """
+
+    identity: str
+    placements: tuple[PlacementRequest, ...]
+    context: dict[str, Value] = {}
+    request_id: str = ""
+    time: float | None = None
+    seed: int | None = None
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """One treatment for one placement. Money in the catalog's currency."""
+
+    recommendation_id: str
+    placement: str
+    position: int  # from 0 within the placement
+    action: str
+    treatment: str
+    channel: str
+    content: dict[str, str] = {}
+    score: float = 0.0  # money
+    propensity: float = 0.0
+    value: float = 0.0
+    cost: float = 0.0
+    lever: float = 1.0
+    weight: float = 1.0
+    selection_probability: float = 1.0
+    reason_codes: tuple[str, ...] = ()
+    expires: float | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one request. ``candidates`` = recommended + the sum of ``dropped``."""
+
+    decision_id: str
+    customer_id: str
+    known: bool
+    time: float
+    catalog_version: str
+    model_versions: dict[str, str]
+    recommendations: tuple[Recommendation, ...]
+    degraded: tuple[str, ...] = ()  # stages whose failure policy was applied
+    candidates: int = 0
+    dropped: dict[str, int] = {}  # "stage/reason" → candidates
+    stage_micros: dict[str, int] = {}  # wall time per stage
+
+
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is logged: enough to explain, replay and evaluate the decision (docs/decision-log.md).
+
+    Compact on purpose: what can be recomputed from these inputs is recomputed.
+    """
+
+    decision_id: str
+    request: DecisionRequest
+    customer_id: str
+    known: bool
+    profile: bytes  # the customer's state as read (msgpack), b"" when unknown
+    time: float
+    seed: int
+    catalog_version: str
+    model_versions: dict[str, str]
+    # candidates after eligibility: treatment indices (int32), request slots (uint8), and the
+    # float32 propensities of those that were scored, little-endian
+    candidates: bytes
+    slots: bytes
+    scored: bytes
+    propensities: bytes
+    total: int
+    dropped: dict[str, int]
+    usage: dict[str, int]  # accounts as read by contact_policy
+    answers: tuple[Answer, ...]  # what the ledger answered, in order
+    recommendations: tuple[Recommendation, ...]
+    prices: dict[str, float] = {}
+    degraded: tuple[str, ...] = ()
+    stage_micros: dict[str, int] = {}
+
+
+class StageCount(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the funnel: how many candidates a stage dropped for a reason."""
+
+    stage: str
+    reason: str
+    candidates: int
+
+
+class CandidateTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one candidate. ``stage`` is "" for a recommended one."""
+
+    treatment: str
+    action: str
+    placement: str
+    stage: str = ""
+    reason: str = ""
+    text: str = ""  # a sentence for people
+    changes: tuple[Change, ...] = ()  # applied together they bring it past that stage
+    columns: Mapping[str, float] = {}  # propensity, value, cost, weight, lever, score … if known
+    details: Mapping[str, Any] = {}
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a decision came out as it did."""
+
+    decision: Decision
+    funnel: tuple[StageCount, ...]
+    candidates: tuple[CandidateTrace, ...]
+    sentences: tuple[str, ...]

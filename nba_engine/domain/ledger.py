@@ -1,0 +1,48 @@
+"""The ledger's words: holds, reservations, answers. Amounts are whole units: contacts, or micros."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Answer", "Hold", "ReservationRequest", "Usage"]
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """One account a treatment draws on. ``account`` = limit id, scope values and window.
+
+    ``amount`` in whole units (contacts, or micros of money); ``ceiling`` is the limit's amount
+    in force at this moment, same units: a grant needs reserved + spent + amount ≤ ceiling.
+    """
+
+    account: str
+    limit: str
+    amount: int
+    ceiling: int
+
+
+class ReservationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """All holds of one recommendation: granted together or not at all."""
+
+    reservation_id: str  # equals the recommendation_id
+    decision_id: str
+    customer_id: str
+    holds: tuple[Hold, ...]
+    expires: float
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger's answer to one request. ``refused_by`` is the first limit without room."""
+
+    reservation_id: str
+    granted: bool
+    refused_by: str = ""
+    room: int = 0  # what was left of the refusing account, whole units
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account has reserved and spent, in whole units."""
+
+    account: str
+    limit: str
+    reserved: int
+    spent: int

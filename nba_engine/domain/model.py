@@ -1,0 +1,105 @@
+"""Models: what scores candidates, and the manifest that says what a model needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.domain.values import FloatArray, IntArray, Values
+
+__all__ = ["Feature", "Manifest", "ModelRuntime", "RunModel", "Scorer"]
+
+Transform = Literal["none", "log1p", "days_since", "equals", "table"]
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model input, declared so that serving and training compute the same number.
+
+    ``source``: ``customer.<name>``, ``context.<name>``, ``action.<attribute>``,
+    ``treatment.<attribute>`` (``treatment.cost``, ``treatment.channel`` too) or ``now``
+    (``now.hour``, ``now.weekday`` in the catalog's time zone).
+    ``key`` (``action.category``): ``source`` is a map of the customer, looked up by that value.
+    ``transform``: ``log1p``; ``days_since`` (of a time); ``equals`` (1.0 if it equals ``value``);
+    ``table``: Σ over the customer's list or map ``source`` of the complement table ``table``'s
+    strength from its elements to the action's ``key`` (EASE score).
+    ``default`` replaces a missing value, after the transform. ``minimum``/``maximum`` clip.
+    """
+
+    name: str
+    source: str
+    key: str = ""
+    transform: Transform = "none"
+    value: str | float | bool | None = None
+    table: str = ""
+    default: float = 0.0
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``manifest.toml`` of a model folder.
+
+    ``signature`` *row*: input (n, f) float32, one row per candidate, output (n,) or (n, 1);
+    *wide*: input (1, f), output (1, a) with one score per entry of ``outputs`` (action ids).
+    ``linear`` names a file with weights (f,), bias and calibration when the graph is logistic:
+    serving then precomputes the action half, after checking that it equals the graph.
+    """
+
+    name: str
+    version: str
+    signature: Literal["row", "wide"]
+    features: tuple[Feature, ...]
+    input: str = "features"
+    output: str = "propensity"
+    outputs: tuple[str, ...] = ()
+    linear: str = ""
+    format: str = "onnx"
+    file: str = "model.onnx"
+    probes: str = "probes.npz"  # recorded inputs and outputs: arrays "inputs", "outputs"
+    tolerance: float = 1e-5
+    trained_from: str = ""
+    trained_until: str = ""
+    label: str = ""
+    metrics: Mapping[str, float] = {}
+    data_hash: str = ""
+    catalog_hash: str = ""
+
+
+class RunModel(Protocol):
+    """A loaded model file. Thread-safe."""
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features (n, f) → output as the graph gives it."""
+
+
+class ModelRuntime(Protocol):
+    """Loads model files of one format (hook `nba_model_runtimes`)."""
+
+    def load(self, folder: Path, manifest: Manifest) -> RunModel:
+        """Load and check names, ranks, types. Raises `MistakesFound`."""
+
+
+class Scorer(Protocol):
+    """A model bound to a catalog: features of the surviving candidates → propensities."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def feature_names(self) -> Sequence[str]: ...
+    def propensities(
+        self, index: IntArray, customer: Values, context: Values, now: float
+    ) -> FloatArray:
+        """P(positive outcome) per candidate, (n,), NaN where the model has no finite answer.
+
+        Missing features take their declared defaults. Thread-safe.
+        """
+
+    def features(
+        self, index: IntArray, customer: Values, context: Values, now: float
+    ) -> NDArray[np.float32]:
+        """The assembled feature rows (n, f), for explanations and parity checks."""

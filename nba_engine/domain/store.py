@@ -1,0 +1,91 @@
+"""The store protocol: few verbs; a commit is atomic and durable before it is acknowledged.
+
+A store that cannot be read or written raises `Unavailable` (full disk: `Exhausted`); driver
+errors never get out. All methods are thread-safe and take a ``deadline`` where they wait
+(seconds on `time.monotonic`, None = the store's own bound).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from nba_engine.domain.decision import DecisionRecord
+from nba_engine.domain.interaction import Interaction, InteractionResult
+from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
+from nba_engine.domain.profile import Consent, CustomerState
+from nba_engine.domain.values import Value
+
+__all__ = ["DecisionLog", "Fold", "ProfileUpdate", "Store"]
+
+import msgspec
+
+# (state before, interactions in any order) → aggregate states after; pure
+Fold = Callable[[Mapping[str, object], Sequence[Interaction]], dict[str, object]]
+
+
+class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to one customer: attributes to set, names to remove, consents to set.
+
+    ``request_id`` makes the update idempotent; "" does not.
+    """
+
+    identity: str
+    attributes: dict[str, Value] = {}
+    remove: tuple[str, ...] = ()
+    consents: dict[str, Consent] = {}
+    request_id: str = ""
+
+
+class Store(Protocol):
+    """The durable state of the engine."""
+
+    @property
+    def simulated(self) -> bool:
+        """Created as simulated: requests may set the time (replays of the past)."""
+
+    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
+        """The customer behind an identity and its state as stored (for the log); None: unknown."""
+
+    def update(self, updates: Sequence[ProfileUpdate]) -> Sequence[CustomerState]:
+        """Create or change customers; one commit."""
+
+    def record(
+        self, interactions: Sequence[Interaction], fold: Fold, *, now: float
+    ) -> Sequence[InteractionResult]:
+        """Record interactions, fold them into aggregates, move reservations; one commit.
+
+        Idempotent by ``interaction_id``; an unknown identity becomes a new customer. Results are
+        in the order of the interactions.
+        """
+
+    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
+        """Reserved + spent per account, in whole units; accounts never used are absent."""
+
+    def reserve(self, requests: Sequence[ReservationRequest], *, now: float) -> Sequence[Answer]:
+        """Decide the requests in their order, each granted whole or refused; one commit.
+
+        Reservations that expired by ``now`` no longer count.
+        """
+
+    def usage_report(self, limit: str = "") -> Iterable[Usage]:
+        """Every account of a limit ("" = all), for reports and tests."""
+
+    def expire(self, *, now: float) -> int:
+        """End every reservation that is due; returns how many."""
+
+    def close(self) -> None:
+        """Finish what was accepted, then release files."""
+
+
+class DecisionLog(Protocol):
+    """The decision log: a file of its own, written behind the answer (≤ 100 ms loss window)."""
+
+    def append(self, record: DecisionRecord) -> None:
+        """Queue a record. Never blocks for the disk; raises `Exhausted` when the queue is full."""
+
+    def read(self, decision_id: str) -> DecisionRecord | None: ...
+    def flush(self) -> None:
+        """Return when everything appended so far is durable."""
+
+    def close(self) -> None: ...

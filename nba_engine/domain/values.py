@@ -1,0 +1,35 @@
+"""Plain values: what attributes, context and properties may hold; money; arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "MICROS",
+    "BoolArray",
+    "FloatArray",
+    "IntArray",
+    "Value",
+    "Values",
+    "to_micros",
+]
+
+# JSON-like: str | int | float | bool | list[str | float ...] | dict[str, ...]. Times are float
+# seconds since the epoch (UTC). null never gets in: it is dropped when profiles are normalized.
+Value: TypeAlias = Any
+Values: TypeAlias = Mapping[str, Value]
+
+BoolArray: TypeAlias = NDArray[np.bool_]
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.intp]
+
+MICROS = 1_000_000  # one unit of the catalog's currency
+
+
+def to_micros(amount: float) -> int:
+    """Money as whole micros of the catalog's currency (rounded to nearest)."""
+    return round(amount * MICROS)
