@@ -1,0 +1,70 @@
+# Two commands on a fresh machine (Python 3.11+ with pip and venv, make): `make demo`, `make test`.
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+BUILD := build
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types unit bench fresh lock protos format clean
+
+help: ## show what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Stale means: the lock or a pyproject.toml is newer than the stamp that was written last.
+$(VENV)/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "nba-engine needs Python 3.11 or newer; $$($(PYTHON) --version) is too old. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV) (once; a minute or two) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	@echo "Installing nba-engine and its plugins ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  -e . $(foreach plugin,$(PLUGINS),-e $(plugin))
+	@touch $@
+
+venv: $(VENV)/.installed ## build .venv when it is missing or stale
+
+demo: venv ## a real year of shopping, from the raw data to explained decisions (under five minutes)
+	@$(BIN)/nba demo --out $(BUILD)/demo
+
+test: venv lint types unit ## everything that must hold: lint, types, contracts, tests, coverage
+
+lint: venv ## ruff, import contracts, buf, drift of generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports --config pyproject.toml
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/generate_protos.py --check
+
+types: venv ## mypy --strict
+	@$(BIN)/mypy
+
+unit: venv ## pytest with branch coverage of nba_engine (at least 90 %)
+	@rm -f .coverage .coverage.*
+	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=90 --skip-covered
+
+bench: venv ## figures: rules, decisions against a bare gRPC echo, store, models (benchmarks/README.md)
+	@$(BIN)/python benchmarks/run.py
+
+fresh: ## clone into an empty folder and run both commands with only Python, make, git and coreutils
+	@sh scripts/fresh.sh
+
+lock: ## write requirements.lock anew (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  --all-extras --group build --group plugins --group dev pyproject.toml -o requirements.lock
+
+protos: venv ## generate nba_engine/_gen from proto/
+	@$(BIN)/python scripts/generate_protos.py
+
+format: venv ## ruff format and its safe fixes
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) $(BUILD) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
