@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 import numpy as np
 
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
 
-__all__ = ["Candidates", "Drop"]
+__all__ = ["Candidates", "CandidatesMark", "Drop"]
+
+# (index, slot, columns, number of drops, reason codes or None when there were none)
+CandidatesMark: TypeAlias = tuple[
+    IntArray, IntArray, dict[str, FloatArray], int, dict[int, tuple[str, ...]] | None
+]
 
 
 class Drop(msgspec.Struct, frozen=True, eq=False):
@@ -27,14 +34,16 @@ class Candidates:
     ``index`` (n,) is the treatment index in the catalog, ``slot`` (n,) the position of the
     placement in the request. Further columns are float64 (n,), made on first assignment:
     ``propensity``, ``value``, ``cost``, ``weight``, ``lever``, ``score`` and any a stage adds.
-    Every drop is remembered, so *why not* is always answerable.
+    Every drop is remembered, so *why not* is always answerable. Arrays are read-only once they
+    are here: a stage makes new ones, so that a failed stage can be undone (`mark`, `restore`).
     """
 
-    __slots__ = ("_nothing", "columns", "drops", "index", "reason_codes", "slot", "stage", "total")
+    __slots__ = ("_index", "_nothing", "_slot", "columns", "drops", "reason_codes", "stage", "total")
 
     def __init__(self, index: IntArray, slot: IntArray, nothing: BoolArray) -> None:
-        self.index = index
-        self.slot = slot
+        index.flags.writeable = slot.flags.writeable = False
+        self._index = index
+        self._slot = slot
         self.total = len(index)
         self.columns: dict[str, FloatArray] = {}
         self.drops: list[Drop] = []
@@ -43,12 +52,22 @@ class Candidates:
         self._nothing = nothing
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self._index)
+
+    @property
+    def index(self) -> IntArray:
+        """Treatment index per surviving candidate, (n,). Only `drop` and `keep` change it."""
+        return self._index
+
+    @property
+    def slot(self) -> IntArray:
+        """Position of the placement in the request per surviving candidate, (n,)."""
+        return self._slot
 
     @property
     def nothing(self) -> BoolArray:
         """Which of the surviving candidates are *nothing*, (n,)."""
-        return self._nothing[self.index]
+        return self._nothing[self._index]
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
@@ -63,10 +82,11 @@ class Candidates:
             if array.dtype.kind not in "fiub":
                 raise StageFailed(f"column {name!r} holds {array.dtype}, not numbers")
             array = array.astype(np.float64)
-        if array.shape != self.index.shape:
+        if array.shape != self._index.shape:
             raise StageFailed(
-                f"column {name!r} has shape {array.shape} for {len(self.index)} candidates"
+                f"column {name!r} has shape {array.shape} for {len(self._index)} candidates"
             )
+        array.flags.writeable = False
         self.columns[name] = array
 
     def keep(self, mask: BoolArray, reason: str) -> None:
@@ -75,8 +95,8 @@ class Candidates:
 
     def drop(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
         """Drop where ``mask`` (n,) is true. *nothing* stays unless ``spare_nothing`` is false."""
-        if mask.shape != self.index.shape or mask.dtype != np.bool_:
-            raise StageFailed(f"mask of {mask.dtype} {mask.shape} for {len(self.index)} candidates")
+        if mask.shape != self._index.shape or mask.dtype != np.bool_:
+            raise StageFailed(f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates")
         if spare_nothing:
             mask = mask & ~self.nothing
         out = np.flatnonzero(mask)
@@ -84,14 +104,44 @@ class Candidates:
             return
         stay = np.flatnonzero(~mask)
         columns = {name: column[out] for name, column in self.columns.items()}
-        self.drops.append(Drop(self.stage, reason, self.index[out], self.slot[out], columns))
-        self.index = self.index[stay]
-        self.slot = self.slot[stay]
+        self.drops.append(Drop(self.stage, reason, self._index[out], self._slot[out], columns))
+        self._index = self._index[stay]
+        self._slot = self._slot[stay]
+        self._index.flags.writeable = self._slot.flags.writeable = False
         for name, column in self.columns.items():
-            self.columns[name] = column[stay]
+            kept = column[stay]
+            kept.flags.writeable = False
+            self.columns[name] = kept
 
     def add_reason(self, treatment: int, code: str) -> None:
         """Add a short reason code to whatever is recommended of this treatment."""
         codes = self.reason_codes.get(treatment, ())
         if code not in codes:
             self.reason_codes[treatment] = (*codes, code)
+
+    def mark(self) -> CandidatesMark:
+        """What `restore` needs to undo everything that follows."""
+        return (
+            self._index,
+            self._slot,
+            self.columns.copy(),
+            len(self.drops),
+            self.reason_codes.copy() if self.reason_codes else None,
+        )
+
+    def restore(self, mark: CandidatesMark) -> None:
+        """Go back to a mark: drops, columns and reason codes since then are undone."""
+        self._index, self._slot, columns, drops, codes = mark
+        self.columns = columns.copy()
+        del self.drops[drops:]
+        self.reason_codes = {} if codes is None else codes.copy()
+
+    def detached(self) -> Candidates:
+        """A copy that shares no mutable part with this one (arrays are read-only)."""
+        copy = Candidates(self._index, self._slot, self._nothing)
+        copy.total = self.total
+        copy.columns = self.columns.copy()
+        copy.drops = self.drops.copy()
+        copy.stage = self.stage
+        copy.reason_codes = self.reason_codes.copy()
+        return copy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy, deepcopy
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from nba_engine.domain.catalog import CatalogView
 from nba_engine.domain.decision import DecisionRequest, PlacementRequest, Recommendation
 from nba_engine.domain.ledger import Answer, ReservationRequest
 from nba_engine.domain.profile import CustomerState
-from nba_engine.domain.values import Value, Values
+from nba_engine.domain.values import FloatArray, IntArray, Value, Values
 
 __all__ = ["Deciding", "Reads"]
 
@@ -47,6 +48,8 @@ class Deciding:
         "deadline",
         "decision_id",
         "degraded",
+        "eligible",
+        "failed",
         "known",
         "now",
         "placements",
@@ -55,6 +58,7 @@ class Deciding:
         "reads",
         "recommendations",
         "request",
+        "scored",
         "seed",
         "state",
         "usage",
@@ -95,6 +99,11 @@ class Deciding:
         self.prices: dict[str, float] = {}
         self.recommendations: list[Recommendation] = []
         self.degraded: list[str] = []
+        # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot)
+        # of the candidates after eligibility; (index, slot, propensity) of those that were scored
+        self.failed: list[str] = []
+        self.eligible: tuple[IntArray, IntArray] | None = None
+        self.scored: tuple[IntArray, IntArray, FloatArray] | None = None
         self._random: np.random.Generator | None = None
 
     @property
@@ -103,3 +112,32 @@ class Deciding:
         if self._random is None:
             self._random = np.random.Generator(np.random.PCG64(self.seed))
         return self._random
+
+    def detached(self) -> Deciding:
+        """A copy for a thread that may be abandoned: what it does to it stays there."""
+        other = Deciding.__new__(Deciding)
+        for name in self.__slots__:
+            setattr(other, name, copy(getattr(self, name)) if name in _OWN else getattr(self, name))
+        other.candidates = self.candidates.detached()
+        other._random = deepcopy(self._random)
+        return other
+
+    def adopt(self, other: Deciding) -> None:
+        """Take over what became of a detached copy."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
+
+
+# mutable parts that `detached` copies
+_OWN = frozenset(
+    {
+        "answers",
+        "context",
+        "customer",
+        "degraded",
+        "failed",
+        "prices",
+        "recommendations",
+        "usage",
+    }
+)

@@ -97,8 +97,9 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     seed: int
     catalog_version: str
     model_versions: dict[str, str]
-    # candidates after eligibility: treatment indices (int32), request slots (uint8), and the
-    # float32 propensities of those that were scored, little-endian
+    # candidates after eligibility: treatment indices (int32) and request slots (uint8); which of
+    # them were scored, one bit each (lowest first; b"" = all of them), and the float32
+    # propensities of those, in order; little-endian (`nba_engine.engine.candidates_of` reads them)
     candidates: bytes
     slots: bytes
     scored: bytes
@@ -110,6 +111,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     recommendations: tuple[Recommendation, ...]
     prices: dict[str, float] = {}
     degraded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()  # stages whose failure policy was applied: a replay applies it too
     stage_micros: dict[str, int] = {}
 
 
