@@ -1,0 +1,49 @@
+"""Frozen structs of ``nba.toml``, and the reader that reports every mistake in one run."""
+
+from nba_engine.settings.convert import (
+    REQUIRED,
+    Unreadable,
+    Written,
+    convert,
+    convert_leniently,
+)
+from nba_engine.settings.load import load_settings, parse_toml, read_text
+from nba_engine.settings.places import add_lines, choose, join, line_of, suggest
+from nba_engine.settings.schema import (
+    BreakerSettings,
+    CatalogSettings,
+    LoggingSettings,
+    PluginSettings,
+    SecuritySettings,
+    ServerSettings,
+    Settings,
+    StageSettings,
+    StoreSettings,
+    is_loopback,
+)
+
+__all__ = [
+    "REQUIRED",
+    "BreakerSettings",
+    "CatalogSettings",
+    "LoggingSettings",
+    "PluginSettings",
+    "SecuritySettings",
+    "ServerSettings",
+    "Settings",
+    "StageSettings",
+    "StoreSettings",
+    "Unreadable",
+    "Written",
+    "add_lines",
+    "choose",
+    "convert",
+    "convert_leniently",
+    "is_loopback",
+    "join",
+    "line_of",
+    "load_settings",
+    "parse_toml",
+    "read_text",
+    "suggest",
+]

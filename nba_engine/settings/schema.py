@@ -1,0 +1,150 @@
+"""Frozen structs of ``nba.toml``. docs/settings.md is their reference."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from nba_engine.domain import OnError
+from nba_engine.settings.convert import Unreadable, Written
+
+__all__ = [
+    "BreakerSettings",
+    "CatalogSettings",
+    "LoggingSettings",
+    "PluginSettings",
+    "SecuritySettings",
+    "ServerSettings",
+    "Settings",
+    "StageSettings",
+    "StoreSettings",
+    "is_loopback",
+]
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str) or not value.strip():
+        raise Unreadable(
+            "expected the path of a file or folder", 'write it in quotes: "folder/name"'
+        )
+    return Path(value).expanduser()
+
+
+def _listen(value: object) -> str:
+    if not isinstance(value, str):
+        raise Unreadable("expected an address", 'write host and port in quotes: "127.0.0.1:50051"')
+    if value.startswith("unix:"):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise Unreadable(
+            f"{value!r} is not an address",
+            'write host and port (0 picks a free one): "127.0.0.1:50051", "[::1]:50051"',
+        )
+    return value
+
+
+def _url(value: object) -> str:
+    scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not colon or not rest or not scheme.isidentifier():
+        raise Unreadable("expected scheme:address", 'write for example "sqlite:data/nba.db"')
+    return f"{scheme}:{rest}"
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether an address can only be reached from this machine."""
+    if listen.startswith("unix:"):
+        return True
+    host = listen.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+FilePath = Annotated[Path, Written(_path)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how the gRPC server answers."""
+
+    listen: Annotated[str, Written(_listen)] = "127.0.0.1:50051"
+    threads: Annotated[int, Meta(ge=1, le=1024)] = 8
+    reflection: bool = False
+    max_message_bytes: Annotated[int, Meta(ge=1024)] = 4_194_304
+    grace_seconds: Annotated[float, Meta(ge=0)] = 10.0  # for calls in flight when stopping
+    default_deadline_ms: Count = 1000  # for callers that set none
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where state is kept. Paths are absolute after loading."""
+
+    url: Annotated[str, Written(_url)] = "sqlite:data/nba.db"
+    decision_log: FilePath = Path("data/decisions.db")
+
+
+class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the catalog's TOML files are."""
+
+    path: FilePath = Path("catalog")
+
+
+class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of ``[[pipeline]]``. ``settings`` is checked by the stage's own struct."""
+
+    stage: str
+    on_error: OnError | None = None  # None: the stage's own default
+    timeout_ms: Positive | None = None  # run on a bounded pool, abandoned after this
+    time_budget_ms: Positive | None = None  # the breaker counts a longer run as a failure
+    settings: dict[str, Any] = {}
+
+
+class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a failing stage is no longer called, and for how long."""
+
+    failures: Count = 5
+    open_seconds: Positive = 10.0
+
+
+class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which plugins may be missing or stay off, and their own settings by plugin name."""
+
+    optional: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+    settings: dict[str, dict[str, Any]] = {}
+
+
+class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class SecuritySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may reach the server."""
+
+    allow_remote: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All of ``nba.toml``, with defaults filled in and paths made absolute."""
+
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    models: dict[str, FilePath] = {}  # name → folder
+    tables: dict[str, FilePath] = {}  # name → complement table
+    pipeline: tuple[StageSettings, ...] = ()
+    breaker: BreakerSettings = BreakerSettings()
+    plugins: PluginSettings = PluginSettings()
+    logging: LoggingSettings = LoggingSettings()
+    security: SecuritySettings = SecuritySettings()
