@@ -119,7 +119,7 @@ class Deciding:
         for name in self.__slots__:
             setattr(other, name, copy(getattr(self, name)) if name in _OWN else getattr(self, name))
         other.candidates = self.candidates.detached()
-        other._random = deepcopy(self._random)
+        other._random = deepcopy(self._random)  # noqa: SLF001 - its own class
         return other
 
     def adopt(self, other: Deciding) -> None:

@@ -1,0 +1,87 @@
+"""The hooks: typed functions, called when their docstring says, never per request.
+
+Every hook that returns a mapping *offers* things by name; which of them are used is up to the
+settings and the catalog, never to the order in which plugins were registered. A hook that raises,
+or returns something else, makes its whole plugin count as broken: reported by name, and the end
+of the start unless ``[plugins] optional`` lists it. Names end up in ``nba.toml``, so choose plain
+words in snake_case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from nba_engine.domain import ChannelFactory, RuleFunction, StageFactory
+from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
+from nba_engine.plugin.markers import hookspec
+
+__all__ = [
+    "nba_channels",
+    "nba_commands",
+    "nba_model_runtimes",
+    "nba_rule_functions",
+    "nba_stages",
+    "nba_stores",
+]
+
+
+@hookspec
+def nba_stages() -> Mapping[str, StageFactory]:  # type: ignore[type-arg, empty-body]
+    """Offer stages: name in ``[[pipeline]] stage`` → factory.
+
+    Called once at start-up. The factories of the stages that the settings name are called each
+    time a pipeline is built (at start, for a new catalog, for a what-if question). Raising here:
+    the plugin is broken. Raising in the factory: the pipeline is not built, and the mistake names
+    stage and plugin.
+    """
+
+
+@hookspec
+def nba_channels() -> Mapping[str, ChannelFactory]:  # type: ignore[empty-body]
+    """Offer channel kinds: name in ``[channels.<id>] kind`` → factory.
+
+    Called once at start-up, before the catalog is read: a catalog that names a kind nobody offers
+    is a mistake. The factory is called once per channel of that kind and loaded catalog. Raising
+    here: the plugin is broken. Raising in the factory: the catalog is not taken, and the mistake
+    names the channel.
+    """
+
+
+@hookspec
+def nba_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empty-body]
+    """Offer stores: scheme of ``[store] url`` (``sqlite`` in ``sqlite:data/nba.db``) → factory.
+
+    Called once at start-up; the factory once per opened engine. Raising here: the plugin is
+    broken. Raising in the factory: the engine does not start.
+    """
+
+
+@hookspec
+def nba_model_runtimes() -> Mapping[str, RuntimeFactory]:  # type: ignore[empty-body]
+    """Offer model runtimes: ``format`` in a model's ``manifest.toml`` → factory.
+
+    Called once at start-up; the factory when the first model of that format is loaded. Raising
+    here: the plugin is broken. Raising in the factory: the model is a mistake.
+    """
+
+
+@hookspec
+def nba_rule_functions() -> Mapping[str, RuleFunction]:  # type: ignore[empty-body]
+    """Offer typed functions that rules may call: name → function.
+
+    Called once at start-up, before the catalog is read. The functions themselves run on the
+    request path, on any thread; one that raises there makes its rule not hold. Raising here: the
+    plugin is broken.
+    """
+
+
+@hookspec
+def nba_commands(commands: click.Group) -> None:
+    """Add commands to ``nba`` with ``commands.add_command(...)``.
+
+    Called once whenever plugins are loaded, so keep heavy imports inside the commands.
+    ``commands`` is an empty group of this plugin's own: what is added to it appears under
+    ``nba``. Raising: the plugin is broken.
+    """
