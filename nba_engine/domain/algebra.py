@@ -1,0 +1,319 @@
+"""The algebra of aggregates: states that merge in any order, and the values rules see.
+
+A state is plain data (numbers, lists, maps: msgpack and JSON can hold it). The state after a set
+of interactions does not depend on the order in which they came, nor on how they were batched:
+every kind is a commutative, associative ``combine`` over *cells*, one cell per interaction
+(and per element of ``by``):
+
+========== ============================== =====================================================
+kind       cell                           combine
+========== ============================== =====================================================
+count      1                              addition
+sum        the number                     exact addition: a float, or ``[rounded sum, rest, …]``
+                                          (Shewchuk 1997), so that no order changes a bit
+first/last the time, or with ``property``  the smaller/larger (time, interaction id)
+           ``[time, interaction id, value]``
+set        the time it was added, or      the later of each; added at or before removed is out
+           ``[added or null, removed]``
+decayed    ``[time, amount]``             the earlier one decayed to the later one's time
+========== ============================== =====================================================
+
+With ``by`` (and for ``set``) the state is a map from element to cell. Elements are strings;
+numbers and booleans become strings (``7``, ``true``).
+
+Sets with ``within`` forget times older than ``within`` before their newest time. Sets with
+``removed_by`` and without ``within`` keep a tombstone per removed element, so that a late
+"added" cannot bring it back: give carts a ``within``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.domain.cells import Cell, combine_for, form_of, later, number_of, word_of
+from nba_engine.domain.interaction import Interaction
+from nba_engine.domain.store import Fold
+from nba_engine.domain.values import Value, Values
+
+__all__ = ["fold_for", "merge_states", "value_of"]
+
+
+def fold_for(specs: Mapping[str, AggregateSpec]) -> Fold:
+    """Compile aggregates (by name) into one pure function over states and interactions.
+
+    States of aggregates that are not in ``specs`` are kept as they are; a state that does not
+    have the form of its aggregate (its kind was changed) starts anew.
+    """
+    compiled = [_Compiled(name, spec) for name, spec in specs.items()]
+    by_type: dict[str, list[_Compiled]] = {}
+    for one in compiled:
+        for kind in dict.fromkeys((*one.spec.types, *one.spec.removed_by)):
+            by_type.setdefault(kind, []).append(one)
+
+    def fold(
+        states: Mapping[str, object], interactions: Sequence[Interaction]
+    ) -> dict[str, object]:
+        after = dict(states)
+        if len(interactions) == 1:
+            for one in by_type.get(interactions[0].type, ()):
+                one.fold_into(after, interactions)
+            return after
+        grouped: dict[str, list[Interaction]] = {}
+        for interaction in interactions:
+            for one in by_type.get(interaction.type, ()):
+                grouped.setdefault(one.name, []).append(interaction)
+        for one in compiled:
+            if one.name in grouped:
+                one.fold_into(after, grouped[one.name])
+        return after
+
+    return fold
+
+
+def merge_states(spec: AggregateSpec, one: Any, other: Any) -> Any:
+    """The state of both sets of interactions together; None is the state of none.
+
+    The two sets must be disjoint (no interaction id in both).
+    """
+    return _Compiled(spec.name, spec).merge(one, other)
+
+
+def value_of(spec: AggregateSpec, state: Any, now: float) -> Value:
+    """What rules see of a state at ``now``; ``state`` None (no interaction yet) is allowed.
+
+    count → int, sum and decayed → float, set → sorted list of strings, first and last → a time
+    or the property's value; with ``by`` a map of these. Without any interaction: 0, 0.0, [] or
+    an empty map; for first and last without ``by`` None: the attribute is missing.
+    """
+    if spec.kind == "set":
+        return _set_value(state, spec.within, now)
+    if spec.by:
+        if not isinstance(state, dict):
+            return {}
+        return _map_value(spec, state, now)
+    return _cell_value(spec, state, now)
+
+
+def _cell_value(spec: AggregateSpec, cell: Cell, now: float) -> Value:
+    if cell is None:
+        return {"count": 0, "sum": 0.0, "decayed": 0.0}.get(spec.kind)
+    if spec.kind == "decayed":
+        time, amount = cell
+        return amount * math.exp2(min(0.0, time - now) / spec.half_life)
+    if spec.kind == "sum":
+        return cell[0] if isinstance(cell, list) else cell
+    if spec.kind != "count" and spec.property:
+        return cell[2]
+    return cell
+
+
+def _map_value(spec: AggregateSpec, cells: dict[str, Cell], now: float) -> dict[str, Value]:
+    if spec.kind == "decayed":
+        exp2, rate = math.exp2, 1.0 / spec.half_life
+        return {
+            word: amount * exp2((time - now) * rate) if time < now else amount
+            for word, (time, amount) in cells.items()
+        }
+    if spec.kind == "sum":
+        return {word: cell[0] if isinstance(cell, list) else cell for word, cell in cells.items()}
+    if spec.kind != "count" and spec.property:
+        return {word: cell[2] for word, cell in cells.items()}
+    return dict(cells)
+
+
+def _set_value(cells: Any, within: float, now: float) -> list[str]:
+    if not isinstance(cells, dict):
+        return []
+    oldest = now - within if within else -math.inf
+    present = []
+    for word, cell in cells.items():
+        added = cell
+        if isinstance(cell, list):
+            added, removed = cell
+            if added is None or added <= removed:
+                continue
+        if added >= oldest:
+            present.append(word)
+    present.sort()
+    return present
+
+
+class _Compiled:
+    """One aggregate, ready to fold."""
+
+    __slots__ = ("_add", "_combine", "_form", "_keyed", "name", "spec")
+
+    def __init__(self, name: str, spec: AggregateSpec) -> None:
+        if spec.kind == "decayed" and not spec.half_life > 0:
+            raise ValueError(f"aggregate {name!r}: a decayed aggregate needs a positive half_life")
+        if spec.kind == "set" and not spec.by:
+            raise ValueError(f"aggregate {name!r}: a set needs `by`")
+        self.name = name
+        self.spec = spec
+        self._combine = combine_for(spec)
+        self._keyed = bool(spec.by)
+        self._form: tuple[type, ...] = form_of(spec)
+        if spec.kind == "set":
+            self._add = self._add_elements
+        elif spec.by:
+            self._add = self._add_by
+        else:
+            self._add = self._add_one
+
+    def fold_into(self, states: dict[str, object], interactions: Sequence[Interaction]) -> None:
+        """Replace this aggregate's state in ``states``; the old state itself is not changed."""
+        try:
+            after = self._fold(states.get(self.name), interactions)
+        except (TypeError, ValueError, IndexError):  # cells of another kind under the same name
+            after = self._fold(None, interactions)
+        if after is not None:
+            states[self.name] = after
+
+    def merge(self, one: Any, other: Any) -> Any:
+        if one is None or other is None:
+            return other if one is None else one
+        if not self._keyed:
+            return self._combine(one, other)
+        merged = dict(one)
+        for word, cell in other.items():
+            before = merged.get(word)
+            merged[word] = cell if before is None else self._combine(before, cell)
+        return self._pruned(merged)
+
+    def _fold(self, state: Any, interactions: Sequence[Interaction]) -> Any:
+        if not isinstance(state, self._form):
+            state = None
+        if self._keyed:
+            state = {} if state is None else dict(state)
+        for interaction in interactions:
+            state = self._add(state, interaction)
+        return self._pruned(state) if self._keyed else state
+
+    def _pruned(self, cells: dict[str, Cell]) -> dict[str, Cell] | None:
+        """Without the times that ``within`` no longer covers; None when nothing is left."""
+        within = self.spec.within
+        if not within or self.spec.kind != "set" or not cells:
+            return cells or None
+        newest = -math.inf
+        for cell in cells.values():
+            if isinstance(cell, list):
+                newest = max(newest, cell[1], cell[1] if cell[0] is None else cell[0])
+            elif cell > newest:
+                newest = cell
+        oldest = newest - within
+        kept = {}
+        for word, cell in cells.items():
+            if isinstance(cell, list):
+                added, removed = cell
+                if added is not None and added < oldest:
+                    added = None
+                if removed < oldest:
+                    if added is not None:
+                        kept[word] = added
+                else:
+                    kept[word] = [added, removed]
+            elif cell >= oldest:
+                kept[word] = cell
+        return kept
+
+    def _matches(self, properties: Values) -> bool:
+        for name, wanted in self.spec.where.items():
+            found = properties.get(name)
+            options = wanted if isinstance(wanted, list | tuple) else (wanted,)
+            if not any(
+                found == option and isinstance(found, bool) == isinstance(option, bool)
+                for option in options
+            ) and not (isinstance(found, list) and found == wanted):
+                return False
+        return True
+
+    def _add_one(self, state: Any, interaction: Interaction) -> Any:
+        if not self._matches(interaction.properties):
+            return state
+        spec = self.spec
+        cell: Cell
+        if spec.kind == "count":
+            return 1 if state is None else state + 1
+        if spec.kind in {"first", "last"}:
+            cell = self._moment(interaction)
+            if cell is None:
+                return state
+            return cell if state is None else self._combine(state, cell)
+        for amount in self._amounts(interaction.properties):
+            cell = [interaction.time, amount] if spec.kind == "decayed" else amount
+            state = cell if state is None else self._combine(state, cell)
+        return state
+
+    def _add_by(self, state: dict[str, Cell], interaction: Interaction) -> dict[str, Cell]:
+        properties = interaction.properties
+        if not self._matches(properties):
+            return state
+        spec = self.spec
+        found = properties.get(spec.by)
+        elements = found if isinstance(found, list) else (found,)
+        if spec.kind == "count":
+            for element in elements:
+                word = element if isinstance(element, str) else word_of(element)
+                if word is not None:
+                    state[word] = state.get(word, 0) + 1
+            return state
+        combine = self._combine
+        for word, cell in self._cells(elements, interaction):
+            before = state.get(word)
+            state[word] = cell if before is None else combine(before, cell)
+        return state
+
+    def _cells(self, elements: Sequence[Value], interaction: Interaction) -> list[tuple[str, Cell]]:
+        """One cell per element; elements and numbers that are none are left out."""
+        spec = self.spec
+        words = [one if isinstance(one, str) else word_of(one) for one in elements]
+        if spec.kind in {"first", "last"}:
+            moment = self._moment(interaction)
+            return [] if moment is None else [(word, moment) for word in words if word is not None]
+        amounts: Sequence[float | None] = [1.0] * len(words)
+        if spec.property:
+            held = interaction.properties.get(spec.property)
+            many = held if isinstance(held, list) else [held] * len(words)
+            amounts = [number_of(one) for one in many]
+        pairs = zip(
+            words, amounts, strict=False
+        )  # a basket's lists are aligned; a rest has no word
+        time, decayed = interaction.time, spec.kind == "decayed"
+        return [
+            (word, [time, amount] if decayed else amount)
+            for word, amount in pairs
+            if word is not None and amount is not None
+        ]
+
+    def _amounts(self, properties: Values) -> list[float]:
+        """What one interaction adds to a sum or a decayed counter without ``by``."""
+        if not self.spec.property:
+            return [1.0]
+        held = properties.get(self.spec.property)
+        numbers = [number_of(one) for one in (held if isinstance(held, list) else (held,))]
+        return [number for number in numbers if number is not None]
+
+    def _moment(self, interaction: Interaction) -> Cell:
+        if not self.spec.property:
+            return interaction.time
+        value = interaction.properties.get(self.spec.property)
+        return None if value is None else [interaction.time, interaction.interaction_id, value]
+
+    def _add_elements(self, state: dict[str, Cell], interaction: Interaction) -> dict[str, Cell]:
+        spec, time = self.spec, interaction.time
+        found = interaction.properties.get(spec.by)
+        elements = found if isinstance(found, list) else (found,)
+        adds = interaction.type in spec.types and self._matches(interaction.properties)
+        removes = interaction.type in spec.removed_by
+        if not adds and not removes:
+            return state
+        cell: Cell = time if not removes else [time if adds else None, time]
+        for element in elements:
+            word = element if isinstance(element, str) else word_of(element)
+            if word is not None:
+                before = state.get(word)
+                state[word] = cell if before is None else later(before, cell)
+        return state
