@@ -1,0 +1,121 @@
+"""Settings → pipeline. Every mistake in the settings of the pipeline is found here, at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from nba_engine.domain import Resources, Stage, StageFactory
+from nba_engine.errors import Mistake, MistakesFound
+from nba_engine.pipeline.breaker import Breaker
+from nba_engine.pipeline.pipeline import Pipeline
+from nba_engine.pipeline.step import Step
+from nba_engine.pipeline.timeout import StagePool
+from nba_engine.plugin import Register
+from nba_engine.settings import BreakerSettings, StageSettings, convert, suggest
+
+__all__ = ["build_pipeline"]
+
+
+def build_pipeline(
+    stages: Sequence[StageSettings],
+    register: Register,
+    resources: Resources,
+    breaker: BreakerSettings | None = None,
+    *,
+    file: str = "nba.toml",
+    pool: StagePool | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Pipeline:
+    """Make the stages that ``[[pipeline]]`` lists, in its order.
+
+    Raises `MistakesFound` with every unknown stage, wrong setting and factory that failed.
+    """
+    breaker = breaker or BreakerSettings()
+    mistakes: list[Mistake] = []
+    steps: list[Step] = []
+    if not stages:
+        mistakes.append(
+            Mistake(
+                file=file,
+                place="pipeline",
+                message="the pipeline has no stage",
+                remedy=f"list stages as [[pipeline]] tables; there are {', '.join(register.stages)}",
+            )
+        )
+    seen: set[str] = set()
+    for position, settings in enumerate(stages):
+        place = f"pipeline[{position}]"
+        factory = register.stages.get(settings.stage)
+        if factory is None:
+            remedy = suggest(settings.stage, register.stages, "stages")
+            message = f"no plugin offers a stage {settings.stage!r}"
+            mistakes.append(
+                Mistake(file=file, place=f"{place}.stage", message=message, remedy=remedy)
+            )
+            continue
+        if settings.stage in seen:
+            message = f"stage {settings.stage!r} is listed twice"
+            mistakes.append(
+                Mistake(
+                    file=file, place=f"{place}.stage", message=message, remedy="remove one of them"
+                )
+            )
+            continue
+        seen.add(settings.stage)
+        own, found = convert(settings.settings, factory.settings, file, f"{place}.settings")
+        mistakes.extend(found)
+        if own is None or found:
+            continue
+        plugin = register.stages.plugin(settings.stage)
+        try:
+            stage = _stage(f"{settings.stage!r} of plugin {plugin!r}", factory, own, resources)
+        except MistakesFound as wrong:
+            mistakes.extend(wrong.mistakes)
+            continue
+        except _NotBuilt as error:
+            mistakes.append(Mistake(file=file, place=place, message=str(error)))
+            continue
+        steps.append(
+            Step(
+                settings.stage,
+                stage,
+                on_error=settings.on_error or factory.on_error,
+                breaker=Breaker(breaker.failures, breaker.open_seconds, clock),
+                timeout=_seconds(settings.timeout_ms),
+                time_budget=_seconds(settings.time_budget_ms),
+            )
+        )
+    if mistakes:
+        raise MistakesFound(mistakes)
+    return Pipeline(steps, pool)
+
+
+class _NotBuilt(Exception):
+    """Why a factory gave no stage."""
+
+
+def _stage(
+    subject: str, factory: StageFactory[Any], settings: msgspec.Struct, resources: Resources
+) -> Stage:
+    """Call one factory, which is a plugin's code."""
+    try:
+        stage = factory.build(settings, resources)
+    except MistakesFound:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _NotBuilt(
+            f"stage {subject} could not be built: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(getattr(stage, "apply", None)):
+        raise _NotBuilt(
+            f"stage {subject} was built as {type(stage).__name__}, which has no apply method"
+        )
+    return stage
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

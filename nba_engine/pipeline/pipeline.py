@@ -1,0 +1,132 @@
+"""The pipeline: a plain loop over stage objects, each guarded by its policy and breaker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from nba_engine.domain import Candidates, Deciding, Stage
+from nba_engine.domain.candidates import CandidatesMark
+from nba_engine.errors import DeadlineExceeded, InvalidRequest, StageFailed
+from nba_engine.pipeline.step import Step, apply_policy, check_columns, log_failure
+from nba_engine.pipeline.timeout import StagePool, call_in_time
+
+__all__ = ["AfterStage", "Pipeline"]
+
+# (stage name, stage, deciding as the stage left it, number of drops before the stage)
+AfterStage = Callable[[str, Stage, Deciding, int], None]
+
+_REPLACED = "it replaced the candidates instead of dropping some"
+
+
+class Pipeline:
+    """An immutable list of steps. `run` is called by many threads at once."""
+
+    def __init__(self, steps: Sequence[Step], pool: StagePool | None = None) -> None:
+        self.steps = tuple(steps)
+        self._pool = pool if pool is not None else StagePool()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages in order."""
+        return tuple(step.name for step in self.steps)
+
+    def run(self, deciding: Deciding) -> dict[str, int]:
+        """Decide; the wall time of each stage in µs.
+
+        Raises `Unavailable` or `Exhausted` (policy ``fail``), `DeadlineExceeded` when the time is
+        up before anything was reserved, and `InvalidRequest` when a stage finds the request wrong.
+        """
+        micros: dict[str, int] = {}
+        clock = time.monotonic_ns
+        deadline = deciding.deadline
+        limit = None if deadline is None else deadline * 1e9
+        start = clock()
+        for step in self.steps:
+            if limit is not None and start > limit and not deciding.answers:
+                raise DeadlineExceeded(f"the deadline passed before stage {step.name!r}")
+            candidates = deciding.candidates
+            candidates.stage = step.name
+            breaker = step.breaker
+            if breaker.closed or breaker.probe():
+                mark = candidates.mark()
+                recommended = len(deciding.recommendations)
+                try:
+                    if step.timeout is None:
+                        step.apply(deciding)
+                        if deciding.candidates is not candidates:
+                            raise StageFailed(_REPLACED)
+                    else:
+                        call_in_time(step.apply, deciding, step.timeout, self._pool)
+                        candidates = deciding.candidates
+                    check_columns(candidates, mark[2])
+                except BaseException as error:
+                    _undo(deciding, candidates, mark, recommended, error)
+                    if breaker.failed():
+                        log_failure(f"breaker opened: stage {step.name}", error)
+                    else:
+                        log_failure(f"stage {step.name}", error)
+                    apply_policy(step, deciding, error)
+                    end = clock()
+                else:
+                    end = clock()
+                    if step.budget_ns and end - start > step.budget_ns:
+                        breaker.failed()
+                    elif breaker.failures:
+                        breaker.succeeded()
+            else:
+                apply_policy(step, deciding, None)
+                end = clock()
+            if step.keeps_eligible:
+                deciding.eligible = (candidates.index, candidates.slot)
+            elif step.keeps_scored and "propensity" in candidates:
+                deciding.scored = (candidates.index, candidates.slot, candidates["propensity"])
+            micros[step.name] = (end - start) // 1000
+            start = end
+        return micros
+
+    def replay(
+        self, deciding: Deciding, *, failed: Collection[str] = (), after: AfterStage | None = None
+    ) -> None:
+        """Decide again, with nothing of the live guard: no breakers, no time limits.
+
+        Stages named in ``failed`` are not called; their policy is applied, as it was then.
+        ``after`` is called when a stage is done. Never on the request path.
+        """
+        candidates = deciding.candidates
+        for step in self.steps:
+            candidates.stage = step.name
+            drops = len(candidates.drops)
+            mark = candidates.mark()
+            recommended = len(deciding.recommendations)
+            if step.name in failed:
+                apply_policy(step, deciding, None)
+            else:
+                try:
+                    step.apply(deciding)
+                    if deciding.candidates is not candidates:
+                        raise StageFailed(_REPLACED)
+                    check_columns(candidates, mark[2])
+                except BaseException as error:
+                    _undo(deciding, candidates, mark, recommended, error)
+                    log_failure(f"stage {step.name} (in a replay)", error)
+                    apply_policy(step, deciding, error)
+            if after is not None:
+                after(step.name, step.stage, deciding, drops)
+
+
+def _undo(
+    deciding: Deciding,
+    candidates: Candidates,
+    mark: CandidatesMark,
+    recommended: int,
+    error: BaseException,
+) -> None:
+    """Leave nothing half-applied; errors that are not the stage's own go on to the caller."""
+    if isinstance(error, KeyboardInterrupt | DeadlineExceeded | InvalidRequest):
+        raise error
+    candidates.restore(mark)
+    deciding.candidates = candidates
+    del deciding.recommendations[recommended:]
+    if getattr(error, "metadata", {}).get("dependency") == "store":
+        raise error  # a store that cannot be read makes the call fail, whatever the policy

@@ -1,0 +1,120 @@
+"""One step of a pipeline: a stage, its failure policy and its breaker."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+import numpy as np
+
+from nba_engine.domain import Candidates, Deciding, FloatArray, OnError, Stage
+from nba_engine.errors import Exhausted, StageFailed, Unavailable
+from nba_engine.pipeline.breaker import Breaker
+
+__all__ = ["STAGE_FAILED", "Step", "apply_policy", "check_columns", "log_failure"]
+
+STAGE_FAILED = "stage_failed"  # the reason of candidates that a failed filter could not judge
+
+_log = logging.getLogger("nba_engine.pipeline")
+# what the next stages compute with: no NaN and no infinity may get into these
+_FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
+
+
+class Step:
+    """A stage in its place: plain attributes, read by the loop."""
+
+    __slots__ = (
+        "apply",
+        "breaker",
+        "budget_ns",
+        "keeps_eligible",
+        "keeps_scored",
+        "name",
+        "on_error",
+        "stage",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        *,
+        on_error: OnError,
+        breaker: Breaker,
+        timeout: float | None = None,
+        time_budget: float | None = None,
+    ) -> None:
+        self.name = name
+        self.stage = stage
+        self.apply = stage.apply
+        self.on_error = on_error
+        self.breaker = breaker
+        self.timeout = timeout  # seconds
+        self.budget_ns = round(time_budget * 1e9) if time_budget else 0
+        # the decision log keeps the candidates as these two built-in stages leave them
+        self.keeps_eligible = name == "eligibility"
+        self.keeps_scored = name == "propensity"
+
+
+def check_columns(candidates: Candidates, before: dict[str, FloatArray]) -> None:
+    """Hold a stage to its contract: lengths, types, finite numbers. Raises `StageFailed`.
+
+    Only columns that are not those of ``before`` are looked at: arrays are read-only.
+    """
+    count = len(candidates)
+    for name, column in candidates.columns.items():
+        if column is before.get(name):
+            continue
+        if type(column) is not np.ndarray or column.shape != (count,) or column.dtype != np.float64:
+            raise StageFailed(f"column {name!r} is not {count} numbers")
+        # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
+        if (
+            name in _FINITE
+            and not np.dot(column, column) < np.inf
+            and not np.isfinite(column).all()
+        ):
+            raise StageFailed(f"column {name!r} has values that are not finite")
+
+
+def apply_policy(step: Step, deciding: Deciding, error: BaseException | None) -> None:
+    """What happens instead of a stage that failed, or is not called. See docs/architecture.md."""
+    candidates = deciding.candidates
+    candidates.stage = step.name
+    if step.on_error == "fail":
+        if isinstance(error, Unavailable | Exhausted):
+            raise error
+        raise Unavailable(
+            f"stage {step.name!r} failed; try again later", metadata={"stage": step.name}
+        ) from error
+    deciding.failed.append(step.name)
+    if step.name not in deciding.degraded:
+        deciding.degraded.append(step.name)
+    if step.on_error == "drop":
+        candidates.drop(np.ones(len(candidates), dtype=np.bool_), STAGE_FAILED)
+    elif step.on_error == "fall_back":
+        _fall_back(step, deciding)
+
+
+def _fall_back(step: Step, deciding: Deciding) -> None:
+    """The stage's own `fallback`, then the action's prior where there is still no propensity."""
+    candidates = deciding.candidates
+    fallback = getattr(step.stage, "fallback", None)
+    if fallback is not None:
+        mark = candidates.mark()
+        try:
+            fallback(deciding)
+            check_columns(candidates, mark[2])
+        except (Exception, SystemExit) as error:
+            log_failure(f"the fallback of stage {step.name}", error)
+            candidates.restore(mark)
+    if "propensity" not in candidates:
+        candidates["propensity"] = deciding.catalog.prior[candidates.index]
+
+
+def log_failure(what: str, error: BaseException) -> None:
+    """One line: type and place of an error. Never its text, which may hold a customer's values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
+    text = f": {error}" if isinstance(error, StageFailed) else ""
+    _log.warning("%s failed: %s%s at %s", what, type(error).__name__, text, where)
