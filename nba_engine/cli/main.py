@@ -1,0 +1,92 @@
+"""The `nba` command: its group, what plugins add to it, and how errors leave it.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 mistakes in settings, catalog or models.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from nba_engine import __version__
+from nba_engine.cli.check import check_command
+from nba_engine.cli.decide import decide_command
+from nba_engine.cli.importing_command import import_command
+from nba_engine.cli.output import errors
+from nba_engine.cli.plugins import add_plugin_commands, plugin_group
+from nba_engine.cli.serve import serve_command
+from nba_engine.errors import Mistake, MistakesFound, NbaError
+
+__all__ = ["CONFIG_ERROR", "FAILED", "USAGE", "main"]
+
+FAILED, USAGE, CONFIG_ERROR = 1, 2, 78
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 78 mistakes in settings or catalog.",
+)
+@click.version_option(__version__, prog_name="nba")
+def nba() -> None:
+    """Decide what is best to do next for a customer, within what may be spent.
+
+    \b
+    A first walk:
+      nba demo                         build an engine from a year of shopping
+      nba check -s build/demo/nba.toml every mistake in settings and catalog
+      nba serve -s build/demo/nba.toml answer over gRPC
+      nba decide --help                one decision, explained, without a server
+    """
+
+
+for command in (serve_command, check_command, decide_command, import_command, plugin_group):
+    nba.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code. User mistakes become one clear sentence each."""
+    try:
+        add_plugin_commands(nba)
+        result = nba.main(args=list(arguments), prog_name="nba", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.Abort:
+        errors.print("stopped")
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    except MistakesFound as found:
+        print_mistakes(found.mistakes)
+        return CONFIG_ERROR
+    except NbaError as error:
+        errors.print(f"[bold red]error:[/] {_escaped(error.message)}", highlight=False)
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return result if isinstance(result, int) else 0
+
+
+def print_mistakes(mistakes: Sequence[Mistake]) -> None:
+    """List every mistake with its file, place and remedy."""
+    for mistake in mistakes:
+        where = f"{mistake.file}: {mistake.place}" if mistake.place else mistake.file
+        errors.print(f"[bold]{_escaped(where)}[/]", highlight=False)
+        errors.print(f"    {_escaped(mistake.message)}", highlight=False)
+        if mistake.remedy:
+            errors.print(f"    [green]→ {_escaped(mistake.remedy)}[/]", highlight=False)
+    count = len(mistakes)
+    errors.print(f"{count} mistake{'s' if count != 1 else ''} found.", highlight=False)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

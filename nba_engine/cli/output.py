@@ -1,0 +1,52 @@
+"""Consoles, the settings option, and small pieces the commands share in what they print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["errors", "money", "output", "progress_bar", "settings_option"]
+
+output = Console(soft_wrap=False)
+errors = Console(stderr=True, soft_wrap=True)
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def settings_option(function: _F) -> _F:
+    """Add ``-s/--settings FILE`` (default ``nba.toml``, or ``NBA_SETTINGS``)."""
+    return click.option(
+        "-s",
+        "--settings",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("nba.toml"),
+        show_default=True,
+        envvar="NBA_SETTINGS",
+        help="The engine's settings file.",
+    )(function)
+
+
+def money(amount: float, currency: str) -> str:
+    """Money for people: ``1.25 USD``; small amounts keep enough digits to tell them apart."""
+    digits = 2 if abs(amount) >= 0.1 or amount == 0 else 4
+    return f"{amount:.{digits}f} {currency}"
+
+
+def progress_bar(*, counted: bool = True) -> Progress:
+    """A progress bar on the error console, so that piped output stays clean."""
+    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()]
+    if counted:
+        columns.append(MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=errors)
