@@ -19,6 +19,7 @@ from nba_engine.domain.catalog import (
     Treatment,
     Window,
 )
+from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.deciding import Deciding, Reads
 from nba_engine.domain.decision import (
     CandidateTrace,
@@ -89,6 +90,7 @@ __all__ = [
     "Consent",
     "ControlGroup",
     "CustomerState",
+    "CustomerView",
     "Deciding",
     "Decision",
     "DecisionLog",
