@@ -1,0 +1,183 @@
+"""Export to a model folder. What is written has passed the checks that serving makes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.domain.model import Feature, Manifest
+from nba_engine.domain.values import FloatArray
+from nba_engine.errors import FailedPrecondition
+from nba_engine.learning.graph import logistic_graph
+from nba_engine.learning.logistic import LogisticModel, Rows, WideLogisticModel
+from nba_engine.models import OnnxRuntime, load_manifest, write_manifest
+
+__all__ = ["Provenance", "data_hash", "export_logistic", "export_wide_logistic"]
+
+PARITY = 1e-5  # design: export is refused above this difference on held-out rows
+_PROBES = 64
+_INPUT, _OUTPUT = "features", "propensity"
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model comes from; written into its manifest."""
+
+    label: str = ""
+    trained_from: str = ""
+    trained_until: str = ""
+    metrics: Mapping[str, float] = {}
+    data_hash: str = ""
+    catalog_hash: str = ""
+
+
+def data_hash(*arrays: NDArray[Any]) -> str:
+    """A hash over types, shapes and contents of the training arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def export_logistic(
+    folder: Path,
+    model: LogisticModel,
+    *,
+    name: str,
+    version: str,
+    features: Sequence[Feature],
+    held_out: Rows,
+    provenance: Provenance | None = None,
+) -> Manifest:
+    """Write a row model with its linear split into ``folder``, replacing what is there.
+
+    ``held_out`` (n, f): rows that the model was not trained on. Raises `FailedPrecondition` when
+    the graph differs from the model by more than 1e-5 on any of them; nothing is written then.
+    """
+    calibration = np.array(model.calibration)
+    graph = logistic_graph(
+        model.weights[:, np.newaxis],
+        np.array([model.bias]),
+        calibration[:, np.newaxis],
+        entry=_INPUT,
+        output=_OUTPUT,
+    )
+    manifest = Manifest(
+        name=name,
+        version=version,
+        signature="row",
+        features=tuple(features),
+        input=_INPUT,
+        output=_OUTPUT,
+        linear="linear.npz",
+        **_known(provenance),
+    )
+    linear = {
+        "weights": model.weights,
+        "bias": np.array(model.bias, dtype=np.float64),
+        "calibration": calibration,
+    }
+    return publish(folder, manifest, graph, held_out, model.predict(held_out), linear=linear)
+
+
+def export_wide_logistic(
+    folder: Path,
+    model: WideLogisticModel,
+    *,
+    name: str,
+    version: str,
+    features: Sequence[Feature],
+    held_out: Rows,
+    provenance: Provenance | None = None,
+) -> Manifest:
+    """Write a wide model: one row of the customer in, one score per action out.
+
+    Raises as `export_logistic` does.
+    """
+    graph = logistic_graph(
+        model.weights, model.bias, model.calibration, entry=_INPUT, output=_OUTPUT
+    )
+    manifest = Manifest(
+        name=name,
+        version=version,
+        signature="wide",
+        features=tuple(features),
+        input=_INPUT,
+        output=_OUTPUT,
+        outputs=model.outputs,
+        **_known(provenance),
+    )
+    return publish(folder, manifest, graph, held_out, model.predict(held_out))
+
+
+def publish(
+    folder: Path,
+    manifest: Manifest,
+    graph: bytes,
+    held_out: Rows,
+    expected: FloatArray,
+    *,
+    linear: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+) -> Manifest:
+    """Write all files beside ``folder``, check them as serving does, then put them in its place."""
+    if held_out.ndim != 2 or held_out.shape[1] != len(manifest.features) or not len(held_out):
+        width = len(manifest.features)
+        raise FailedPrecondition(f"held-out rows of shape {held_out.shape} for {width} features")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        (unfinished / manifest.file).write_bytes(graph)
+        rows = np.ascontiguousarray(held_out, dtype=np.float32)
+        chosen = np.linspace(0, len(rows) - 1, min(_PROBES, len(rows))).astype(np.intp)
+        probes = {"inputs": rows[chosen], "outputs": expected[chosen].astype(np.float32)}
+        _save(unfinished / manifest.probes, probes)
+        if linear:
+            _save(unfinished / manifest.linear, linear)
+        write_manifest(unfinished, manifest)
+        _check_parity(unfinished, rows, expected)
+        _swap(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return load_manifest(folder)
+
+
+def _known(provenance: Provenance | None) -> dict[str, Any]:
+    return msgspec.structs.asdict(provenance or Provenance())
+
+
+def _save(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with file.open("wb") as out:
+        np.savez(out, **arrays)  # type: ignore[arg-type]
+
+
+def _check_parity(folder: Path, rows: NDArray[np.float32], expected: FloatArray) -> None:
+    manifest = load_manifest(folder)
+    answers = np.asarray(OnnxRuntime().load(folder, manifest)(rows), dtype=np.float64)
+    difference = np.abs(answers.reshape(expected.shape) - expected)
+    worst = float(difference.max())
+    if not worst <= PARITY:  # NaN is refused too
+        raise FailedPrecondition(
+            f"export refused: the graph differs from the model by {worst:.2g} on held-out rows, "
+            f"more than {PARITY:g}"
+        )
+
+
+def _swap(unfinished: Path, folder: Path) -> None:
+    """Two renames; a reader in between finds no folder, never half of one."""
+    if not folder.exists():
+        unfinished.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
+    folder.rename(old)
+    unfinished.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,17 @@
+"""Models as they serve: manifests, ONNX sessions, feature assembly, complement tables."""
+
+from nba_engine.models.manifest import MANIFEST_FILE, load_manifest, write_manifest
+from nba_engine.models.runtime import OnnxRuntime
+from nba_engine.models.scorer import open_scorer
+from nba_engine.models.tables import CsrTable, load_table, save_table
+
+__all__ = [
+    "MANIFEST_FILE",
+    "CsrTable",
+    "OnnxRuntime",
+    "load_manifest",
+    "load_table",
+    "open_scorer",
+    "save_table",
+    "write_manifest",
+]

@@ -1,0 +1,62 @@
+"""From one raw value to one number: the transforms of `Feature`, and what counts as missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from nba_engine.domain.model import Feature
+from nba_engine.domain.values import Value
+
+__all__ = ["DAY", "LARGEST", "ConvertValue", "convert_value"]
+
+DAY = 86_400.0
+LARGEST = float(np.finfo(np.float32).max)  # what lies beyond cannot be a model input
+
+# (raw value, now) → the number; the default for a wrong type, NaN, infinity
+ConvertValue = Callable[[Value, float], float]
+
+
+def convert_value(feature: Feature) -> ConvertValue:
+    """The conversion of one feature: transform, then clip; the default stays as declared."""
+    default, low, high = feature.default, feature.minimum, feature.maximum
+    low = -LARGEST if low is None else low
+    high = LARGEST if high is None else high
+
+    def finish(number: float) -> float:
+        if -LARGEST <= number <= LARGEST:
+            return low if number < low else high if number > high else float(number)
+        return default
+
+    def plain(value: Value, _now: float) -> float:
+        # bool is an int; comparing keeps huge integers from overflowing
+        return finish(value) if isinstance(value, (int, float)) else default
+
+    def log1p(value: Value, _now: float) -> float:
+        if isinstance(value, (int, float)) and -1.0 < value <= _LARGEST_DOUBLE:
+            return finish(math.log1p(value))
+        return default
+
+    def days_since(value: Value, now: float) -> float:
+        if isinstance(value, (int, float)) and -_LARGEST_DOUBLE <= value <= _LARGEST_DOUBLE:
+            return finish((now - value) / DAY)
+        return default
+
+    def equals(value: Value, _now: float) -> float:
+        if isinstance(value, (str, int, float)) and value == value:  # noqa: PLR0124 (not NaN)
+            return finish(1.0 if value == feature.value else 0.0)
+        return default
+
+    kinds: dict[str, ConvertValue] = {
+        "none": plain,
+        "log1p": log1p,
+        "days_since": days_since,
+        "equals": equals,
+        "table": plain,  # of the summed strengths
+    }
+    return kinds[feature.transform]
+
+
+_LARGEST_DOUBLE = float(np.finfo(np.float64).max)
