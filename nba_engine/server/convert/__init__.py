@@ -1,0 +1,52 @@
+"""All code between protocol buffers and domain values."""
+
+from nba_engine.server.convert.catalogs import (
+    read_files,
+    write_action,
+    write_catalog,
+    write_mistake,
+)
+from nba_engine.server.convert.decisions import read_decide_request, write_decision
+from nba_engine.server.convert.explanations import write_traces
+from nba_engine.server.convert.interactions import read_interactions, write_result
+from nba_engine.server.convert.pages import page_token, read_page
+from nba_engine.server.convert.profiles import (
+    customer_types,
+    read_get_request,
+    read_update,
+    write_profile,
+)
+from nba_engine.server.convert.values import (
+    read_time,
+    read_value,
+    read_values,
+    write_time,
+    write_value,
+    write_values,
+)
+from nba_engine.server.convert.violations import Violations
+
+__all__ = [
+    "Violations",
+    "customer_types",
+    "page_token",
+    "read_decide_request",
+    "read_files",
+    "read_get_request",
+    "read_interactions",
+    "read_page",
+    "read_time",
+    "read_update",
+    "read_value",
+    "read_values",
+    "write_action",
+    "write_catalog",
+    "write_decision",
+    "write_mistake",
+    "write_profile",
+    "write_result",
+    "write_time",
+    "write_traces",
+    "write_value",
+    "write_values",
+]

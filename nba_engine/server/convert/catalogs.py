@@ -1,0 +1,155 @@
+"""GetCatalog, ListActions, ValidateCatalog: catalog values → messages."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+
+from nba_engine import domain
+from nba_engine._gen.nba.v1 import catalog_pb2, catalog_service_pb2
+from nba_engine.domain import CatalogView
+from nba_engine.errors import Mistake
+from nba_engine.server.convert.decisions import micros
+from nba_engine.server.convert.values import write_time, write_values
+from nba_engine.server.convert.violations import Violations
+
+__all__ = ["read_files", "write_action", "write_catalog", "write_mistake"]
+
+MAX_FILES = 256
+MAX_FILE_NAME = 256
+
+_DIRECTIONS = {
+    "inbound": catalog_pb2.DIRECTION_INBOUND,
+    "outbound": catalog_pb2.DIRECTION_OUTBOUND,
+}
+_MEASURES = {"contacts": catalog_pb2.MEASURE_CONTACTS, "money": catalog_pb2.MEASURE_MONEY}
+_KINDS: dict[domain.ActionKind, catalog_pb2.ActionKind.ValueType] = {
+    "offer": catalog_pb2.ACTION_KIND_OFFER,
+    "service": catalog_pb2.ACTION_KIND_SERVICE,
+    "win_back": catalog_pb2.ACTION_KIND_WIN_BACK,
+    "loyalty": catalog_pb2.ACTION_KIND_LOYALTY,
+    "nothing": catalog_pb2.ACTION_KIND_NOTHING,
+}
+
+
+def read_files(message: catalog_service_pb2.ValidateCatalogRequest) -> dict[str, str]:
+    """Text by file name. Raises `InvalidRequest`."""
+    violations = Violations()
+    if violations.count(len(message.files), "files", minimum=1, maximum=MAX_FILES):
+        for position, name in enumerate(sorted(message.files)):
+            violations.id(name, f"files[{position}]", maximum=MAX_FILE_NAME)
+    violations.raise_any()
+    return dict(message.files)
+
+
+def write_mistake(mistake: Mistake) -> catalog_pb2.Mistake:
+    """One mistake as its message."""
+    return catalog_pb2.Mistake(
+        file=mistake.file, place=mistake.place, message=mistake.message, remedy=mistake.remedy
+    )
+
+
+def write_catalog(catalog: CatalogView) -> catalog_pb2.Catalog:
+    """A catalog without its actions."""
+    return catalog_pb2.Catalog(
+        catalog_version=catalog.version,
+        currency_code=catalog.currency,
+        time_zone=catalog.time_zone,
+        channels=[_write_channel(catalog.channels[name]) for name in sorted(catalog.channels)],
+        placements=[
+            catalog_pb2.Placement(id=placement.id, channel=placement.channel, slots=placement.slots)
+            for _, placement in sorted(catalog.placements.items())
+        ],
+        attributes=[_write_attribute(a) for _, a in sorted(catalog.attributes.items())],
+        context_attributes=[_write_attribute(a) for _, a in sorted(catalog.context.items())],
+        limits=[_write_limit(limit) for limit in sorted(catalog.limits, key=lambda one: one.id)],
+        action_count=len(catalog.actions),
+        treatment_count=len(catalog.treatments),
+        control_group_share=catalog.control_group.share,
+    )
+
+
+def _write_channel(channel: domain.ChannelSpec) -> catalog_pb2.Channel:
+    return catalog_pb2.Channel(
+        id=channel.id,
+        name=channel.name,
+        kind=channel.kind,
+        direction=_DIRECTIONS[channel.direction],
+        consent_purpose=channel.consent,
+        reservation_ttl=_duration(channel.reservation_ttl),
+        assumption=channel.assumption,
+    )
+
+
+def _write_attribute(attribute: domain.Attribute) -> catalog_pb2.Attribute:
+    return catalog_pb2.Attribute(
+        name=attribute.name,
+        type=attribute.type,
+        sensitive=attribute.sensitive,
+        description=attribute.description,
+    )
+
+
+def _write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
+    message = catalog_pb2.Limit(
+        id=limit.id,
+        name=limit.name,
+        scope=limit.scope,
+        measure=_MEASURES[limit.measure],
+        window=limit.window.unit,
+        time_zone=limit.window.time_zone,
+        assumption=limit.assumption,
+    )
+    if not isinstance(limit.amount, int | float):
+        message.expression = limit.amount.text
+    elif limit.measure == "money":
+        message.money_micros = micros(limit.amount)
+    else:
+        message.contacts = limit.amount
+    return message
+
+
+def write_action(action: domain.Action, treatments: list[domain.Treatment]) -> catalog_pb2.Action:
+    """An action with its treatments."""
+    message = catalog_pb2.Action(
+        id=action.id,
+        name=action.name,
+        kind=_KINDS[action.kind],
+        group=action.group,
+        campaign=action.campaign,
+        tags=action.tags,
+        attributes=write_values(action.attributes),
+        prior=action.prior,
+        lever=action.lever,
+        start_time=None if action.starts is None else write_time(action.starts),
+        end_time=None if action.ends is None else write_time(action.ends),
+        owned_for=_duration(action.owned_for) if action.owned_for else None,
+        pause_after_reject=(
+            _duration(action.pause_after_reject) if action.pause_after_reject else None
+        ),
+        complements=action.complements,
+        substitutes=action.substitutes,
+        upgrades_to=action.upgrades_to,
+        treatments=[_write_treatment(treatment) for treatment in treatments],
+    )
+    if isinstance(action.value, int | float):
+        message.value_micros = micros(action.value)
+    else:
+        message.value_expression = action.value.text
+    return message
+
+
+def _write_treatment(treatment: domain.Treatment) -> catalog_pb2.Treatment:
+    return catalog_pb2.Treatment(
+        id=treatment.id,
+        channel=treatment.channel,
+        placements=treatment.placements,
+        cost_micros=micros(treatment.cost),
+        tags=treatment.tags,
+        content=treatment.content,
+        attributes=write_values(treatment.attributes),
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    whole, rest = divmod(round(seconds * 1_000_000), 1_000_000)
+    return Duration(seconds=whole, nanos=rest * 1000)

@@ -1,0 +1,77 @@
+"""RecordInteractions: messages ↔ interactions and their results."""
+
+from __future__ import annotations
+
+from nba_engine import domain
+from nba_engine._gen.nba.v1 import interaction_pb2, interaction_service_pb2
+from nba_engine.server.convert.values import read_time, read_values
+from nba_engine.server.convert.violations import Violations
+
+__all__ = ["read_interactions", "write_result"]
+
+MAX_INTERACTIONS = 1000
+MAX_PROPERTIES = 64
+MAX_TYPE = 64
+
+_STATUS = {
+    "recorded": interaction_pb2.INTERACTION_STATUS_RECORDED,
+    "duplicate": interaction_pb2.INTERACTION_STATUS_DUPLICATE,
+    "rejected": interaction_pb2.INTERACTION_STATUS_REJECTED,
+}
+_RESERVATION = {
+    "": interaction_pb2.RESERVATION_EFFECT_UNSPECIFIED,
+    "confirmed": interaction_pb2.RESERVATION_EFFECT_CONFIRMED,
+    "released": interaction_pb2.RESERVATION_EFFECT_RELEASED,
+    "unchanged": interaction_pb2.RESERVATION_EFFECT_UNCHANGED,
+    "overrun": interaction_pb2.RESERVATION_EFFECT_OVERRUN,
+    "unknown": interaction_pb2.RESERVATION_EFFECT_UNKNOWN,
+}
+
+
+def read_interactions(
+    message: interaction_service_pb2.RecordInteractionsRequest,
+) -> list[domain.Interaction]:
+    """The interactions in domain words. Raises `InvalidRequest` with every wrong field."""
+    violations = Violations()
+    entries = message.interactions
+    result: list[domain.Interaction] = []
+    if violations.count(len(entries), "interactions", minimum=1, maximum=MAX_INTERACTIONS):
+        for position, entry in enumerate(entries):
+            result.append(_read_interaction(entry, f"interactions[{position}]", violations))
+    violations.raise_any()
+    return result
+
+
+def _read_interaction(
+    entry: interaction_pb2.Interaction, field: str, violations: Violations
+) -> domain.Interaction:
+    violations.id(entry.interaction_id, f"{field}.interaction_id")
+    violations.identity(entry.identity, f"{field}.identity")
+    violations.id(entry.type, f"{field}.type", maximum=MAX_TYPE)
+    violations.id(entry.recommendation_id, f"{field}.recommendation_id", required=False)
+    time = 0.0
+    if entry.HasField("interaction_time"):
+        time = read_time(entry.interaction_time, f"{field}.interaction_time", violations)
+    else:
+        violations.add(f"{field}.interaction_time", "required")
+    properties = read_values(
+        entry.properties, None, f"{field}.properties", violations, maximum=MAX_PROPERTIES
+    )
+    return domain.Interaction(
+        interaction_id=entry.interaction_id,
+        identity=entry.identity,
+        type=entry.type,
+        time=time,
+        properties=properties,
+        recommendation_id=entry.recommendation_id,
+    )
+
+
+def write_result(result: domain.InteractionResult) -> interaction_pb2.InteractionResult:
+    """What became of one interaction."""
+    return interaction_pb2.InteractionResult(
+        interaction_id=result.interaction_id,
+        status=_STATUS[result.status],
+        message=result.message,
+        reservation=_RESERVATION[result.reservation],
+    )

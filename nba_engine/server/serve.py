@@ -1,0 +1,61 @@
+"""Serving until a signal comes: what `nba serve` does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from nba_engine.server.logging import capture_standard_logging, make_logger
+from nba_engine.server.protocols import Decides
+from nba_engine.server.server import Server
+from nba_engine.settings import Settings
+
+__all__ = ["serve", "wait_for_signal"]
+
+
+def serve(engine: Decides, settings: Settings, *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then stop gracefully. Call it on the main thread.
+
+    ``ready_file`` gets ``host:port`` once the server answers.
+    """
+    logger = make_logger(settings.logging)
+    capture_standard_logging(logger)
+    server = Server(engine, settings.server, logger)
+
+    def ready() -> None:
+        server.start()
+        if ready_file is not None:
+            partial = ready_file.with_name(f"{ready_file.name}.partial")
+            partial.write_text(server.address, "utf-8")
+            partial.replace(ready_file)
+
+    name = wait_for_signal(ready)
+    logger.info("stopping", signal=name, grace_seconds=settings.server.grace_seconds)
+    server.stop()
+
+
+def wait_for_signal(ready: Callable[[], None]) -> str:
+    """Run ``ready``, then block until SIGTERM or SIGINT; its name.
+
+    From then on the signals have their former meaning again: a second one ends the process.
+    """
+    # A handler that sets a threading.Event could deadlock with the thread that waits for it;
+    # writing to a pipe cannot.
+    read_end, write_end = os.pipe()
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        os.write(write_end, bytes([number]))
+
+    former = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        ready()
+        number = os.read(read_end, 1)[0]
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
+        os.close(read_end)
+        os.close(write_end)
+    return signal.Signals(number).name

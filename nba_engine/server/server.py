@@ -1,0 +1,95 @@
+"""The gRPC server: start, stop gracefully, wait."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health
+from structlog.typing import FilteringBoundLogger
+
+from nba_engine.errors import FailedPrecondition
+from nba_engine.server.probes import Health, reflection_handler
+from nba_engine.server.protocols import Decides
+from nba_engine.server.services import SERVICES, method_handlers
+from nba_engine.settings import ServerSettings
+
+__all__ = ["Server"]
+
+
+class Server:
+    """A sync `grpc.server` around an engine. The engine stays the caller's to close."""
+
+    def __init__(
+        self,
+        engine: Decides,
+        settings: ServerSettings,
+        logger: FilteringBoundLogger,
+        *,
+        reuse_port: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._logger = logger
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="call")
+        self._health = Health(SERVICES)
+        self._server = grpc.server(
+            self._pool,
+            options=[
+                ("grpc.so_reuseport", int(reuse_port)),
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
+                ("grpc.max_send_message_length", settings.max_message_bytes),
+            ],
+        )
+        deadline = settings.default_deadline_ms / 1000
+        handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {
+            name: dict(methods)
+            for name, methods in method_handlers(engine, logger, default_deadline=deadline).items()
+        }
+        handlers.update([self._health.handler()])
+        if settings.reflection:
+            names = (*SERVICES, health.SERVICE_NAME)
+            handlers.update([reflection_handler(names, self._health.pool)])
+        for name, methods in handlers.items():
+            self._server.add_registered_method_handlers(name, methods)
+        self._port = 0
+
+    def start(self) -> int:
+        """Listen and answer; the port (0 for a unix socket). Raises `FailedPrecondition`."""
+        listen = self._settings.listen
+        try:
+            self._port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise FailedPrecondition(
+                f"cannot listen on {listen}: the address is in use or not of this machine"
+            ) from error
+        if listen.startswith("unix:"):
+            self._port = 0
+        self._server.start()
+        self._health.serving()
+        self._logger.info("serving", listen=self.address, threads=self._settings.threads)
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, with the real port."""
+        listen = self._settings.listen
+        if listen.startswith("unix:"):
+            return listen
+        return f"{listen.rpartition(':')[0]}:{self._port}"
+
+    def stop(self, grace: float | None = None) -> None:
+        """Report NOT_SERVING, take no new calls, finish those in flight within ``grace`` seconds.
+
+        Calls that need longer are cancelled. Default: ``server.grace_seconds``.
+        """
+        seconds = self._settings.grace_seconds if grace is None else grace
+        self._health.stopping()
+        self._server.stop(seconds).wait()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._health.pool.shutdown(wait=False, cancel_futures=True)
+        self._logger.info("stopped", listen=self.address)
+
+    def wait(self) -> None:
+        """Block until the server was stopped."""
+        self._server.wait_for_termination()
