@@ -26,6 +26,8 @@ class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
     - ``by`` (not for ``set``): one value per value of that property (rules see a map). A property
       holding a list counts for each element. ``sum`` and ``decayed`` accept ``property`` holding
       a list too, aligned with ``by``'s list (a basket in one interaction).
+    - ``type`` (``first``/``last`` with ``property``): the type of the property's value, for rules;
+      "" is double.
     """
 
     name: str
@@ -38,3 +40,4 @@ class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
     within: float = 0.0
     removed_by: tuple[str, ...] = ()
     sensitive: bool = False
+    type: str = ""

@@ -1,0 +1,8 @@
+"""The catalog: read, validate and compile ``catalog/*.toml``."""
+
+from nba_engine.catalog.catalog import Catalog
+from nba_engine.catalog.declare import aggregate_type
+from nba_engine.catalog.load import Vocabulary, load
+from nba_engine.catalog.read import read_folder
+
+__all__ = ["Catalog", "Vocabulary", "aggregate_type", "load", "read_folder"]

@@ -1,0 +1,111 @@
+"""The compiled catalog: immutable columns and tables, shared by all decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from nba_engine.domain import (
+    Action,
+    AggregateSpec,
+    Attribute,
+    BoolArray,
+    ChannelSpec,
+    ControlGroup,
+    FloatArray,
+    IntArray,
+    Limit,
+    Placement,
+    RuleTable,
+    Tier,
+    Treatment,
+)
+from nba_engine.errors import Mistake, NotFound
+from nba_engine.settings import suggest
+
+__all__ = ["Catalog"]
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A loaded, validated, compiled catalog (`domain.CatalogView`). Arrays are read-only.
+
+    ``files`` is what it was loaded from; ``warnings`` is what is probably not meant.
+    """
+
+    version: str
+    currency: str
+    time_zone: str
+    assumptions: str
+    channels: Mapping[str, ChannelSpec]
+    placements: Mapping[str, Placement]
+    attributes: Mapping[str, Attribute]
+    context: Mapping[str, Attribute]
+    aggregates: Mapping[str, AggregateSpec]
+    actions: tuple[Action, ...]
+    action_index: Mapping[str, int]
+    treatments: tuple[Treatment, ...]
+    treatment_index: Mapping[str, int]
+    action_of: IntArray
+    is_nothing: BoolArray
+    cost: FloatArray
+    prior: FloatArray
+    lever: FloatArray
+    rules: Mapping[Tier, RuleTable]
+    limits: tuple[Limit, ...]
+    limits_of: tuple[tuple[int, ...], ...]
+    control_group: ControlGroup
+    by_placement: Mapping[str, IntArray]
+    files: Mapping[str, str]
+    warnings: tuple[Mistake, ...] = ()
+
+    def fitting(self, placement: str) -> IntArray:
+        """Treatment indices that fit a placement, ascending. Raises `NotFound`."""
+        try:
+            return self.by_placement[placement]
+        except KeyError:
+            raise _unknown("placement", placement, self.by_placement) from None
+
+    def changed(
+        self,
+        *,
+        limit_amounts: Mapping[str, float] | None = None,
+        levers: Mapping[str, float] | None = None,
+        control_share: float | None = None,
+    ) -> Catalog:
+        """A copy for what-if questions, under the same version.
+
+        ``limit_amounts`` maps limit ids to amounts, ``levers`` treatment ids to a factor on their
+        lever. Raises `NotFound` for an unknown id.
+        """
+        limits = self.limits
+        if limit_amounts:
+            known = {limit.id for limit in limits}
+            for id_ in limit_amounts:
+                if id_ not in known:
+                    raise _unknown("limit", id_, known)
+            limits = tuple(
+                msgspec.structs.replace(limit, amount=float(limit_amounts[limit.id]))
+                if limit.id in limit_amounts
+                else limit
+                for limit in limits
+            )
+        lever = self.lever
+        if levers:
+            lever = lever.copy()
+            for id_, factor in levers.items():
+                if id_ not in self.treatment_index:
+                    raise _unknown("treatment", id_, self.treatment_index)
+                lever[self.treatment_index[id_]] *= factor
+            lever.setflags(write=False)
+        control_group = self.control_group
+        if control_share is not None:
+            control_group = msgspec.structs.replace(control_group, share=control_share)
+        return msgspec.structs.replace(
+            self, limits=limits, lever=lever, control_group=control_group
+        )
+
+
+def _unknown(noun: str, id_: str, known: Iterable[str]) -> NotFound:
+    remedy = suggest(id_, known, f"{noun}s")
+    return NotFound(f"there is no {noun} {id_!r} ({remedy})")

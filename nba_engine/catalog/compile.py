@@ -1,0 +1,70 @@
+"""Rules → one compiled table per tier over all treatments."""
+
+from __future__ import annotations
+
+from nba_engine.catalog.draft import Draft
+from nba_engine.domain import TIERS, Action, RuleTable, Tier, Treatment, Value
+from nba_engine.rules import ParsedRule, Unit, compile_table
+
+__all__ = ["action_values", "compile_rules", "treatment_values"]
+
+
+def compile_rules(draft: Draft) -> dict[Tier, RuleTable]:
+    """Parse every rule, note the mistakes, and, if there are none at all, compile the tiers."""
+    bound: dict[Tier, list[list[tuple[str, ParsedRule]]]] = {
+        tier: [[] for _ in draft.treatments] for tier in TIERS
+    }
+    findings = draft.findings
+    for entry in draft.tables.rules.values():
+        table = entry.table
+        place = f"{entry.place}.applies_to"
+        matched = draft.matcher.match(table.applies_to, entry.file, place, findings)
+        if not table.when:
+            remedy = 'write a condition: when = "customer.age >= 18"'
+            findings.mistake(entry.file, f"{entry.place}.when", "is empty", remedy, once=True)
+            continue
+        parsed = draft.expressions.rule(table.when, entry.file, entry.place)
+        if parsed is None or table.tier is None:
+            continue
+        rules_of = bound[table.tier]
+        named = (entry.id, parsed)
+        for index in matched.tolist():
+            rules_of[index].append(named)
+    if findings.mistakes:
+        return {}
+    action_views = {id_: action_values(action) for id_, action in draft.actions.items()}
+    views = [treatment_values(treatment) for treatment in draft.treatments]
+    return {
+        tier: compile_table(
+            [
+                Unit(action=action_views[treatment.action], treatment=view, rules=tuple(rules))
+                for treatment, view, rules in zip(draft.treatments, views, rules_of, strict=True)
+            ]
+        )
+        for tier, rules_of in bound.items()
+    }
+
+
+def action_values(action: Action) -> dict[str, Value]:
+    """What rules see as ``action``."""
+    return {
+        **action.attributes,
+        "id": action.id,
+        "name": action.name,
+        "kind": action.kind,
+        "group": action.group,
+        "campaign": action.campaign,
+        "tags": list(action.tags),
+        "prior": action.prior,
+    }
+
+
+def treatment_values(treatment: Treatment) -> dict[str, Value]:
+    """What rules see as ``treatment``."""
+    return {
+        **treatment.attributes,
+        "id": treatment.id,
+        "channel": treatment.channel,
+        "cost": treatment.cost,
+        "tags": list(treatment.tags),
+    }

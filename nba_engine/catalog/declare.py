@@ -1,0 +1,187 @@
+"""What a catalog declares about customers and context: attributes and aggregates, and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nba_engine.catalog.findings import Entry, Findings
+from nba_engine.catalog.read import Tables
+from nba_engine.catalog.schema import AggregateEntry, AttributeEntry
+from nba_engine.domain import AggregateSpec, Attribute
+
+__all__ = ["CUSTOMER_NAMES", "Declared", "aggregate_type", "declare"]
+
+# what rules see of every customer beside attributes and aggregates
+CUSTOMER_NAMES: Mapping[str, str] = {
+    "consents": "list<string>",
+    "customer_id": "string",
+    "known": "bool",
+}
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """Attributes and aggregates, and the types rules see.
+
+    ``broken`` names what was declared with mistakes, as rules would write it (``customer.age``);
+    complaints about expressions that use these would only hide the cause.
+    """
+
+    attributes: dict[str, Attribute]
+    context: dict[str, Attribute]
+    aggregates: dict[str, AggregateSpec]
+    customer_types: dict[str, str]
+    context_types: dict[str, str]
+    sensitive: frozenset[str]
+    broken: frozenset[str]
+
+
+def declare(tables: Tables, findings: Findings) -> Declared:
+    """Check attributes, context and aggregates; what is wrong is noted and left out."""
+    broken: set[str] = set()
+    attributes = _attributes(tables.attributes, "customer", findings, broken)
+    context = _attributes(tables.context, "context", findings, broken)
+    aggregates: dict[str, AggregateSpec] = {}
+    for name, entry in tables.aggregates.items():
+        _check_customer_name(entry, findings)
+        if name in tables.attributes:
+            where = tables.attributes[name].file
+            message = f"{name!r} is also an attribute ({where})"
+            findings.mistake(entry.file, entry.place, message, "rename one of the two")
+        _check_aggregate(entry, findings)
+        if findings.is_wrong(entry.file, entry.place):
+            broken.add(f"customer.{name}")
+        else:
+            aggregates[name] = _spec(entry)
+    types = {name: attribute.type for name, attribute in attributes.items()}
+    types |= {name: aggregate_type(spec) for name, spec in aggregates.items()}
+    sensitive = {f"customer.{a.name}" for a in attributes.values() if a.sensitive}
+    sensitive |= {f"customer.{a.name}" for a in aggregates.values() if a.sensitive}
+    sensitive |= {f"context.{a.name}" for a in context.values() if a.sensitive}
+    return Declared(
+        attributes=attributes,
+        context=context,
+        aggregates=aggregates,
+        customer_types=types | dict(CUSTOMER_NAMES),
+        context_types={name: attribute.type for name, attribute in context.items()},
+        sensitive=frozenset(sensitive),
+        broken=frozenset(broken),
+    )
+
+
+def aggregate_type(spec: AggregateSpec) -> str:
+    """The type rules see for an aggregate, such as ``int`` or ``map<string,double>``."""
+    if spec.kind == "set":
+        return "list<string>"
+    if spec.kind == "count":
+        single = "int"
+    elif spec.kind in ("sum", "decayed"):
+        single = "double"
+    elif spec.property:
+        single = spec.type or "double"
+    else:
+        single = "timestamp"
+    return f"map<string,{single}>" if spec.by else single
+
+
+def _attributes(
+    entries: Mapping[str, Entry[AttributeEntry]], root: str, findings: Findings, broken: set[str]
+) -> dict[str, Attribute]:
+    result = {}
+    for name, entry in entries.items():
+        if root == "customer":
+            _check_customer_name(entry, findings)
+        if entry.table.type is None or findings.is_wrong(entry.file, entry.place):
+            broken.add(f"{root}.{name}")
+            continue
+        table = entry.table
+        result[name] = Attribute(
+            name=name,
+            type=entry.table.type,
+            sensitive=table.sensitive,
+            description=table.description,
+        )
+    return result
+
+
+def _check_customer_name(
+    entry: Entry[AttributeEntry] | Entry[AggregateEntry], findings: Findings
+) -> None:
+    if entry.id in CUSTOMER_NAMES:
+        message = f"customer.{entry.id} is there for every customer"
+        findings.mistake(entry.file, entry.place, message, "choose another name")
+
+
+# The keys that mean something for some kinds only: key → kinds
+_KEYS_OF = {
+    "half_life": ("decayed",),
+    "within": ("set",),
+    "removed_by": ("set",),
+    "property": ("sum", "first", "last", "decayed"),
+    "type": ("first", "last"),
+}
+# The keys that a kind cannot do without: kind → (key, remedy)
+_NEEDS = {
+    "sum": ("property", 'name the property to add up: property = "amount"'),
+    "set": ("by", 'name the property whose values are collected: by = "category"'),
+    "decayed": ("half_life", 'say when a count is halved: half_life = "60d"'),
+}
+
+
+def _check_aggregate(entry: Entry[AggregateEntry], findings: Findings) -> None:
+    table = entry.table
+    kind = table.kind
+    if kind is None:
+        return
+    for key, kinds in _KEYS_OF.items():
+        if getattr(table, key) and kind not in kinds:
+            findings.mistake(
+                entry.file,
+                f"{entry.place}.{key}",
+                f"means nothing for kind {kind!r}",
+                f"remove it; it is for {', '.join(kinds)}",
+            )
+    if kind in _NEEDS:
+        key, remedy = _NEEDS[kind]
+        if not getattr(table, key):
+            findings.mistake(
+                entry.file,
+                f"{entry.place}.{key}",
+                f"kind {kind!r} needs {key!r}",
+                remedy,
+                once=True,
+            )
+    if table.type and not table.property and kind in ("first", "last"):
+        message, remedy = "is the type of a property, but there is none", "add property = …"
+        findings.mistake(entry.file, f"{entry.place}.type", message, remedy)
+    for removed in set(table.removed_by) & set(table.types):
+        message = f"{removed!r} both adds and removes"
+        findings.mistake(
+            entry.file, f"{entry.place}.removed_by", message, "name it in one of the two"
+        )
+    for key, value in table.where.items():
+        if not isinstance(value, str | int | float | bool):
+            message, remedy = (
+                "expected text, a number, true or false",
+                "a property equals one value",
+            )
+            findings.mistake(entry.file, f"{entry.place}.where.{key}", message, remedy)
+
+
+def _spec(entry: Entry[AggregateEntry]) -> AggregateSpec:
+    table = entry.table
+    assert table.kind is not None
+    return AggregateSpec(
+        name=entry.id,
+        kind=table.kind,
+        types=table.types,
+        where=table.where,
+        by=table.by,
+        property=table.property,
+        type=table.type,
+        half_life=table.half_life,
+        within=table.within,
+        removed_by=table.removed_by,
+        sensitive=table.sensitive,
+    )

@@ -1,0 +1,118 @@
+"""Limits, levers and the control group: checks, and which treatments they are about."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+
+from nba_engine.catalog.draft import Draft
+from nba_engine.catalog.findings import Entry, Findings
+from nba_engine.catalog.schema import LimitEntry
+from nba_engine.domain import (
+    Expression,
+    FloatArray,
+    IntArray,
+    Limit,
+    Window,
+)
+from nba_engine.settings import suggest
+
+__all__ = ["find_zone", "make_levers", "make_limits"]
+
+
+def find_zone(name: str, file: str, place: str, findings: Findings) -> ZoneInfo | None:
+    """The time zone of that name, or None after the mistake was noted."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        remedy = suggest(name, available_timezones(), "time zones")
+        findings.mistake(file, place, f"there is no time zone {name!r}", remedy)
+        return None
+
+
+def make_limits(draft: Draft) -> tuple[list[Limit], list[tuple[int, ...]]]:
+    """The limits, and per treatment the indices of those it draws on."""
+    findings = draft.findings
+    treatments = draft.treatments
+    limits: list[Limit] = []
+    drawing: list[list[int]] = [[] for _ in treatments]
+    default_zone = draft.tables.catalog.table.time_zone
+    for entry in draft.tables.limits.values():
+        table = entry.table
+        zone = table.time_zone or default_zone
+        if table.time_zone:
+            find_zone(table.time_zone, entry.file, f"{entry.place}.time_zone", findings)
+        place = f"{entry.place}.applies_to"
+        matched = draft.matcher.match(table.applies_to, entry.file, place, findings)
+        _check_scope(draft, entry, matched)
+        amount = _amount(draft, entry)
+        if table.measure is None or table.window is None or amount is None:
+            continue
+        if table.measure == "money" and not any(
+            treatments[index].cost for index in matched.tolist()
+        ):
+            message, remedy = "no treatment it is about costs anything", "give these a cost"
+            findings.warning(entry.file, entry.place, message, remedy)
+        for index in matched.tolist():
+            drawing[index].append(len(limits))
+        limits.append(
+            Limit(
+                id=entry.id,
+                name=table.name or entry.id,
+                scope=table.scope,
+                measure=table.measure,
+                amount=amount,
+                window=Window(unit=table.window, time_zone=zone),
+                assumption=table.assumption,
+            )
+        )
+    return limits, [tuple(indices) for indices in drawing]
+
+
+def make_levers(draft: Draft) -> FloatArray:
+    """Per treatment: its action's lever times every lever that applies, (T,)."""
+    levers = np.array([draft.actions[t.action].lever for t in draft.treatments], dtype=np.float64)
+    for entry in draft.tables.levers.values():
+        place = f"{entry.place}.applies_to"
+        matched = draft.matcher.match(entry.table.applies_to, entry.file, place, draft.findings)
+        levers[matched] *= entry.table.factor
+    return levers
+
+
+def _check_scope(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> None:
+    findings, actions, treatments = draft.findings, draft.actions, draft.treatments
+    scope = entry.table.scope
+    place = f"{entry.place}.scope"
+    if len(set(scope)) < len(scope):
+        findings.mistake(entry.file, place, "names a scope twice", "remove one")
+    for word in ("group", "campaign"):
+        if word not in scope:
+            continue
+        names = dict.fromkeys(treatments[index].action for index in matched.tolist())
+        without = [name for name in names if not getattr(actions[name], word)]
+        if without:
+            shown = ", ".join(without[:3]) + (" …" if len(without) > 3 else "")
+            message = f"counts per {word}, but these actions have none: {shown}"
+            remedy = f"give them a {word}, or narrow applies_to"
+            findings.mistake(entry.file, place, message, remedy)
+
+
+def _amount(draft: Draft, entry: Entry[LimitEntry]) -> float | Expression | None:
+    findings = draft.findings
+    table = entry.table
+    place = f"{entry.place}.amount"
+    if isinstance(table.amount, str):
+        if "customer" not in table.scope:
+            message = "an amount per customer needs the customer in its scope"
+            findings.mistake(
+                entry.file, place, message, 'add "customer" to scope, or write a number'
+            )
+        parsed = draft.expressions.amount(table.amount, entry.file, place)
+        return None if parsed is None else parsed.bind({}, {})
+    if table.amount < 0:
+        findings.mistake(entry.file, place, f"{table.amount:g} is negative", "write 0 or more")
+    elif table.measure == "contacts" and table.amount != int(table.amount):
+        message, remedy = f"{table.amount:g} contacts", "write a whole number"
+        findings.mistake(entry.file, place, message, remedy)
+    return table.amount

@@ -1,0 +1,70 @@
+"""Durations, clock times and calendar dates as they are written in the catalog."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from zoneinfo import ZoneInfo
+
+from nba_engine.domain import QuietHours
+from nba_engine.settings import Unreadable
+
+__all__ = ["parse_duration", "parse_moment", "parse_quiet_hours", "seconds"]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"^(?:\d+(?:\.\d+)?[smhdw])+$")
+_PIECE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_CLOCK = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
+
+
+def parse_duration(value: object) -> float:
+    """``"91d"``, ``"12h"``, ``"30m"``, ``"45s"``, ``"2w"``, ``"1d12h"`` as seconds."""
+    if not isinstance(value, str) or not _DURATION.match(value):
+        shown = repr(value) if isinstance(value, str | int | float) else "this"
+        raise Unreadable(
+            f"{shown} is not a duration",
+            'write a number and s, m, h, d or w in quotes: "7d", "1d12h"',
+        )
+    return sum(float(number) * _UNITS[unit] for number, unit in _PIECE.findall(value))
+
+
+def parse_quiet_hours(value: object) -> QuietHours:
+    """``["21:00", "08:00"]`` as minutes after midnight."""
+    remedy = 'write when they start and end: ["21:00", "08:00"]'
+    if not isinstance(value, list) or len(value) != 2:
+        raise Unreadable("quiet hours are two clock times", remedy)
+    start, end = (_minutes(entry, remedy) for entry in value)
+    if start == end:
+        raise Unreadable("quiet hours start and end at the same time", remedy)
+    return QuietHours(start=start, end=end)
+
+
+def _minutes(value: object, remedy: str) -> int:
+    if isinstance(value, dt.time):
+        return value.hour * 60 + value.minute
+    found = _CLOCK.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise Unreadable(f"{value!r} is not a clock time", remedy)
+    return int(found[1]) * 60 + int(found[2])
+
+
+def parse_moment(value: object) -> dt.date:
+    """A TOML date or date-time (a `datetime` is a `date`), unresolved."""
+    if isinstance(value, dt.date):
+        return value
+    raise Unreadable(
+        "expected a date", "write it without quotes: 2017-11-01 or 2017-11-01T09:00:00"
+    )
+
+
+def seconds(moment: dt.date, zone: ZoneInfo, *, closing: bool = False) -> float:
+    """Seconds since the epoch. Without an offset, ``moment`` is local time in ``zone``.
+
+    A bare date is its midnight: the one the day starts with, or, if ``closing``, the one it
+    ends with, so that a season includes its last day.
+    """
+    if isinstance(moment, dt.datetime):
+        local = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return local.timestamp()
+    day = moment + dt.timedelta(days=1) if closing else moment
+    return dt.datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
