@@ -6,13 +6,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from nba_engine.domain.model import Feature, Manifest
@@ -87,7 +88,7 @@ def export_logistic(
         "bias": np.array(model.bias, dtype=np.float64),
         "calibration": calibration,
     }
-    return publish(folder, manifest, graph, held_out, model.predict(held_out), linear=linear)
+    return publish(folder, manifest, graph, held_out, model.predict, linear=linear)
 
 
 def export_wide_logistic(
@@ -117,7 +118,7 @@ def export_wide_logistic(
         outputs=model.outputs,
         **_known(provenance),
     )
-    return publish(folder, manifest, graph, held_out, model.predict(held_out))
+    return publish(folder, manifest, graph, held_out, model.predict)
 
 
 def publish(
@@ -125,26 +126,33 @@ def publish(
     manifest: Manifest,
     graph: bytes,
     held_out: Rows,
-    expected: FloatArray,
+    predict: Callable[[Rows], FloatArray],
     *,
     linear: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> Manifest:
-    """Write all files beside ``folder``, check them as serving does, then put them in its place."""
-    if held_out.ndim != 2 or held_out.shape[1] != len(manifest.features) or not len(held_out):
-        width = len(manifest.features)
+    """Hold the graph against ``predict``, write beside ``folder``, load as serving does, swap.
+
+    Raises `FailedPrecondition` when graph and model differ, `MistakesFound` when it would not
+    load; ``folder`` is as before then.
+    """
+    width = len(manifest.features)
+    if held_out.ndim != 2 or held_out.shape[1] != width or not len(held_out):
         raise FailedPrecondition(f"held-out rows of shape {held_out.shape} for {width} features")
+    rows = np.ascontiguousarray(held_out, dtype=np.float32)
+    expected = predict(held_out)
+    _check_parity(graph, rows, expected)
+    chosen = np.linspace(0, len(rows) - 1, min(_PROBES, len(rows))).astype(np.intp)
+    probes = {"inputs": rows[chosen], "outputs": expected[chosen].astype(np.float32)}
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         (unfinished / manifest.file).write_bytes(graph)
-        rows = np.ascontiguousarray(held_out, dtype=np.float32)
-        chosen = np.linspace(0, len(rows) - 1, min(_PROBES, len(rows))).astype(np.intp)
-        probes = {"inputs": rows[chosen], "outputs": expected[chosen].astype(np.float32)}
         _save(unfinished / manifest.probes, probes)
         if linear:
             _save(unfinished / manifest.linear, linear)
         write_manifest(unfinished, manifest)
-        _check_parity(unfinished, rows, expected)
+        OnnxRuntime().load(unfinished, load_manifest(unfinished))
+        unfinished.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         _swap(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -160,11 +168,10 @@ def _save(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez(out, **arrays)  # type: ignore[arg-type]
 
 
-def _check_parity(folder: Path, rows: NDArray[np.float32], expected: FloatArray) -> None:
-    manifest = load_manifest(folder)
-    answers = np.asarray(OnnxRuntime().load(folder, manifest)(rows), dtype=np.float64)
-    difference = np.abs(answers.reshape(expected.shape) - expected)
-    worst = float(difference.max())
+def _check_parity(graph: bytes, rows: NDArray[np.float32], expected: FloatArray) -> None:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    answers = session.run([_OUTPUT], {_INPUT: rows})[0].reshape(expected.shape)
+    worst = float(np.abs(answers.astype(np.float64) - expected).max())
     if not worst <= PARITY:  # NaN is refused too
         raise FailedPrecondition(
             f"export refused: the graph differs from the model by {worst:.2g} on held-out rows, "

@@ -101,7 +101,7 @@ def catalog(actions: int = 12, **changes: Any) -> CatalogView:
             "last": AggregateSpec(name="last", kind="last", types=("purchase",), by="category"),
         },
     }
-    return cast(CatalogView, SmallCatalog(**(parts | changes)))
+    return cast("CatalogView", SmallCatalog(**(parts | changes)))
 
 
 def tables(categories: int = 6) -> dict[str, ComplementTable]:
