@@ -40,9 +40,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account has reserved and spent, in whole units."""
+    """What an account has reserved and spent, in whole units.
+
+    ``overrun``: the part of ``spent`` that late confirmations charged beyond the ceiling.
+    """
 
     account: str
     limit: str
     reserved: int
     spent: int
+    overrun: int = 0

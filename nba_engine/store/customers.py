@@ -1,0 +1,217 @@
+"""Customers: one read on the hot path, and the ones a change works on."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from nba_engine.domain import Consent, CustomerState, ProfileUpdate, Value
+from nba_engine.errors import InvalidRequest, Violation
+
+__all__ = [
+    "NewId",
+    "WorkingSet",
+    "check_updates",
+    "decode_state",
+    "derived_id",
+    "random_id",
+    "read_state",
+    "stored_text",
+    "update_customers",
+]
+
+NewId = Callable[[str], str]
+
+_FIND = (
+    "SELECT c.state FROM identities AS i JOIN customers AS c ON c.id = i.customer"
+    " WHERE i.identity = ?"
+)
+_FIND_ROW = (
+    "SELECT c.id, c.state FROM identities AS i JOIN customers AS c ON c.id = i.customer"
+    " WHERE i.identity = ?"
+)
+
+decode_state = msgspec.msgpack.Decoder(CustomerState).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def random_id(_identity: str) -> str:
+    """A new customer id that says nothing about the customer."""
+    return uuid.uuid4().hex
+
+
+def derived_id(identity: str) -> str:
+    """A new customer id derived from the first identity: replays give the same ids again."""
+    return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+
+
+def read_state(connection: apsw.Connection, identity: str) -> bytes | None:
+    """The stored state (msgpack of `CustomerState`) behind an identity; None: unknown."""
+    state: bytes | None = connection.execute(_FIND, (identity,)).get
+    return state
+
+
+class Working:
+    """A customer that a change works on."""
+
+    __slots__ = ("before", "changed", "row", "state")
+
+    def __init__(self, row: int, state: CustomerState, *, changed: bool) -> None:
+        self.row = row
+        self.before = state.version
+        self.state = state
+        self.changed = changed
+
+    def replace(
+        self,
+        *,
+        attributes: dict[str, Value] | None = None,
+        aggregates: dict[str, Any] | None = None,
+        consents: dict[str, Consent] | None = None,
+    ) -> None:
+        """Change the state; the version rises once per commit, however many changes it holds."""
+        old = self.state
+        self.changed = True
+        self.state = CustomerState(
+            customer_id=old.customer_id,
+            version=self.before + 1,
+            attributes=old.attributes if attributes is None else attributes,
+            aggregates=old.aggregates if aggregates is None else aggregates,
+            consents=old.consents if consents is None else consents,
+        )
+
+
+class WorkingSet:
+    """The customers of one change: each read once, and written once by `flush`."""
+
+    def __init__(self, connection: apsw.Connection, new_id: NewId) -> None:
+        self._connection = connection
+        self._new_id = new_id
+        self._by_identity: dict[str, Working] = {}
+        self._by_row: dict[int, Working] = {}
+
+    def find(self, identity: str) -> Working | None:
+        """The customer behind an identity, if there is one."""
+        known = self._by_identity.get(identity)
+        if known is not None:
+            return known
+        found = self._connection.execute(_FIND_ROW, (identity,)).get
+        if found is None:
+            return None
+        row, state = found
+        working = self._by_row.get(row)  # another identity of the same customer
+        if working is None:
+            working = self._by_row[row] = Working(row, decode_state(state), changed=False)
+        self._by_identity[identity] = working
+        return working
+
+    def find_or_create(self, identity: str) -> Working:
+        """The customer behind an identity; a new one if it is unknown."""
+        found = self.find(identity)
+        if found is not None:
+            return found
+        state = CustomerState(customer_id=self._new_id(identity))
+        self._connection.execute(
+            "INSERT INTO customers(customer_id, state) VALUES (?, ?)", (state.customer_id, b"")
+        )
+        row = self._connection.last_insert_rowid()
+        self._connection.execute("INSERT INTO identities VALUES (?, ?)", (identity, row))
+        working = Working(row, state, changed=True)
+        working.replace()
+        self._by_identity[identity] = self._by_row[row] = working
+        return working
+
+    def flush(self) -> None:
+        """Write every changed customer."""
+        self._connection.executemany(
+            "UPDATE customers SET state = ? WHERE id = ?",
+            [
+                (_encode(working.state), working.row)
+                for working in self._by_row.values()
+                if working.changed
+            ],
+        )
+
+
+def check_updates(updates: Sequence[ProfileUpdate]) -> None:
+    """Raise `InvalidRequest` naming everything that could not be stored."""
+    violations = []
+    for number, update in enumerate(updates):
+        where = f"updates[{number}]"
+        if not stored_text(update.identity):
+            violations.append(
+                Violation(field=f"{where}.identity", description="must be a non-empty text")
+            )
+        if update.request_id and not stored_text(update.request_id):
+            violations.append(Violation(field=f"{where}.request_id", description="is no text"))
+        for key, consent in update.consents.items():
+            if not math.isfinite(consent.time):
+                violations.append(
+                    Violation(field=f"{where}.consents[{key}].time", description="must be finite")
+                )
+        try:
+            _encode((update.attributes, update.consents))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            violations.append(
+                Violation(
+                    field=f"{where}.attributes", description="hold something that is no plain value"
+                )
+            )
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def update_customers(
+    customers: WorkingSet, updates: Sequence[ProfileUpdate], done: Sequence[bool]
+) -> list[CustomerState]:
+    """Apply checked updates in their order; those already ``done`` only read."""
+    states = []
+    for update, is_done in zip(updates, done, strict=True):
+        working = customers.find_or_create(update.identity)
+        if not is_done:
+            _apply(working, update)
+        states.append(working.state)
+    return states
+
+
+def _apply(working: Working, update: ProfileUpdate) -> None:
+    state = working.state
+    attributes = {
+        **state.attributes,
+        **{name: value for name, value in update.attributes.items() if value is not None},
+    }
+    for name in update.remove:
+        attributes.pop(name, None)
+    consents = dict(state.consents)
+    for key, consent in update.consents.items():
+        before = consents.get(key)
+        if before is None or _outranks(consent, before):
+            consents[key] = consent
+    if attributes != state.attributes or consents != state.consents:
+        working.replace(attributes=attributes, consents=consents)
+
+
+def _outranks(consent: Consent, before: Consent) -> bool:
+    """The later one counts; at the same time the withdrawal does."""
+    if consent.time != before.time:
+        return consent.time > before.time
+    return not consent.granted or before.granted
+
+
+def stored_text(text: object) -> bool:
+    """Whether something is a non-empty string that UTF-8 can hold."""
+    if not isinstance(text, str) or not text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

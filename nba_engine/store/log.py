@@ -1,0 +1,238 @@
+"""The decision log: a SQLite file of its own, written behind the answers by a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from nba_engine.domain import DecisionRecord
+from nba_engine.errors import Exhausted, Unavailable
+from nba_engine.store.faults import DRIVER_ERRORS, translated
+from nba_engine.store.files import Format, Readers, connect, lock_path, open_file, path_of
+from nba_engine.store.lock import FileLock
+
+__all__ = ["SqliteLog", "open_log"]
+
+GATHER_SECONDS = 0.05  # half of the loss window: the commit itself takes the rest
+RETRY_SECONDS = 1.0
+QUEUE = 10_000
+
+DECISIONS = Format(
+    name="decision log of nba-engine",
+    application_id=0x6E626164,  # "nbad"
+    version=1,
+    schema="""
+    CREATE TABLE decisions(
+      id INTEGER PRIMARY KEY,           -- in the order of logging
+      decision_id TEXT NOT NULL UNIQUE,
+      time REAL NOT NULL,
+      record BLOB NOT NULL              -- msgpack of DecisionRecord
+    ) STRICT;
+    """,
+)
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(DecisionRecord).decode
+
+
+def open_log(
+    path: str | Path,
+    *,
+    queue: int = QUEUE,
+    on_error: Callable[[BaseException], None] | None = None,
+) -> SqliteLog:
+    """Open or create a decision log. ``on_error`` hears of the first failure of each kind.
+
+    Raises `FailedPrecondition` (another kind of file), `Unavailable`, `Exhausted`.
+    """
+    file = path_of(path)
+    open_file(file, DECISIONS, create=True)
+    return SqliteLog(file, queue=queue, on_error=on_error)
+
+
+class SqliteLog:
+    """`nba_engine.domain.DecisionLog`; made by `open_log`.
+
+    A record is durable at most 100 ms after `append`, as long as the disk keeps up. While the
+    disk fails, records stay queued and are tried again every second.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        queue: int = QUEUE,
+        on_error: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._size = queue
+        self._on_error = on_error
+        self._told: set[type[BaseException]] = set()
+        self._queued: dict[str, DecisionRecord] = {}
+        self._writing: dict[str, DecisionRecord] = {}  # taken from the queue, not yet durable
+        self._rows: list[tuple[str, float, bytes]] = []  # the same, encoded
+        self._failures = 0
+        self._lost = 0
+        self._closed = False
+        self._flushing = 0
+        self._changed = threading.Condition()
+        self._wake = threading.Event()  # something is queued
+        self._hurry = threading.Event()  # do not gather: flush or close
+        self._readers = Readers(path)
+        try:
+            self._connection = connect(path, reading=False)
+            self._lock = FileLock(lock_path(path))
+        except DRIVER_ERRORS as error:
+            raise translated(error, path) from error
+        self._thread = threading.Thread(target=self._run, name=f"log {path.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def failures(self) -> int:
+        """How many attempts to write failed."""
+        return self._failures
+
+    @property
+    def lost(self) -> int:
+        """How many records were given up: not encodable, or unwritten when the log closed."""
+        return self._lost
+
+    def append(self, record: DecisionRecord) -> None:
+        """Queue a record. Raises `Exhausted` when the queue is full, `Unavailable` when closed."""
+        with self._changed:
+            if self._closed:
+                raise Unavailable(f"{self._path} is closed")
+            if len(self._queued) + len(self._writing) >= self._size:
+                raise Exhausted(f"{self._path}: {self._size} records wait to be written")
+            self._queued[record.decision_id] = record
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def read(self, decision_id: str) -> DecisionRecord | None:
+        """A record by its id, also while it is queued; None: unknown."""
+        with self._changed:
+            queued = self._queued.get(decision_id) or self._writing.get(decision_id)
+        if queued is not None:
+            return queued
+        try:
+            found = (
+                self._readers.connection()
+                .execute("SELECT record FROM decisions WHERE decision_id = ?", (decision_id,))
+                .get
+            )
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+        return None if found is None else _decode(found)
+
+    def recent(self, limit: int = 100) -> Sequence[DecisionRecord]:
+        """The newest records, newest first, queued ones included."""
+        with self._changed:
+            waiting = [*self._writing.values(), *self._queued.values()]
+        newest = waiting[::-1][:limit]
+        seen = {record.decision_id for record in newest}
+        try:
+            rows = self._readers.connection().execute(
+                "SELECT record FROM decisions ORDER BY id DESC LIMIT ?", (limit,)
+            )
+            stored = [_decode(record) for (record,) in rows]
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+        newest += [record for record in stored if record.decision_id not in seen]
+        return newest[:limit]
+
+    def flush(self) -> None:
+        """Return when everything appended so far is durable (or given up).
+
+        Raises `Unavailable` or `Exhausted` if the disk fails meanwhile.
+        """
+        with self._changed:
+            failures = self._failures
+            waiting = {*self._writing, *self._queued}
+            self._flushing += 1
+            self._hurry.set()
+            self._wake.set()
+            try:
+                while waiting & (self._writing.keys() | self._queued.keys()):
+                    self._changed.wait()
+                    if self._failures != failures:
+                        raise Unavailable(f"{self._path} cannot be written now")
+            finally:
+                self._flushing -= 1
+
+    def close(self) -> None:
+        """Write what is queued, then release files. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            self._hurry.set()
+            self._wake.set()
+        self._thread.join()
+        self._readers.close()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._hurry.wait(GATHER_SECONDS)
+            with self._changed:
+                self._wake.clear()
+                if not self._flushing and not self._closed:
+                    self._hurry.clear()
+                taken, self._queued = self._queued, {}
+                self._writing |= taken
+                closed = self._closed
+            self._encode(taken)
+            written = self._write()
+            with self._changed:
+                if written or closed:
+                    self._lost += 0 if written else len(self._rows)
+                    self._writing, self._rows = {}, []
+                self._changed.notify_all()
+            if closed:
+                break
+            if not written:
+                self._hurry.wait(RETRY_SECONDS)
+                self._wake.set()
+        self._connection.close()
+        self._lock.close()
+
+    def _encode(self, taken: Mapping[str, DecisionRecord]) -> None:
+        for record in taken.values():
+            try:
+                self._rows.append((record.decision_id, record.time, _encode(record)))
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                self._lost += 1
+                self._tell(error)
+
+    def _write(self) -> bool:
+        """One commit for everything taken; false if the disk failed."""
+        try:
+            with self._lock:
+                self._insert(self._rows)
+        except DRIVER_ERRORS as error:
+            self._failures += 1
+            self._tell(translated(error, self._path))
+            return False
+        return True
+
+    def _insert(self, rows: Sequence[tuple[str, float, bytes]]) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(
+                "INSERT INTO decisions(decision_id, time, record) VALUES (?, ?, ?)"
+                " ON CONFLICT(decision_id) DO NOTHING",
+                rows,
+            )
+            connection.execute("COMMIT")
+        except apsw.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _tell(self, error: BaseException) -> None:
+        if self._on_error is not None and type(error) not in self._told:
+            self._told.add(type(error))
+            self._on_error(error)

@@ -1,0 +1,72 @@
+"""The tables of a store file."""
+
+from __future__ import annotations
+
+from nba_engine.store.files import Format
+
+__all__ = ["CONFIRMED", "EXPIRED", "OVERRUN", "RELEASED", "RESERVED", "STORE"]
+
+# reservations.status
+RESERVED, CONFIRMED, RELEASED, EXPIRED, OVERRUN = range(5)
+
+_SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+
+CREATE TABLE customers(
+  id INTEGER PRIMARY KEY,
+  customer_id TEXT NOT NULL UNIQUE,
+  state BLOB NOT NULL                 -- msgpack of CustomerState
+) STRICT;
+CREATE TABLE identities(
+  identity TEXT PRIMARY KEY,
+  customer INTEGER NOT NULL REFERENCES customers
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE interactions(
+  id INTEGER PRIMARY KEY,
+  interaction_id TEXT NOT NULL UNIQUE,
+  customer INTEGER NOT NULL REFERENCES customers,
+  identity TEXT NOT NULL,
+  type TEXT NOT NULL,
+  time REAL NOT NULL,
+  recommendation_id TEXT NOT NULL,
+  properties BLOB NOT NULL            -- msgpack of a map
+) STRICT;
+
+CREATE TABLE accounts(
+  id INTEGER PRIMARY KEY,
+  account TEXT NOT NULL UNIQUE,
+  limit_id TEXT NOT NULL,
+  ceiling INTEGER NOT NULL,           -- the amount in force at the last grant
+  reserved INTEGER NOT NULL,
+  spent INTEGER NOT NULL,
+  overrun INTEGER NOT NULL            -- what late confirmations charged beyond the ceiling
+) STRICT;
+CREATE TABLE reservations(
+  id INTEGER PRIMARY KEY,
+  reservation_id TEXT NOT NULL UNIQUE,
+  decision_id TEXT NOT NULL,
+  customer_id TEXT NOT NULL,
+  status INTEGER NOT NULL,            -- 0 reserved 1 confirmed 2 released 3 expired 4 overrun
+  expires REAL NOT NULL,
+  ended REAL,
+  holds TEXT NOT NULL                 -- JSON: [[accounts.id, amount], ...]
+) STRICT;
+CREATE INDEX reservations_due ON reservations(expires) WHERE status = 0;
+
+CREATE TABLE requests(
+  request_id TEXT PRIMARY KEY,
+  time REAL NOT NULL,
+  body BLOB NOT NULL                  -- digest of the request
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_by_time ON requests(time);
+
+CREATE TABLE progress(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+STORE = Format(
+    name="store of nba-engine",
+    application_id=0x6E626173,  # "nbas"
+    version=1,
+    schema=_SCHEMA,
+)

@@ -1,0 +1,322 @@
+"""The embedded store: one SQLite file, many readers, one writing thread."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from nba_engine.domain import (
+    Answer,
+    CustomerState,
+    Fold,
+    Interaction,
+    InteractionResult,
+    ProfileUpdate,
+    ReservationRequest,
+    Usage,
+)
+from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
+from nba_engine.store.customers import (
+    WorkingSet,
+    check_updates,
+    decode_state,
+    derived_id,
+    random_id,
+    read_state,
+    update_customers,
+)
+from nba_engine.store.faults import DRIVER_ERRORS, translated
+from nba_engine.store.files import Readers, open_file, path_of
+from nba_engine.store.interactions import (
+    FUTURE_SECONDS,
+    Prepared,
+    prepare,
+    record_interactions,
+)
+from nba_engine.store.ledger import Ledger, check_requests, read_report, read_usage, recount
+from nba_engine.store.schema import STORE
+from nba_engine.store.writer import Writer
+
+__all__ = ["SqliteStore", "open_store"]
+
+REQUESTS_KEPT = 7 * 86_400.0  # seconds during which the repeat of an update is recognized
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def open_store(
+    path_or_url: str | Path, *, create: bool = True, simulated: bool | None = None
+) -> SqliteStore:
+    """Open (or create) the store in a file, given as path or ``sqlite:`` URL.
+
+    ``simulated`` is fixed at creation; None takes what the file says (a new one: false).
+    Raises `NotFound`, `FailedPrecondition` (another kind of file, version, or simulated flag),
+    `Unavailable`, `Exhausted`.
+    """
+    path = path_of(path_or_url)
+
+    def prepare_new(connection: apsw.Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES ('simulated', ?)", (int(bool(simulated)),))
+
+    open_file(path, STORE, create=create, prepare=prepare_new)
+    store = SqliteStore(path)
+    if simulated is not None and store.simulated != simulated:
+        store.close()
+        has, wants = ("simulated", "real") if store.simulated else ("real", "simulated")
+        raise FailedPrecondition(f"{path} was created as a {has} store, not as a {wants} one")
+    return store
+
+
+class SqliteStore:
+    """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
+
+    Reads use one connection per thread and never wait for the writer. Writes are durable
+    (``synchronous=FULL``) when the call returns; concurrent ones share a transaction. Methods
+    that write take a ``deadline`` on `time.monotonic`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._readers = Readers(path)
+        try:
+            self._simulated = bool(
+                self._readers.connection()
+                .execute("SELECT value FROM meta WHERE key = 'simulated'")
+                .get
+            )
+            self._ledger = Ledger(simulated=self._simulated)
+            self._new_id = derived_id if self._simulated else random_id
+            self._writer = Writer(path, chore=None if self._simulated else self._tidy)
+        except DRIVER_ERRORS as error:
+            self._readers.close()
+            raise translated(error, path) from error
+
+    @property
+    def simulated(self) -> bool:
+        """Created as simulated: requests may set the time."""
+        return self._simulated
+
+    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
+        """The customer behind an identity, and its state as stored; None: unknown."""
+        try:
+            state = read_state(self._readers.connection(), identity)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+        return None if state is None else (decode_state(state), state)
+
+    def update(
+        self, updates: Sequence[ProfileUpdate], *, deadline: float | None = None
+    ) -> Sequence[CustomerState]:
+        """Create or change customers; one commit. See `nba_engine.domain.Store`.
+
+        Attributes that are None are ignored; of two consents for one purpose the later counts,
+        at the same time the withdrawal. Raises `InvalidRequest` for values that cannot be
+        stored, and when a ``request_id`` comes back with another body.
+        """
+        check_updates(updates)
+
+        def change(connection: apsw.Connection) -> list[CustomerState]:
+            customers = WorkingSet(connection, self._new_id)
+            states = self._update(connection, customers, updates)
+            customers.flush()
+            return states
+
+        return self._writer.submit(change, deadline=deadline)
+
+    def record(
+        self,
+        interactions: Sequence[Interaction],
+        fold: Fold,
+        *,
+        now: float,
+        deadline: float | None = None,
+    ) -> Sequence[InteractionResult]:
+        """Record interactions, fold them into aggregates, move reservations; one commit.
+
+        A malformed item is ``rejected`` by itself, with a message.
+        """
+        items = prepare(interactions)
+
+        def change(connection: apsw.Connection) -> list[InteractionResult]:
+            customers = WorkingSet(connection, self._new_id)
+            results = self._record(connection, customers, items, fold, now)
+            customers.flush()
+            return results
+
+        return self._writer.submit(change, deadline=deadline)
+
+    def bulk(
+        self,
+        *,
+        updates: Sequence[ProfileUpdate] = (),
+        interactions: Sequence[Interaction] = (),
+        fold: Fold | None = None,
+        now: float,
+        progress: tuple[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> Sequence[InteractionResult]:
+        """Updates, interactions and a progress mark in one commit: for imports.
+
+        ``progress`` (name, value) is what `progress` answers from then on, so that an import
+        that was interrupted goes on behind the last commit. ``deadline`` None waits as long as
+        it takes. Customers are written once, however many of the rows are theirs.
+        """
+        check_updates(updates)
+        items = prepare(interactions)
+        if items and fold is None:
+            raise TypeError("interactions need a fold")
+
+        def change(connection: apsw.Connection) -> list[InteractionResult]:
+            customers = WorkingSet(connection, self._new_id)
+            self._update(connection, customers, updates)
+            results = []
+            if fold is not None:
+                results = self._record(connection, customers, items, fold, now)
+            customers.flush()
+            if progress is not None:
+                connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", progress)
+            return results
+
+        return self._writer.submit(change, deadline=math.inf if deadline is None else deadline)
+
+    def progress(self, name: str) -> str | None:
+        """What `bulk` or `put_progress` last noted under this name."""
+        try:
+            noted: str | None = (
+                self._readers.connection()
+                .execute("SELECT value FROM progress WHERE name = ?", (name,))
+                .get
+            )
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+        return noted
+
+    def put_progress(self, name: str, value: str | None) -> None:
+        """Note a progress mark; None removes it."""
+
+        def change(connection: apsw.Connection) -> None:
+            if value is None:
+                connection.execute("DELETE FROM progress WHERE name = ?", (name,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (name, value))
+
+        self._writer.submit(change)
+
+    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
+        """Reserved + spent per account, in whole units; accounts never used are absent.
+
+        Reservations that expired count until they are ended: within about a second in a real
+        store, at the next `reserve`, `record` or `expire` in a simulated one.
+        """
+        try:
+            return read_usage(self._readers.connection(), accounts)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
+    def reserve(
+        self,
+        requests: Sequence[ReservationRequest],
+        *,
+        now: float,
+        deadline: float | None = None,
+    ) -> Sequence[Answer]:
+        """Decide the requests in their order, each granted whole or refused; one commit.
+
+        The repeat of a ``reservation_id`` gets the first answer and reserves nothing.
+        """
+        check_requests(requests)
+        return self._writer.submit(
+            lambda connection: self._ledger.reserve(connection, requests, now), deadline=deadline
+        )
+
+    def usage_report(self, limit: str = "") -> Sequence[Usage]:
+        """Every account of a limit ("" = all), sorted by name."""
+        try:
+            return read_report(self._readers.connection(), limit)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
+    def recount(self) -> Sequence[Usage]:
+        """`usage_report` counted from the reservations: equal to it unless something is broken."""
+        try:
+            return recount(self._readers.connection())
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
+    def expire(self, *, now: float, deadline: float | None = None) -> int:
+        """End every reservation that is due; returns how many."""
+
+        def change(connection: apsw.Connection) -> int:
+            at = self._ledger.time(connection, now)
+            return self._ledger.sweep(connection, at, most=1_000)
+
+        total = 0
+        while ended := self._writer.submit(change, deadline=deadline):
+            total += ended
+        return total
+
+    def close(self) -> None:
+        """Finish what was accepted, then release files. Safe to call twice."""
+        self._readers.close()
+        self._writer.close()
+
+    def _record(
+        self,
+        connection: apsw.Connection,
+        customers: WorkingSet,
+        items: Sequence[Prepared],
+        fold: Fold,
+        now: float,
+    ) -> list[InteractionResult]:
+        at = self._ledger.time(connection, now)
+        self._ledger.sweep(connection, at)
+        latest = math.inf if self._simulated else at + FUTURE_SECONDS
+        return record_interactions(
+            connection, customers, self._ledger, items, fold, now=at, latest=latest
+        )
+
+    def _update(
+        self,
+        connection: apsw.Connection,
+        customers: WorkingSet,
+        updates: Sequence[ProfileUpdate],
+    ) -> list[CustomerState]:
+        done = [_seen(connection, number, update) for number, update in enumerate(updates)]
+        return update_customers(customers, updates, done)
+
+    def _tidy(self, connection: apsw.Connection) -> None:
+        """Once a second: end what is due, forget old request ids."""
+        now = time.time()
+        self._ledger.sweep(connection, self._ledger.time(connection, now), most=1_000)
+        connection.execute("DELETE FROM requests WHERE time < ?", (now - REQUESTS_KEPT,))
+
+
+def _seen(connection: apsw.Connection, number: int, update: ProfileUpdate) -> bool:
+    """Whether this update was done before; remembers it if not."""
+    if not update.request_id:
+        return False
+    body = hashlib.blake2b(_encode(update), digest_size=16).digest()
+    before = connection.execute(
+        "SELECT body FROM requests WHERE request_id = ?", (update.request_id,)
+    ).get
+    if before is None:
+        connection.execute(
+            "INSERT INTO requests VALUES (?, ?, ?)", (update.request_id, time.time(), body)
+        )
+        return False
+    if before != body:
+        raise InvalidRequest(
+            [
+                Violation(
+                    field=f"updates[{number}].request_id",
+                    description="was used before for another update",
+                )
+            ]
+        )
+    return True
