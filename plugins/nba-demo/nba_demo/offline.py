@@ -1,0 +1,221 @@
+"""Train on the past, measure on the weeks after: both tasks, against the baselines.
+
+Anchors every 14 days: 12 to train, 2 to validate, 4 to test; the last train label ends before
+the first validation anchor, the first test anchor is the cut-off. Features roll with the anchor;
+the model, the complement table and the popularities of the catalog stay as of the cut-off. The
+popularity baselines are measured anew at every test anchor, which is to their advantage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import numpy as np
+from nba_engine.domain import BoolArray, FloatArray
+from numpy.typing import NDArray
+
+from nba_demo.baselines import fit_gamma_poisson, old_rate, session_recall
+from nba_demo.complements import ease, positive_part
+from nba_demo.data import CUT_OFF
+from nba_demo.features import Popularity, assemble, measure_popularity
+from nba_demo.measures import Calibration, Measures, calibration, measure
+from nba_demo.model import Model, fit
+from nba_demo.panel import HORIZON, Moment, Panel, at_moment, labels
+
+__all__ = ["Gate", "Offline", "anchors", "check_gates", "evaluate", "train"]
+
+Part = Literal["train", "validation", "test"]
+_PARTS: tuple[tuple[Part, int], ...] = (("train", 12), ("validation", 2), ("test", 4))
+Tick = Callable[[], None]
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """The model and what it was trained with, all as of the cut-off; probe rows for parity."""
+
+    model: Model
+    strengths: FloatArray
+    popularity: Popularity
+    rows: int
+    validation_loss: float
+    probes: NDArray[np.float32]
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """One condition on the held-out figures."""
+
+    name: str
+    value: float
+    bound: float
+    at_least: bool  # otherwise: at most
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value keeps the bound; NaN does not."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+class Offline(msgspec.Struct, frozen=True, kw_only=True):
+    """Held-out figures per task and scorer."""
+
+    everything: dict[str, Measures]
+    cross_sell: dict[str, Measures]
+    in_session_ease: float
+    in_session_popularity: float
+    calibration: dict[str, Calibration]
+    gates: tuple[Gate, ...]
+
+
+def anchors(part: Part) -> tuple[float, ...]:
+    """The moments of one part of the split."""
+    step = -sum(count for name, count in _PARTS if name != "test")
+    for name, count in _PARTS:
+        if name == part:
+            return tuple(CUT_OFF + (step + at) * HORIZON for at in range(count))
+        step += count
+    raise ValueError(part)
+
+
+def train(panel: Panel, *, tick: Tick = lambda: None) -> Trained:
+    """Fit the model on the train anchors. ``tick`` is called once per anchor and step (15)."""
+    rows, bought = [], []
+    for now in anchors("train"):
+        moment = at_moment(panel, now)
+        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, now))
+        rows.append(features[moment.active].reshape(-1, features.shape[-1]))
+        bought.append(labels(panel, now)[moment.active].reshape(-1))
+        tick()
+    flat, label = np.concatenate(rows), np.concatenate(bought)
+    model = fit(flat, label)
+    tick()
+    losses = []
+    for now in anchors("validation"):
+        moment = at_moment(panel, now)
+        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, now))
+        scores = _scored(model, features)
+        every = np.broadcast_to(moment.active[:, None], scores.shape)
+        losses.append(measure(scores, labels(panel, now), every).log_loss or 0.0)
+        tick()
+    picked = np.random.default_rng(1).choice(len(flat), min(512, len(flat)), replace=False)
+    return Trained(
+        model=model,
+        strengths=_strengths(panel, CUT_OFF),
+        popularity=measure_popularity(panel, CUT_OFF),
+        rows=len(flat),
+        validation_loss=float(np.mean(losses)),
+        probes=flat[picked],
+    )
+
+
+def evaluate(
+    panel: Panel, trained: Trained, *, seed: int = 2017, tick: Tick = lambda: None
+) -> Offline:
+    """Measure model and baselines on the test anchors. ``tick`` is called once per anchor (4)."""
+    frequency = fit_gamma_poisson(at_moment(panel, CUT_OFF))
+    scores: dict[str, list[FloatArray]] = {name: [] for name in _SCORERS}
+    bought, fresh = [], []
+    for now in anchors("test"):
+        moment = at_moment(panel, now)
+        for name, matrix in _scores(panel, moment, trained, frequency.propensities(moment)).items():
+            scores[name].append(matrix[moment.active])
+        bought.append(labels(panel, now)[moment.active])
+        fresh.append(~moment.recent[moment.active])
+        tick()
+    table = {name: np.concatenate(matrices) for name, matrices in scores.items()}
+    label, new = np.concatenate(bought), np.concatenate(fresh)
+    every = np.ones_like(new)
+    everything = {
+        name: measure(table[name], label, every)
+        for name in ("popularity", "own frequency", "model")
+    }
+    cross_sell = {
+        name: measure(table[name], label, new, probabilities=name in _PROBABILITIES)
+        for name in ("new-buyer popularity", "own rate before", "EASE", "model")
+    }
+    session = session_recall(
+        panel, trained.strengths, trained.popularity.of_all, start=CUT_OFF, seed=seed
+    )
+    return Offline(
+        everything=everything,
+        cross_sell=cross_sell,
+        in_session_ease=session[0],
+        in_session_popularity=session[1],
+        calibration=_pictures(table["model"], label, new),
+        gates=check_gates(everything, cross_sell, session[0]),
+    )
+
+
+def check_gates(
+    everything: dict[str, Measures], cross_sell: dict[str, Measures], in_session: float
+) -> tuple[Gate, ...]:
+    """The gates, with margins below the bootstrap intervals of the figures."""
+    model, fresh = everything["model"], cross_sell["model"]
+
+    def better(measures: Measures, than: Measures) -> float:
+        return 1.0 - (measures.log_loss or np.nan) / (than.log_loss or np.nan)
+
+    def gate(name: str, value: float | None, bound: float, *, at_least: bool) -> Gate:
+        value = float("nan") if value is None else float(value)
+        return Gate(name=name, value=value, bound=bound, at_least=at_least)
+
+    popularity, frequency = everything["popularity"], everything["own frequency"]
+    new_buyers = cross_sell["new-buyer popularity"]
+    return (
+        gate("all: log-loss below popularity's", better(model, popularity), 0.15, at_least=True),
+        gate("all: log-loss below own frequency's", better(model, frequency), 0.03, at_least=True),
+        gate("all: calibration error", model.ece, 0.010, at_least=False),
+        gate(
+            "cross-sell: log-loss below new-buyer popularity's",
+            better(fresh, new_buyers),
+            0.05,
+            at_least=True,
+        ),
+        gate("cross-sell: R@10", fresh.recall, 0.31, at_least=True),
+        gate("cross-sell: calibration error", fresh.ece, 0.005, at_least=False),
+        gate("in session: R@10 of the complement table", in_session, 0.33, at_least=True),
+    )
+
+
+_SCORERS = (
+    "popularity",
+    "own frequency",
+    "new-buyer popularity",
+    "own rate before",
+    "EASE",
+    "model",
+)
+_PROBABILITIES = ("new-buyer popularity", "model")
+
+
+def _scores(
+    panel: Panel, moment: Moment, trained: Trained, own: FloatArray
+) -> dict[str, FloatArray]:
+    """Scores (H, A) of every scorer at one test anchor."""
+    shape = moment.count.shape
+    now = measure_popularity(panel, moment.now)
+    features = assemble(moment, trained.popularity, trained.strengths)
+    return {
+        "popularity": np.broadcast_to(now.of_all, shape),
+        "own frequency": own,
+        "new-buyer popularity": np.broadcast_to(now.new_buyers, shape),
+        "own rate before": old_rate(panel, moment, now.new_buyers),
+        "EASE": moment.recent @ trained.strengths,
+        "model": _scored(trained.model, features),
+    }
+
+
+def _scored(model: Model, features: NDArray[np.float32]) -> FloatArray:
+    flat = model.propensities(features.reshape(-1, features.shape[-1]))
+    return flat.reshape(features.shape[:2])
+
+
+def _strengths(panel: Panel, until: float) -> FloatArray:
+    return positive_part(ease(panel, until))
+
+
+def _pictures(scores: FloatArray, bought: BoolArray, fresh: BoolArray) -> dict[str, Calibration]:
+    return {
+        "all": calibration(scores.reshape(-1), bought.reshape(-1)),
+        "cross-sell": calibration(scores[fresh], bought[fresh]),
+    }
