@@ -8,7 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from nba_engine.domain import Candidates, Deciding, Stage
 from nba_engine.domain.candidates import CandidatesMark
 from nba_engine.errors import DeadlineExceeded, InvalidRequest, StageFailed
-from nba_engine.pipeline.step import Step, apply_policy, check_columns, log_failure
+from nba_engine.pipeline.step import (
+    Step,
+    apply_policy,
+    check_columns,
+    check_recommendations,
+    log_failure,
+)
 from nba_engine.pipeline.timeout import StagePool, call_in_time
 
 __all__ = ["AfterStage", "Pipeline"]
@@ -60,6 +66,8 @@ class Pipeline:
                         call_in_time(step.apply, deciding, step.timeout, self._pool)
                         candidates = deciding.candidates
                     check_columns(candidates, mark[2])
+                    if len(deciding.recommendations) != recommended:
+                        check_recommendations(deciding)
                 except BaseException as error:
                     _undo(deciding, candidates, mark, recommended, error)
                     if breaker.failed():
@@ -107,6 +115,8 @@ class Pipeline:
                     if deciding.candidates is not candidates:
                         raise StageFailed(_REPLACED)
                     check_columns(candidates, mark[2])
+                    if len(deciding.recommendations) != recommended:
+                        check_recommendations(deciding)
                 except BaseException as error:
                     _undo(deciding, candidates, mark, recommended, error)
                     log_failure(f"stage {step.name} (in a replay)", error)

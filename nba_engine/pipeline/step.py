@@ -11,7 +11,14 @@ from nba_engine.domain import Candidates, Deciding, FloatArray, OnError, Stage
 from nba_engine.errors import Exhausted, StageFailed, Unavailable
 from nba_engine.pipeline.breaker import Breaker
 
-__all__ = ["STAGE_FAILED", "Step", "apply_policy", "check_columns", "log_failure"]
+__all__ = [
+    "STAGE_FAILED",
+    "Step",
+    "apply_policy",
+    "check_columns",
+    "check_recommendations",
+    "log_failure",
+]
 
 STAGE_FAILED = "stage_failed"  # the reason of candidates that a failed filter could not judge
 
@@ -75,6 +82,21 @@ def check_columns(candidates: Candidates, before: dict[str, FloatArray]) -> None
             and not np.isfinite(column).all()
         ):
             raise StageFailed(f"column {name!r} has values that are not finite")
+
+
+def check_recommendations(deciding: Deciding) -> None:
+    """Hold a stage that recommended to its contract: each once, and a surviving candidate."""
+    treatments = deciding.catalog.treatment_index
+    slots = {wanted.placement: slot for slot, wanted in enumerate(deciding.placements)}
+    candidates = deciding.candidates
+    left = set(zip(candidates.index.tolist(), candidates.slot.tolist(), strict=True))
+    for one in deciding.recommendations:
+        pair = (treatments.get(one.treatment, -1), slots.get(one.placement, -1))
+        if pair not in left:
+            raise StageFailed(
+                f"{one.treatment!r} in {one.placement!r} is recommended twice or no candidate"
+            )
+        left.discard(pair)
 
 
 def apply_policy(step: Step, deciding: Deciding, error: BaseException | None) -> None:

@@ -1,0 +1,185 @@
+"""The engine: decides, explains, records, over one store and the catalog in force."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from nba_engine.domain import (
+    CatalogView,
+    Change,
+    CustomerState,
+    Decision,
+    DecisionLog,
+    DecisionRecord,
+    DecisionRequest,
+    Explanation,
+    Interaction,
+    InteractionResult,
+    ProfileUpdate,
+    Store,
+)
+from nba_engine.engine.decide import answer, prepare, settle
+from nba_engine.engine.interactions import record_interactions
+from nba_engine.engine.profiles import checked_update
+from nba_engine.engine.reads import LiveReads
+from nba_engine.engine.record import record_of
+from nba_engine.engine.replay import explain
+from nba_engine.engine.requests import identity_violation
+from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.what_if import what_if
+from nba_engine.errors import (
+    Exhausted,
+    FailedPrecondition,
+    InvalidRequest,
+    Mistake,
+    MistakesFound,
+    NotFound,
+)
+
+__all__ = ["Assemble", "Engine"]
+
+# catalog files (name → text) → a snapshot; raises MistakesFound
+Assemble = Callable[[Mapping[str, str]], Snapshot]
+
+
+class Engine:
+    """Thread-safe. ``store`` and ``log`` stay; the snapshot is swapped whole by `reload`.
+
+    Errors are those of `nba_engine.errors`; ``deadline`` is on `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        store: Store,
+        log: DecisionLog,
+        *,
+        assemble: Assemble | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.log = log
+        self._snapshot = snapshot
+        self._assemble = assemble
+        self._clock = clock
+        self._reads = LiveReads(store)
+
+    @property
+    def catalog(self) -> CatalogView:
+        """The catalog in force."""
+        return self._snapshot.catalog
+
+    @property
+    def model_versions(self) -> Mapping[str, str]:
+        """Name → version of the models in force."""
+        return self._snapshot.model_versions
+
+    def decide(self, request: DecisionRequest, *, deadline: float | None = None) -> Decision:
+        """The best treatments for each placement asked for; reserved, logged.
+
+        Raises `InvalidRequest`, `Unavailable`, `Exhausted`, `DeadlineExceeded` (nothing is
+        reserved then). An empty slate is no error.
+        """
+        snapshot = self._snapshot
+        request, plan = snapshot.requests.read(request)
+        wall = self._clock()
+        entropy = os.urandom(18)
+        seed = request.seed
+        deciding = prepare(
+            snapshot.catalog,
+            request,
+            plan,
+            # 128 bits, ordered by time: 48 bits of milliseconds, 80 random ones
+            decision_id=f"{int(wall * 1000):012x}{entropy[:10].hex()}",
+            reads=self._reads,
+            now=wall if request.time is None else request.time,
+            seed=int.from_bytes(entropy[10:]) >> 1 if seed is None else seed,
+            deadline=deadline,
+        )
+        micros = snapshot.pipeline.run(deciding)
+        decision = answer(
+            deciding,
+            dropped=settle(deciding),
+            model_versions=snapshot.model_versions,
+            micros=micros,
+        )
+        try:
+            self.log.append(record_of(deciding, request, plan, decision))
+        except Exhausted:  # the answer is worth more than its record; it says what it lacks
+            degraded = (*decision.degraded, "decision_log")
+            decision = msgspec.structs.replace(decision, degraded=degraded)
+        return decision
+
+    def explain(self, decision_id: str) -> Explanation:
+        """Why a logged decision came out as it did: what became of every candidate.
+
+        Raises `NotFound`, and `FailedPrecondition` when the catalog or a model has changed since.
+        """
+        return explain(self._snapshot, self._record(decision_id))
+
+    def what_if(self, decision_id: str, changes: Sequence[Change]) -> Explanation:
+        """The same decision with changes applied, explained. Reserves nothing, logs nothing.
+
+        Raises like `explain`, and `InvalidRequest` for a change that cannot be applied.
+        """
+        return what_if(self._snapshot, self._record(decision_id), changes, self._reads)
+
+    def record(self, interactions: Sequence[Interaction]) -> list[InteractionResult]:
+        """Record what happened; durable when this returns. A result per item, in order.
+
+        Malformed items are rejected one by one; `InvalidRequest` only for too many of them.
+        """
+        snapshot = self._snapshot
+        return record_interactions(self.store, snapshot.fold, interactions, now=self._clock())
+
+    def profile(self, identity: str) -> CustomerState:
+        """The customer behind an identity. Raises `NotFound`."""
+        if (wrong := identity_violation(identity)) is not None:
+            raise InvalidRequest([wrong])
+        found = self._reads.customer(identity)
+        if found is None:
+            raise NotFound(
+                "no customer is known by this identity",
+                reason="CUSTOMER_NOT_FOUND",
+                metadata={"identity": identity},
+            )
+        return found[0]
+
+    def update_profile(self, update: ProfileUpdate) -> CustomerState:
+        """Create or change a customer; durable when this returns. Raises `InvalidRequest`."""
+        checked = checked_update(update, self._snapshot)
+        return self.store.update([checked])[0]
+
+    def validate_catalog(self, files: Mapping[str, str]) -> list[Mistake]:
+        """Every mistake that would keep these catalog files from going live."""
+        try:
+            self._assembled(files)
+        except MistakesFound as found:
+            return list(found.mistakes)
+        return []
+
+    def reload(self, files: Mapping[str, str]) -> None:
+        """Put these catalog files in force. Raises `MistakesFound`; the old ones stay then."""
+        self._snapshot = self._assembled(files)
+
+    def _assembled(self, files: Mapping[str, str]) -> Snapshot:
+        if self._assemble is None:
+            raise FailedPrecondition("this engine was opened without a way to load catalogs")
+        return self._assemble(files)
+
+    def _record(self, decision_id: str) -> DecisionRecord:
+        record = self.log.read(decision_id)
+        if record is None:
+            self.log.flush()
+            record = self.log.read(decision_id)
+        if record is None:
+            raise NotFound(
+                f"no decision {decision_id!r} is on record",
+                reason="DECISION_NOT_FOUND",
+                metadata={"decision_id": decision_id},
+            )
+        return record

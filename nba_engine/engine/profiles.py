@@ -1,0 +1,52 @@
+"""Profile updates held against the declared attributes."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from nba_engine.domain import Consent, ProfileUpdate
+from nba_engine.engine.requests import identity_violation
+from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.types import normalized
+from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.settings import suggest
+
+__all__ = ["checked_update"]
+
+
+def checked_update(update: ProfileUpdate, snapshot: Snapshot) -> ProfileUpdate:
+    """The update in its normal form. Raises `InvalidRequest` with every violation."""
+    violations: list[Violation] = []
+    if (wrong := identity_violation(update.identity)) is not None:
+        violations.append(wrong)
+    attributes = normalized(update.attributes, snapshot.attributes, "attributes", violations)
+    for position, name in enumerate(update.remove):
+        if name not in snapshot.attributes:
+            remedy = suggest(name, snapshot.attributes, "declared names")
+            description = f"{name!r} is not declared in the catalog ({remedy})"
+            violations.append(Violation(field=f"remove[{position}]", description=description))
+        elif name in update.attributes:
+            description = f"{name!r} is set and removed at once"
+            violations.append(Violation(field=f"remove[{position}]", description=description))
+    for word, consent in update.consents.items():
+        if problem := _consent_problem(word, consent, snapshot):
+            violations.append(Violation(field=f"consents[{word}]", description=problem))
+    if violations:
+        raise InvalidRequest(violations)
+    if attributes is None:
+        return update
+    return msgspec.structs.replace(update, attributes=attributes)
+
+
+def _consent_problem(word: str, consent: Consent, snapshot: Snapshot) -> str:
+    purpose, _, channel = word.partition(":")
+    if not purpose or not channel:
+        return "must be named purpose:channel, as in marketing:email"
+    if channel != "*" and channel not in snapshot.catalog.channels:
+        remedy = suggest(channel, snapshot.catalog.channels, "channels")
+        return f"there is no channel {channel!r} ({remedy})"
+    if not math.isfinite(consent.time):
+        return "time must be a finite number"
+    return ""

@@ -1,0 +1,114 @@
+"""The record of a decision: compact columns, written and read here alone."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from nba_engine.domain import (
+    BoolArray,
+    Deciding,
+    Decision,
+    DecisionRecord,
+    DecisionRequest,
+    FloatArray,
+    IntArray,
+)
+from nba_engine.engine.requests import Plan
+
+__all__ = ["RecordedCandidates", "candidates_of", "decision_of", "record_of"]
+
+
+class RecordedCandidates(msgspec.Struct, frozen=True, eq=False):
+    """The candidates after eligibility: treatment index, request slot, propensity (NaN: unscored)."""
+
+    index: IntArray
+    slot: IntArray
+    propensity: FloatArray
+
+
+def record_of(
+    deciding: Deciding, request: DecisionRequest, plan: Plan, decision: Decision
+) -> DecisionRecord:
+    """What is logged of a decision."""
+    eligible = deciding.eligible
+    if eligible is None or eligible[0] is plan.index:
+        index, slot = plan.index, plan.slot
+        candidates, slots = plan.index_bytes, plan.slot_bytes
+    else:
+        index, slot = eligible
+        candidates, slots = index.astype("<i4").tobytes(), slot.astype(np.uint8).tobytes()
+    scored = propensities = b""
+    if deciding.scored is not None:
+        scored_index, scored_slot, propensity = deciding.scored
+        propensities = propensity.astype("<f4").tobytes()
+        if len(scored_index) != len(index):
+            size = len(deciding.catalog.treatments)
+            was = _marks(scored_index, scored_slot, size, len(plan.placements))
+            scored = np.packbits(was[_keys(index, slot, size)], bitorder="little").tobytes()
+    return DecisionRecord(
+        decision_id=decision.decision_id,
+        request=request,
+        customer_id=decision.customer_id,
+        known=decision.known,
+        profile=deciding.profile_bytes,
+        time=decision.time,
+        seed=deciding.seed,
+        catalog_version=decision.catalog_version,
+        model_versions=decision.model_versions,
+        candidates=candidates,
+        slots=slots,
+        scored=scored,
+        propensities=propensities,
+        total=decision.candidates,
+        dropped=decision.dropped,
+        usage=deciding.usage,
+        answers=tuple(deciding.answers),
+        recommendations=decision.recommendations,
+        prices=deciding.prices,
+        degraded=decision.degraded,
+        failed=tuple(deciding.failed),
+        stage_micros=decision.stage_micros,
+    )
+
+
+def candidates_of(record: DecisionRecord) -> RecordedCandidates:
+    """The candidates after eligibility, with the propensities of those that were scored."""
+    index = np.frombuffer(record.candidates, dtype="<i4").astype(np.intp)
+    slot = np.frombuffer(record.slots, dtype=np.uint8).astype(np.intp)
+    scores = np.frombuffer(record.propensities, dtype="<f4").astype(np.float64)
+    propensity = np.full(len(index), np.nan)
+    if record.scored:
+        bits = np.frombuffer(record.scored, dtype=np.uint8)
+        was: BoolArray = np.unpackbits(bits, count=len(index), bitorder="little").astype(np.bool_)
+        propensity[was] = scores
+    elif len(scores):
+        propensity[:] = scores
+    return RecordedCandidates(index, slot, propensity)
+
+
+def decision_of(record: DecisionRecord) -> Decision:
+    """The decision as it was answered."""
+    return Decision(
+        decision_id=record.decision_id,
+        customer_id=record.customer_id,
+        known=record.known,
+        time=record.time,
+        catalog_version=record.catalog_version,
+        model_versions=record.model_versions,
+        recommendations=record.recommendations,
+        degraded=record.degraded,
+        candidates=record.total,
+        dropped=record.dropped,
+        stage_micros=record.stage_micros,
+    )
+
+
+def _keys(index: IntArray, slot: IntArray, size: int) -> IntArray:
+    return index + slot * size
+
+
+def _marks(index: IntArray, slot: IntArray, size: int, slots: int) -> BoolArray:
+    marks = np.zeros(size * slots, dtype=np.bool_)
+    marks[_keys(index, slot, size)] = True
+    return marks

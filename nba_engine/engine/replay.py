@@ -1,0 +1,242 @@
+"""Decisions decided again from their records, watched stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from nba_engine.domain import (
+    Answer,
+    CandidateTrace,
+    CatalogView,
+    Change,
+    CustomerState,
+    Deciding,
+    Decision,
+    DecisionRecord,
+    Drop,
+    Explains,
+    Explanation,
+    Recommendation,
+    ReservationRequest,
+    Stage,
+    StageCount,
+)
+from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
+from nba_engine.engine.record import decision_of
+from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.story import recommended_text, story
+from nba_engine.errors import FailedPrecondition, Unavailable
+from nba_engine.pipeline import STAGE_FAILED, AfterStage
+
+__all__ = ["RecordedReads", "Replayed", "check_versions", "explain", "explained", "replay"]
+
+
+class RecordedReads:
+    """Answers from the record what the decision asked of the store.
+
+    ``refused`` collects, per account, how much was used when the ledger refused a request: what
+    a what-if question holds against changed amounts.
+    """
+
+    def __init__(self, record: DecisionRecord) -> None:
+        self._record = record
+        self._answers = {one.reservation_id: one for one in record.answers}
+        self.refused: dict[str, int] = {}
+
+    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:  # noqa: ARG002
+        profile = self._record.profile
+        if not self._record.known:
+            return None
+        return msgspec.msgpack.decode(profile, type=CustomerState), profile
+
+    def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
+        recorded = self._record.usage
+        return {account: recorded[account] for account in accounts if account in recorded}
+
+    def reserve(
+        self,
+        requests: tuple[ReservationRequest, ...],
+        *,
+        now: float,  # noqa: ARG002
+    ) -> tuple[Answer, ...]:
+        return tuple(self._answer(request) for request in requests)
+
+    def _answer(self, request: ReservationRequest) -> Answer:
+        answer = self._answers.get(request.reservation_id)
+        if answer is None:  # the ledger could not be reached then: it cannot now
+            raise Unavailable("the ledger gave no answer to this request")
+        if not answer.granted:
+            for hold in request.holds:
+                if hold.limit == answer.refused_by:
+                    self.refused[hold.account] = hold.ceiling - answer.room
+        return answer
+
+
+class Replayed(NamedTuple):
+    """A decision decided again, and what was seen of each dropped candidate on the way."""
+
+    deciding: Deciding
+    dropped: dict[str, int]
+    traces: tuple[CandidateTrace, ...]
+
+
+def explain(snapshot: Snapshot, record: DecisionRecord) -> Explanation:
+    """Replay a logged decision and explain it; it must come out as it did."""
+    check_versions(snapshot, record)
+    watch = Watch(snapshot.catalog)
+    deciding = replay(snapshot, record, RecordedReads(record), watch)
+    replayed = Replayed(deciding, settle(deciding), watch.finished(deciding))
+    check_same(record, replayed.deciding.recommendations, replayed.dropped)
+    return explained(snapshot.catalog, decision_of(record), replayed)
+
+
+def replay(
+    snapshot: Snapshot, record: DecisionRecord, reads: RecordedReads, after: AfterStage | None
+) -> Deciding:
+    """Run the pipeline in force over a record."""
+    request, plan = snapshot.requests.read(record.request)
+    deciding = prepare(
+        snapshot.catalog,
+        request,
+        plan,
+        decision_id=record.decision_id,
+        reads=reads,
+        now=record.time,
+        seed=record.seed,
+    )
+    snapshot.pipeline.replay(deciding, failed=record.failed, after=after)
+    return deciding
+
+
+def check_versions(snapshot: Snapshot, record: DecisionRecord) -> None:
+    """Raises `FailedPrecondition` when catalog or models are not those of the record."""
+    metadata = {"decision_id": record.decision_id, "catalog_version": record.catalog_version}
+    if record.catalog_version != snapshot.catalog.version:
+        raise FailedPrecondition(
+            f"the decision was made with catalog {record.catalog_version}; "
+            f"in force is {snapshot.catalog.version}",
+            reason="CATALOG_CHANGED",
+            metadata=metadata,
+        )
+    if record.model_versions != snapshot.model_versions:
+        differing = [
+            name
+            for name in sorted({*record.model_versions, *snapshot.model_versions})
+            if record.model_versions.get(name) != snapshot.model_versions.get(name)
+        ]
+        raise FailedPrecondition(
+            f"models have changed since the decision: {', '.join(differing)}",
+            reason="CATALOG_CHANGED",
+            metadata=metadata,
+        )
+
+
+def check_same(
+    record: DecisionRecord, recommendations: Sequence[Recommendation], dropped: Mapping[str, int]
+) -> None:
+    """Raises `FailedPrecondition` saying what differs between the record and its replay."""
+    then, now = _outline(record.recommendations), _outline(recommendations)
+    differences = [
+        f"{one} then, {other} now" for one, other in zip(then, now, strict=False) if one != other
+    ]
+    if len(then) != len(now):
+        differences.append(f"{len(then)} recommendations then, {len(now)} now")
+    if not differences and record.dropped != dropped:
+        differences.append(f"dropped {dict(record.dropped)} then, {dict(dropped)} now")
+    if differences:
+        raise FailedPrecondition(
+            f"the replay differs from the decision ({'; '.join(differences[:3])}): a stage uses "
+            "what is not on record (a clock, a random generator or a service of its own)",
+            metadata={"decision_id": record.decision_id},
+        )
+
+
+def _outline(recommendations: Sequence[Recommendation]) -> list[str]:
+    return [
+        f"{one.placement}[{one.position}] {one.treatment} {one.score:.9g}"
+        for one in recommendations
+    ]
+
+
+class Watch:
+    """Asks each stage, right after it ran, about every candidate it dropped."""
+
+    def __init__(self, catalog: CatalogView) -> None:
+        self._catalog = catalog
+        self._traces: list[CandidateTrace] = []
+        self._seen = 0
+
+    def __call__(self, name: str, stage: Stage, deciding: Deciding, before: int) -> None:  # noqa: ARG002
+        for drop in deciding.candidates.drops[before:]:
+            for position in range(len(drop.index)):
+                self._traces.append(self._trace(stage, deciding, drop, position))
+        self._seen = len(deciding.candidates.drops)
+
+    def finished(self, deciding: Deciding) -> tuple[CandidateTrace, ...]:
+        """All traces: the recommended ones first, then the dropped ones in pipeline order."""
+        for drop in deciding.candidates.drops[self._seen :]:  # dropped when the books were closed
+            for position in range(len(drop.index)):
+                self._traces.append(self._trace(None, deciding, drop, position))
+        chosen = [self._chosen(one) for one in deciding.recommendations]
+        return (*chosen, *self._traces)
+
+    def _trace(
+        self, stage: object, deciding: Deciding, drop: Drop, position: int
+    ) -> CandidateTrace:
+        treatment = self._catalog.treatments[int(drop.index[position])]
+        changes: Sequence[Change] = ()
+        text = ""
+        if drop.reason == STAGE_FAILED:
+            text = f"The stage {drop.stage} failed, so what it could not judge was left out."
+        elif isinstance(stage, Explains):
+            text, changes = stage.explain(deciding, drop, position)
+        return CandidateTrace(
+            treatment=treatment.id,
+            action=treatment.action,
+            placement=deciding.placements[int(drop.slot[position])].placement,
+            stage=drop.stage,
+            reason=drop.reason,
+            text=text or f"It was dropped by {drop.stage} ({drop.reason}).",
+            changes=tuple(changes),
+            columns={name: float(column[position]) for name, column in drop.columns.items()},
+        )
+
+    def _chosen(self, one: Recommendation) -> CandidateTrace:
+        columns = ("score", "propensity", "value", "cost", "lever", "weight")
+        return CandidateTrace(
+            treatment=one.treatment,
+            action=one.action,
+            placement=one.placement,
+            text=recommended_text(self._catalog, one),
+            columns={name: getattr(one, name) for name in columns},
+        )
+
+
+def explained(catalog: CatalogView, decision: Decision, replayed: Replayed) -> Explanation:
+    """Decision, funnel, traces, and the story told from them."""
+    funnel = tuple(
+        StageCount(stage=stage, reason=reason, candidates=count)
+        for (stage, _, reason), count in (
+            (key.partition("/"), count)
+            for key, count in dropped_counts(replayed.deciding.candidates).items()
+        )
+    )
+    return Explanation(
+        decision=decision,
+        funnel=funnel,
+        candidates=replayed.traces,
+        sentences=story(catalog, replayed.deciding, decision, replayed.traces),
+    )
+
+
+def supposed_decision(snapshot: Snapshot, replayed: Replayed) -> Decision:
+    """The decision a what-if question leads to."""
+    return answer(
+        replayed.deciding,
+        dropped=replayed.dropped,
+        model_versions=snapshot.model_versions,
+        micros={},
+    )

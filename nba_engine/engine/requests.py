@@ -1,0 +1,132 @@
+"""Requests held against the catalog: every violation at once, and what is the same each time."""
+
+from __future__ import annotations
+
+import math
+import msgspec
+import numpy as np
+
+from nba_engine.domain import CatalogView, DecisionRequest, IntArray, PlacementRequest
+from nba_engine.engine.types import normalized, readers_of
+from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.settings import suggest
+
+__all__ = ["MAX_PLACEMENTS", "MAX_SLOTS", "Plan", "RequestReader", "identity_violation"]
+
+MAX_SLOTS = 50  # per placement and request
+MAX_PLACEMENTS = 32  # per request
+MAX_IDENTITY = 256  # characters
+_CACHED_PLANS = 1024
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False):
+    """What requests for the same placements have in common."""
+
+    placements: tuple[PlacementRequest, ...]  # with the number of slots resolved
+    index: IntArray
+    slot: IntArray
+    index_bytes: bytes  # as the decision log keeps them
+    slot_bytes: bytes
+
+
+class RequestReader:
+    """Checks requests against one catalog. Thread-safe."""
+
+    def __init__(self, catalog: CatalogView, *, simulated: bool) -> None:
+        self._catalog = catalog
+        self._simulated = simulated
+        self._context = readers_of(catalog.context)
+        self._plans: dict[tuple[PlacementRequest, ...], Plan] = {}
+
+    def read(self, request: DecisionRequest) -> tuple[DecisionRequest, Plan]:
+        """The request with its context in normal form, and its plan.
+
+        Raises `InvalidRequest` with every violation.
+        """
+        violations: list[Violation] = []
+        if (wrong := identity_violation(request.identity)) is not None:
+            violations.append(wrong)
+        plan = self._plans.get(request.placements)
+        if plan is None:
+            plan = self._plan(request.placements, violations)
+        if request.context:
+            context = normalized(request.context, self._context, "context", violations)
+            if context is not None:
+                request = msgspec.structs.replace(request, context=context)
+        if request.time is not None or request.seed is not None:
+            self._check_simulated(request, violations)
+        if violations or plan is None:
+            raise InvalidRequest(violations)
+        return request, plan
+
+    def _check_simulated(self, request: DecisionRequest, violations: list[Violation]) -> None:
+        if not self._simulated:
+            forbidden = [
+                Violation(
+                    field=field,
+                    description="may only be set on a store that was created as simulated",
+                )
+                for field in ("time", "seed")
+                if getattr(request, field) is not None
+            ]
+            if not violations:
+                raise InvalidRequest(forbidden, reason="TIME_NOT_ALLOWED")
+            violations.extend(forbidden)
+        if request.time is not None and not math.isfinite(request.time):
+            violations.append(Violation(field="time", description="must be a finite number"))
+        if request.seed is not None and not 0 <= request.seed < 2**63:
+            violations.append(Violation(field="seed", description="must be in 0 … 2⁶³-1"))
+
+    def _plan(
+        self, placements: tuple[PlacementRequest, ...], violations: list[Violation]
+    ) -> Plan | None:
+        """Check placements and lay out their candidates; None after a violation."""
+        known = self._catalog.placements
+        before = len(violations)
+        if not placements:
+            violations.append(Violation(field="placements", description="must not be empty"))
+        if len(placements) > MAX_PLACEMENTS:
+            description = f"must not be more than {MAX_PLACEMENTS}"
+            violations.append(Violation(field="placements", description=description))
+        seen: set[str] = set()
+        for position, wanted in enumerate(placements):
+            field = f"placements[{position}]"
+            if wanted.placement not in known:
+                remedy = suggest(wanted.placement, known, "placements")
+                description = f"there is no placement {wanted.placement!r} ({remedy})"
+                violations.append(Violation(field=f"{field}.placement", description=description))
+            elif wanted.placement in seen:
+                description = f"{wanted.placement!r} is asked for twice"
+                violations.append(Violation(field=f"{field}.placement", description=description))
+            seen.add(wanted.placement)
+            if not 0 <= wanted.slots <= MAX_SLOTS:
+                description = f"must be in 0 … {MAX_SLOTS}"
+                violations.append(Violation(field=f"{field}.slots", description=description))
+        if len(violations) > before:
+            return None
+        fitting = [self._catalog.fitting(wanted.placement) for wanted in placements]
+        index = np.concatenate(fitting).astype(np.intp)
+        counts = [len(each) for each in fitting]
+        slot = np.repeat(np.arange(len(placements), dtype=np.intp), counts)
+        resolved = tuple(
+            PlacementRequest(wanted.placement, wanted.slots or known[wanted.placement].slots)
+            for wanted in placements
+        )
+        index.flags.writeable = slot.flags.writeable = False
+        plan = Plan(
+            resolved, index, slot, index.astype("<i4").tobytes(), slot.astype(np.uint8).tobytes()
+        )
+        if len(self._plans) >= _CACHED_PLANS:
+            self._plans.clear()
+        self._plans[placements] = plan
+        return plan
+
+
+def identity_violation(identity: str, field: str = "identity") -> Violation | None:
+    """What is wrong with an identity; None when it is namespaced as it should be."""
+    namespace, _, rest = identity.partition(":")
+    if namespace and rest and len(identity) <= MAX_IDENTITY:
+        return None
+    if len(identity) > MAX_IDENTITY:
+        return Violation(field=field, description=f"must not exceed {MAX_IDENTITY} characters")
+    return Violation(field=field, description="must be namespaced, as in crm:42")

@@ -1,0 +1,214 @@
+"""The same decision under changed circumstances: nothing is reserved, nothing logged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from nba_engine.domain import (
+    Answer,
+    CatalogView,
+    Change,
+    Consent,
+    CustomerState,
+    CustomerView,
+    Deciding,
+    DecisionRecord,
+    DecisionRequest,
+    Explanation,
+    Reads,
+    ReservationRequest,
+    Stage,
+)
+from nba_engine.engine.decide import prepare, settle
+from nba_engine.engine.replay import (
+    RecordedReads,
+    Replayed,
+    Watch,
+    check_same,
+    check_versions,
+    explained,
+    replay,
+    supposed_decision,
+)
+from nba_engine.engine.snapshot import Snapshot
+from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.settings import suggest
+
+__all__ = ["what_if"]
+
+
+def what_if(
+    snapshot: Snapshot, record: DecisionRecord, changes: Sequence[Change], live: Reads
+) -> Explanation:
+    """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change."""
+    check_versions(snapshot, record)
+    _check(changes, snapshot.catalog)
+    recorded = RecordedReads(record)
+    as_it_was = replay(snapshot, record, recorded, None)
+    check_same(record, as_it_was.recommendations, settle(as_it_was))
+    catalog, pipeline = snapshot.catalog, snapshot.pipeline
+    if any(change.kind in {"limit", "lever", "control_group"} for change in changes):
+        catalog = _changed_catalog(catalog, changes)
+        pipeline = snapshot.rebuild(catalog)
+    request, plan = snapshot.requests.read(_changed_request(record.request, changes))
+    times = [float(change.value) for change in changes if change.kind == "time"]
+    deciding = prepare(
+        catalog,
+        request,
+        plan,
+        decision_id=record.decision_id,
+        reads=SupposedReads(record, recorded, live),
+        now=max(times) if times else record.time,
+        seed=record.seed,
+    )
+    watch = Watch(catalog)
+    overlay = _Overlay(changes)
+
+    def after(name: str, stage: Stage, deciding: Deciding, before: int) -> None:
+        overlay.apply(deciding)
+        watch(name, stage, deciding, before)
+
+    pipeline.replay(deciding, failed=record.failed, after=after)
+    replayed = Replayed(deciding, settle(deciding), watch.finished(deciding))
+    return explained(catalog, supposed_decision(snapshot, replayed), replayed)
+
+
+class SupposedReads:
+    """The record's profile, and a ledger that starts from the usage on record.
+
+    Accounts that the decision never read are read from the live store; grants are kept here.
+    """
+
+    def __init__(self, record: DecisionRecord, recorded: RecordedReads, live: Reads) -> None:
+        self._recorded = recorded
+        self._live = live
+        self._used: dict[str, int] = dict(record.usage)
+        for account, used in recorded.refused.items():
+            self._used[account] = max(used, self._used.get(account, 0))
+
+    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
+        return self._recorded.customer(identity)
+
+    def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
+        unread = tuple(account for account in accounts if account not in self._used)
+        if unread:
+            found = self._live.usage(unread)
+            self._used.update((account, found.get(account, 0)) for account in unread)
+        return {account: self._used[account] for account in accounts}
+
+    def reserve(
+        self,
+        requests: tuple[ReservationRequest, ...],
+        *,
+        now: float,  # noqa: ARG002
+    ) -> tuple[Answer, ...]:
+        return tuple(self._reserve(request) for request in requests)
+
+    def _reserve(self, request: ReservationRequest) -> Answer:
+        used = self.usage(tuple(hold.account for hold in request.holds))
+        for hold in request.holds:
+            if used[hold.account] + hold.amount > hold.ceiling:
+                return Answer(
+                    reservation_id=request.reservation_id,
+                    granted=False,
+                    refused_by=hold.limit,
+                    room=hold.ceiling - used[hold.account],
+                )
+        for hold in request.holds:
+            self._used[hold.account] += hold.amount
+        return Answer(reservation_id=request.reservation_id, granted=True)
+
+
+class _Overlay:
+    """Attributes and consents laid over the customer as soon as the profile is there."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        attributes = {c.target: c.value for c in changes if c.kind == "attribute"}
+        self._values = {name: value for name, value in attributes.items() if value is not None}
+        self._removed = [name for name, value in attributes.items() if value is None]
+        self._consents = [change.target for change in changes if change.kind == "consent"]
+        self._pending = bool(attributes or self._consents)
+
+    def apply(self, deciding: Deciding) -> None:
+        view = deciding.customer
+        if not self._pending or not isinstance(view, CustomerView):
+            return
+        self._pending = False
+        values: dict[str, Any] = dict(self._values)
+        consents = list(values["consents"] if "consents" in values else view["consents"])
+        values["consents"] = [*consents, *(c for c in self._consents if c not in consents)]
+        deciding.customer = view.changed(values, removed=self._removed)
+        state = deciding.state
+        if state is None:
+            return
+        granted = {word: Consent(granted=True, time=deciding.now) for word in values["consents"]}
+        declined = {
+            word: consent
+            for word, consent in state.consents.items()
+            if not consent.granted and word not in granted
+        }
+        attributes = {
+            name: value for name, value in state.attributes.items() if name not in self._removed
+        }
+        deciding.state = msgspec.structs.replace(
+            state,
+            attributes={**attributes, **self._values},
+            consents={**declined, **granted},
+        )
+
+
+def _changed_request(request: DecisionRequest, changes: Sequence[Change]) -> DecisionRequest:
+    context = dict(request.context)
+    for change in changes:
+        if change.kind != "context":
+            continue
+        if change.value is None:
+            context.pop(change.target, None)
+        else:
+            context[change.target] = change.value
+    return msgspec.structs.replace(request, context=context)
+
+
+def _changed_catalog(catalog: CatalogView, changes: Sequence[Change]) -> CatalogView:
+    levers: dict[str, float] = {}
+    for change in changes:
+        if change.kind == "lever":
+            levers[change.target] = levers.get(change.target, 1.0) * float(change.value)
+    return catalog.changed(
+        limit_amounts={c.target: float(c.value) for c in changes if c.kind == "limit"},
+        levers=levers,
+        control_share=0.0 if any(c.kind == "control_group" for c in changes) else None,
+    )
+
+
+def _check(changes: Sequence[Change], catalog: CatalogView) -> None:
+    """Raises `InvalidRequest` with every change that cannot be applied."""
+    violations: list[Violation] = []
+    limits = {limit.id for limit in catalog.limits}
+    for position, change in enumerate(changes):
+        field = f"changes[{position}]"
+        if change.kind == "none":
+            description = "this change tells what it would take; it cannot be applied"
+            violations.append(Violation(field=f"{field}.kind", description=description))
+        elif change.kind in {"time", "limit", "lever"} and not _is_number(change.value):
+            description = f"a change of {change.kind} needs a finite number"
+            violations.append(Violation(field=f"{field}.value", description=description))
+        elif change.kind == "limit" and change.target not in limits:
+            description = f"no limit {change.target!r} ({suggest(change.target, limits, 'limits')})"
+            violations.append(Violation(field=f"{field}.target", description=description))
+        elif change.kind == "lever" and change.target not in catalog.treatment_index:
+            description = f"there is no treatment {change.target!r}"
+            violations.append(Violation(field=f"{field}.target", description=description))
+        elif change.kind in {"attribute", "consent", "context"} and not change.target:
+            description = f"a change of {change.kind} needs a target"
+            violations.append(Violation(field=f"{field}.target", description=description))
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
