@@ -1,0 +1,88 @@
+"""Stage ``arbitration``: minus the prices of limits; only what is worth its money goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
+from nba_engine.domain.values import FloatArray
+from nba_engine.stages.accounts import Accounts, amount_of
+from nba_engine.stages.supposing import impossible
+from nba_engine.stages.wording import money, subject
+
+__all__ = ["ARBITRATION", "Arbitration", "factor_above"]
+
+_HAIR = 1e-6  # how much more than equal, relative
+
+
+class Arbitration:
+    """Subtracts the sum of price * use from ``score`` and drops what is not above *nothing* (0).
+
+    ``deciding.prices`` maps limit ids to the shadow price of one contact or one unit of money.
+    """
+
+    def __init__(self, _settings: NoSettings, resources: Resources) -> None:
+        catalog = resources.catalog
+        accounts = Accounts(catalog)
+        self._use: dict[str, FloatArray] = {
+            cells.limit_id: np.asarray(cells.amount * amount_of(limit, 1), dtype=np.float64)
+            for cells, limit in zip(accounts.limits, catalog.limits, strict=True)
+        }
+
+    def apply(self, deciding: Deciding) -> None:
+        """Adjust scores by prices, then compare with *nothing*."""
+        candidates = deciding.candidates
+        score = candidates["score"]
+        if deciding.prices:
+            index = candidates.index
+            price = np.zeros(len(index))
+            for limit, per_unit in deciding.prices.items():
+                if limit in self._use:
+                    price += per_unit * self._use[limit][index]
+            score = score - price
+            candidates["price"] = price
+            candidates["score"] = score
+        candidates.drop(~(score > 0.0), "below_nothing")
+
+    def explain(
+        self, deciding: Deciding, drop: Drop, position: int
+    ) -> tuple[str, Sequence[Change]]:
+        """The sum in words, and the lever that would lift it above zero."""
+        unit = int(drop.index[position])
+        columns = {name: float(column[position]) for name, column in drop.columns.items()}
+        catalog = deciding.catalog
+        score = columns["score"]
+        price = columns.get("price", 0.0)
+        terms = (
+            f"lever {columns['lever']:.4g} * weight {columns['weight']:.4g} * propensity "
+            f"{columns['propensity']:.4g} * value {money(catalog, columns['value'])} - cost "
+            f"{money(catalog, columns['cost'])}"
+        )
+        if price:
+            terms += f" - {money(catalog, price)} for the limits it draws on"
+        sentence = (
+            f"{subject(deciding, unit)} is not worth its contact: {terms} = "
+            f"{money(catalog, score)}, and doing nothing costs nothing"
+        )
+        factor = factor_above(columns, 0.0)
+        if factor is None:
+            return f"{sentence}.", impossible("it gains nothing, whatever its lever")
+        target = catalog.treatments[unit].id
+        text = f"its lever is multiplied by {factor:.4g}"
+        change = Change(kind="lever", target=target, value=factor, text=text)
+        return f"{sentence}; what it would take: {text}.", (change,)
+
+
+def factor_above(columns: dict[str, float], score: float) -> float | None:
+    """The lever's factor that lifts a candidate a hair above ``score``; None: no factor can."""
+    gain = columns["lever"] * columns["weight"] * columns["propensity"] * columns["value"]
+    if not gain > 0.0:
+        return None
+    spent = columns["cost"] + columns.get("price", 0.0)
+    factor = (score + spent) / gain
+    return factor + max(abs(factor) * _HAIR, _HAIR)
+
+
+ARBITRATION = StageFactory[NoSettings](build=Arbitration, on_error="fail")

@@ -1,0 +1,124 @@
+"""Stage ``eligibility``: seasons and the three tiers of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nba_engine.domain import (
+    TIERS,
+    Change,
+    Deciding,
+    Drop,
+    FailedConjunct,
+    NoSettings,
+    Resources,
+    StageFactory,
+    Tier,
+)
+from nba_engine.domain.values import BoolArray, FloatArray
+from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.wording import either, moment, parts, subject
+
+__all__ = ["ELIGIBILITY", "Eligibility"]
+
+_REASONS: dict[Tier, str] = {
+    "eligibility": "not_eligible",
+    "applicability": "not_applicable",
+    "suitability": "not_suitable",
+}
+_TIER_OF = {reason: tier for tier, reason in _REASONS.items()}
+
+
+class Eligibility:
+    """Drops what is out of season or fails a rule: one bitset per tier, one mask per bitset."""
+
+    def __init__(self, _settings: NoSettings, resources: Resources) -> None:
+        catalog = resources.catalog
+        actions = [catalog.actions[int(a)] for a in catalog.action_of]
+        self._starts: FloatArray = np.array(
+            [-np.inf if a.starts is None else a.starts for a in actions], dtype=np.float64
+        )
+        self._ends: FloatArray = np.array(
+            [np.inf if a.ends is None else a.ends for a in actions], dtype=np.float64
+        )
+        self._seasonal = bool(np.isfinite(self._starts).any() or np.isfinite(self._ends).any())
+        self._bytes = (len(actions) + 7) // 8
+        # *nothing* never falls out: its bits are cleared before anything else is done
+        self._judged = sum(1 << i for i, nothing in enumerate(catalog.is_nothing) if not nothing)
+
+    def apply(self, deciding: Deciding) -> None:
+        """Drop by season, then tier by tier."""
+        candidates = deciding.candidates
+        now = deciding.now
+        if self._seasonal:
+            index = candidates.index
+            closed = (now < self._starts[index]) | (now >= self._ends[index])
+            candidates.drop(closed, "not_in_season")
+        rules = deciding.catalog.rules
+        customer, context = deciding.customer, deciding.context
+        for tier in TIERS:
+            failing = rules[tier].failing(customer, context, now) & self._judged
+            if failing:
+                mask = self._mask(failing)[candidates.index]
+                candidates.drop(mask, _REASONS[tier], spare_nothing=False)
+
+    def _mask(self, failing: int) -> BoolArray:
+        raw = np.frombuffer(failing.to_bytes(self._bytes, "little"), dtype=np.uint8)
+        return np.unpackbits(raw, bitorder="little").view(np.bool_)
+
+    def explain(
+        self, deciding: Deciding, drop: Drop, position: int
+    ) -> tuple[str, Sequence[Change]]:
+        """Name the rule, the conjunct and what it saw, and all that would have to change."""
+        unit = int(drop.index[position])
+        why = self._why(deciding, drop.reason, unit)
+        supposed = Supposed(deciding)
+        action = parts(deciding, unit)[0]
+        if action.ends is not None and deciding.now >= action.ends:
+            changes: Sequence[Change] = impossible("the catalog would have to end it later")
+        else:
+            if action.starts is not None:
+                supposed.wait(action.starts, "decide")
+            if supposed.settle_rules(unit) and _before(supposed.now, action.ends):
+                changes = supposed.changes
+            else:
+                changes = impossible("no single change is known that would make its rules hold")
+        hint = text_of(changes)
+        sentence = f"{subject(deciding, unit)} was left out because {why}"
+        return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", changes
+
+    def _why(self, deciding: Deciding, reason: str, unit: int) -> str:
+        catalog, now = deciding.catalog, deciding.now
+        action = parts(deciding, unit)[0]
+        if reason == "not_in_season":
+            if action.starts is not None and now < action.starts:
+                return f"its season only starts at {moment(catalog, action.starts, now)}"
+            return f"its season ended at {moment(catalog, action.ends or 0.0, now)}"
+        failed = catalog.rules[_TIER_OF[reason]].explain(
+            unit, deciding.customer, deciding.context, now
+        )
+        return either([_conjunct(each) for each in failed]) or "its rules do not hold"
+
+
+def _before(now: float, ends: float | None) -> bool:
+    return ends is None or now < ends
+
+
+def _conjunct(failed: FailedConjunct) -> str:
+    saw = either([f"{name} is {_value(value)}" for name, value in failed.saw.items()])
+    rule = f"rule “{failed.rule}” asks for `{failed.text}`"
+    if failed.status == "missing":
+        return f"{rule}, about which nothing is known"
+    if failed.status == "error":
+        return f"{rule}, which cannot be computed" + (f" ({saw})" if saw else "")
+    return f"{rule}, and {saw}" if saw else rule
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+ELIGIBILITY = StageFactory[NoSettings](build=Eligibility, on_error="drop")

@@ -1,0 +1,105 @@
+"""Filling slots from a ranking: one pure loop, for decisions and for what-if questions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nba_engine.domain.values import FloatArray, IntArray
+from nba_engine.stages.ranking import Ranking
+
+__all__ = ["Filled", "Filling"]
+
+# positions of candidates that were chosen → those of them that are refused
+Reserve = Callable[[Sequence[int]], set[int]]
+
+
+class Filled:
+    """What became of the candidates that were tried: ``taken``, or why not, by position."""
+
+    __slots__ = ("failed", "refused", "taken", "used")
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.refused: set[int] = set()
+        self.failed: set[int] = set()
+        self.used: set[int] = set()  # action indices
+
+
+class Filling:
+    """Fills the slots of a request by walking down a ranking.
+
+    ``score``, ``actions`` and ``slot`` (n,) belong to the candidates; ``slots`` says how many each
+    placement takes. No action is taken twice.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        *,
+        score: FloatArray,
+        actions: IntArray,
+        slot: IntArray,
+        slots: Sequence[int],
+    ) -> None:
+        self._ranking = ranking
+        self._score = score
+        self._actions = actions
+        self._slot = slot
+        self._free = list(slots)
+        self._filled = Filled()
+
+    def fill(self, render: Callable[[int], bool], reserve: Reserve) -> Filled:
+        """Go on until every slot is filled or nothing above 0 is left.
+
+        ``render`` (before anything is reserved) may fail; all that were chosen in a round are
+        reserved in one call; a refusal opens the slot for the next best, and the action for its
+        other treatments.
+        """
+        filled = self._filled
+        while True:
+            chosen = self._choose(render)
+            if not chosen:
+                return filled
+            refused = reserve(chosen)
+            filled.taken.extend(position for position in chosen if position not in refused)
+            if not refused:
+                return filled
+            filled.refused |= refused
+            for position in refused:
+                self._free[int(self._slot[position])] += 1
+                filled.used.discard(int(self._actions[position]))
+
+    def _choose(self, render: Callable[[int], bool]) -> list[int]:
+        """Choose for the free slots, best first."""
+        filled, free = self._filled, self._free
+        score, actions, slot = self._score, self._actions, self._slot
+        chosen: list[int] = []
+        wanted = sum(free)
+        done = filled.refused | filled.failed
+        done.update(filled.taken)
+        pool = np.flatnonzero(score > 0.0)
+        while wanted and len(pool):
+            block, bound = self._ranking.top(pool, 4 * wanted + 12)
+            for position, place, action in zip(
+                block.tolist(), slot[block].tolist(), actions[block].tolist(), strict=True
+            ):
+                if not free[place] or action in filled.used or position in done:
+                    continue
+                if not render(position):
+                    filled.failed.add(position)
+                    continue
+                free[place] -= 1
+                filled.used.add(action)
+                chosen.append(position)
+                wanted -= 1
+                if not wanted:
+                    return chosen
+            if len(block) == len(pool):
+                return chosen
+            rest = score[pool] < bound
+            rest &= np.array(free, dtype=np.intp)[slot[pool]] > 0
+            rest &= ~np.isin(actions[pool], list(filled.used))
+            pool = pool[rest]
+        return chosen

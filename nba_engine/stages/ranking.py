@@ -1,0 +1,60 @@
+"""The order in which candidates are tried: by score, ties broken by the seeded generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nba_engine.domain.values import FloatArray, IntArray
+
+__all__ = ["Ranking"]
+
+
+class Ranking:
+    """Candidates by descending score; only as many are sorted as are asked for.
+
+    The same treatment in several placements keeps the order of the request; between different
+    treatments with equal scores chance decides, once per decision.
+    """
+
+    def __init__(
+        self,
+        score: FloatArray,
+        index: IntArray,
+        slot: IntArray,
+        keys: Callable[[], FloatArray],
+    ) -> None:
+        self._score = score
+        self._index = index
+        self._slot = slot
+        self._draw = keys
+        self._keys: FloatArray | None = None
+
+    def top(self, pool: IntArray, count: int) -> tuple[IntArray, float]:
+        """The best of ``pool`` in order, at least ``count`` (ties are not cut), and their bound.
+
+        Everything in the pool whose score is at or above the bound is among them.
+        """
+        scores = self._score[pool]
+        bound = -np.inf
+        if len(pool) > 2 * count:
+            bound = float(np.partition(scores, len(pool) - count)[len(pool) - count])
+            best = np.flatnonzero(scores >= bound)
+            pool = pool[best]
+            scores = scores[best]
+        return self.sorted(pool, scores), bound
+
+    def sorted(self, pool: IntArray, scores: FloatArray) -> IntArray:
+        """All of ``pool`` in order."""
+        index = self._index[pool]
+        slot = self._slot[pool]
+        order = np.lexsort((slot, index, -scores))
+        if self._keys is None:
+            ranked, forms = scores[order], index[order]
+            ties = (ranked[1:] == ranked[:-1]) & (forms[1:] != forms[:-1])
+            if ties.any():
+                self._keys = self._draw()
+        if self._keys is not None:
+            order = np.lexsort((slot, self._keys[index], -scores))
+        return pool[order]

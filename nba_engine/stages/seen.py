@@ -1,0 +1,32 @@
+"""What templates see of an action and its treatment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nba_engine.domain import CatalogView, Treatment
+
+__all__ = ["static_names"]
+
+
+def static_names(catalog: CatalogView, action: int, treatment: Treatment) -> dict[str, Any]:
+    """``action`` and ``treatment`` as templates see them."""
+    of = catalog.actions[action]
+    return {
+        "action": {
+            **of.attributes,
+            "id": of.id,
+            "name": of.name,
+            "kind": of.kind,
+            "group": of.group,
+            "campaign": of.campaign,
+            "tags": list(of.tags),
+        },
+        "treatment": {
+            **treatment.attributes,
+            "id": treatment.id,
+            "channel": treatment.channel,
+            "cost": treatment.cost,
+            "tags": list(treatment.tags),
+        },
+    }

@@ -1,0 +1,245 @@
+"""Stage ``slate``: render, reserve, recommend; the next best where either fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nba_engine.domain import (
+    Change,
+    Deciding,
+    Drop,
+    Hold,
+    NoSettings,
+    Recommendation,
+    Renderer,
+    ReservationRequest,
+    Resources,
+    StageFactory,
+    Values,
+)
+from nba_engine.errors import (
+    DeadlineExceeded,
+    Exhausted,
+    Mistake,
+    MistakesFound,
+    Unavailable,
+)
+from nba_engine.stages.accounts import Accounts
+from nba_engine.stages.filling import Filled, Filling
+from nba_engine.stages.ranking import Ranking
+from nba_engine.stages.reservations import recommendation_id
+from nba_engine.stages.seen import static_names
+from nba_engine.stages.slate_explained import explain_slate
+
+__all__ = ["SLATE", "Slate"]
+
+Content: TypeAlias = dict[str, str]
+
+_OUTRANKED, _SAME_ACTION, _REFUSED, _FAILED = 1, 2, 3, 4
+_REASONS = {
+    _OUTRANKED: "outranked",
+    _SAME_ACTION: "same_action",
+    _REFUSED: "limit_refused",
+    _FAILED: "render_failed",
+}
+_KIND_CODES = {"win_back": "win_back", "loyalty": "loyalty"}
+
+
+class Slate:
+    """Turns ranked candidates into recommendations.
+
+    Content is rendered before anything is reserved; what a round chose is reserved in one call,
+    each with all its holds or none. A treatment without limits costs no write. When the ledger
+    cannot be reached, treatments with limits are refused and the others go on.
+    """
+
+    def __init__(self, _settings: NoSettings, resources: Resources) -> None:
+        catalog = resources.catalog
+        self._accounts = Accounts(catalog)
+        self._action_of = catalog.action_of
+        self._renderers: list[Renderer] = []
+        self._static: list[Mapping[str, Any]] = []
+        mistakes: list[Mistake] = []
+        for index, treatment in enumerate(catalog.treatments):
+            try:
+                self._renderers.append(resources.channels[treatment.channel].prepare(treatment))
+            except MistakesFound as wrong:
+                mistakes.extend(wrong.mistakes)
+            self._static.append(static_names(catalog, int(catalog.action_of[index]), treatment))
+        if mistakes:
+            raise MistakesFound(mistakes)
+
+    def apply(self, deciding: Deciding) -> None:
+        """Fill the slots, add the recommendations, drop everything else with its reason."""
+        candidates = deciding.candidates
+        work = _Work(self, deciding)
+        filled = Filling(
+            work.ranking,
+            score=work.score,
+            actions=work.actions,
+            slot=candidates.slot,
+            slots=[placement.slots for placement in deciding.placements],
+        ).fill(work.render, work.reserve)
+        kept = work.recommend(filled)
+        code = np.full(len(candidates), _OUTRANKED, dtype=np.int8)
+        for action in filled.used:
+            code[work.actions == action] = _SAME_ACTION
+        code[list(filled.refused)] = _REFUSED
+        code[list(filled.failed)] = _FAILED
+        code[kept] = 0
+        for number, reason in _REASONS.items():
+            mask = code == number
+            if mask.any():
+                candidates.drop(mask, reason, spare_nothing=False)
+                code = code[~mask]
+
+    def render(self, treatment: int, customer: Values, context: Values, now: float) -> Content:
+        """The content of a treatment for this customer; raises what the channel raises."""
+        seen = {"customer": customer, "context": context, "now": now, **self._static[treatment]}
+        return self._renderers[treatment](seen)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who draws on which limit."""
+        return self._accounts
+
+    def explain(
+        self, deciding: Deciding, drop: Drop, position: int
+    ) -> tuple[str, Sequence[Change]]:
+        """Say what took its place, and what would bring it into the slate."""
+        return explain_slate(deciding, drop, position, accounts=self._accounts, render=self.render)
+
+
+class _Work:
+    """One decision's slate in the making."""
+
+    def __init__(self, slate: Slate, deciding: Deciding) -> None:
+        candidates = deciding.candidates
+        self._slate = slate
+        self._deciding = deciding
+        self.score = candidates["score"]
+        self.actions = deciding.catalog.action_of[candidates.index]
+        size = len(deciding.catalog.treatments)
+        self.ranking = Ranking(
+            self.score, candidates.index, candidates.slot, lambda: deciding.random.random(size)
+        )
+        self._contents: dict[int, Content] = {}
+        self._expires: dict[int, float] = {}
+        self._without_ledger = False
+
+    def render(self, position: int) -> bool:
+        """Render one candidate; false when its template or its channel fails."""
+        deciding = self._deciding
+        treatment = int(deciding.candidates.index[position])
+        try:
+            self._contents[position] = self._slate.render(
+                treatment, deciding.customer, deciding.context, deciding.now
+            )
+        # a channel is a plugin: whatever it raises costs this treatment, never the decision
+        except Exception:
+            return False
+        return True
+
+    def reserve(self, chosen: Sequence[int]) -> set[int]:
+        """Reserve what draws on limits, in one call; the positions that were refused."""
+        deciding = self._deciding
+        requests: list[ReservationRequest] = []
+        asked: list[int] = []
+        for position in chosen:
+            treatment = int(deciding.candidates.index[position])
+            holds = self._slate.accounts.holds(deciding, treatment)
+            if holds:
+                requests.append(self._request(position, treatment, holds))
+                asked.append(position)
+        if not requests:
+            return set()
+        if self._without_ledger:
+            return set(asked)
+        deadline = deciding.deadline
+        if deadline is not None and not deciding.answers and time.monotonic() > deadline:
+            raise DeadlineExceeded("the deadline passed before anything was reserved")
+        try:
+            answers = deciding.reads.reserve(tuple(requests), now=deciding.now)
+        except (Unavailable, Exhausted):
+            self._without_ledger = True
+            deciding.degraded.append(deciding.candidates.stage)
+            return set(asked)
+        deciding.answers.extend(answers)
+        return {
+            position for position, answer in zip(asked, answers, strict=True) if not answer.granted
+        }
+
+    def _request(
+        self, position: int, treatment: int, holds: tuple[Hold, ...]
+    ) -> ReservationRequest:
+        deciding = self._deciding
+        channel = deciding.catalog.channels[deciding.catalog.treatments[treatment].channel]
+        expires = self._expires[position] = deciding.now + channel.reservation_ttl
+        return ReservationRequest(
+            reservation_id=recommendation_id(
+                deciding, treatment, int(deciding.candidates.slot[position])
+            ),
+            decision_id=deciding.decision_id,
+            customer_id=deciding.customer_id,
+            holds=holds,
+            expires=expires,
+        )
+
+    def recommend(self, filled: Filled) -> list[int]:
+        """Add the recommendations by placement and rank; the positions that stay."""
+        candidates = self._deciding.candidates
+        taken = np.array(filled.taken, dtype=np.intp)
+        ranked = self.ranking.sorted(taken, self.score[taken]).tolist()
+        by_slot: list[list[int]] = [[] for _ in self._deciding.placements]
+        for position in ranked:
+            by_slot[int(candidates.slot[position])].append(position)
+        if not all(by_slot):
+            for position in np.flatnonzero(candidates.nothing).tolist():
+                place = by_slot[int(candidates.slot[position])]
+                if not place:
+                    place.append(position)
+        for place in by_slot:
+            for rank, position in enumerate(place):
+                self._deciding.recommendations.append(self._recommendation(position, rank))
+        return [position for place in by_slot for position in place]
+
+    def _recommendation(self, position: int, rank: int) -> Recommendation:
+        deciding = self._deciding
+        candidates = deciding.candidates
+        at = int(candidates.index[position])
+        slot = int(candidates.slot[position])
+        treatment = deciding.catalog.treatments[at]
+        action = deciding.catalog.actions[int(self.actions[position])]
+        numbers = {
+            name: float(candidates.columns[name][position])
+            for name in ("score", "propensity", "value", "cost", "lever", "weight")
+            if name in candidates.columns
+        }
+        codes: tuple[str, ...] = ()
+        if action.kind != "nothing":
+            codes = ("best_value",) if rank == 0 else ()
+            if action.kind in _KIND_CODES:
+                codes += (_KIND_CODES[action.kind],)
+            codes += candidates.reason_codes.get(at, ())
+            prior_used = candidates.columns.get("prior_used")
+            if prior_used is not None and prior_used[position]:
+                codes += ("prior_used",)
+        return Recommendation(
+            recommendation_id=recommendation_id(deciding, at, slot),
+            placement=deciding.placements[slot].placement,
+            position=rank,
+            action=action.id,
+            treatment=treatment.id,
+            channel=treatment.channel,
+            content=self._contents.get(position, {}),
+            reason_codes=codes,
+            expires=self._expires.get(position),
+            **numbers,
+        )
+
+
+SLATE = StageFactory[NoSettings](build=Slate, on_error="fail")

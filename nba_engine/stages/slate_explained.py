@@ -1,0 +1,250 @@
+"""Why a candidate is not in the slate, in sentences, and what would bring it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from nba_engine.domain import (
+    Answer,
+    Change,
+    Deciding,
+    Drop,
+    Recommendation,
+    Values,
+)
+from nba_engine.errors import RenderFailed
+from nba_engine.stages.accounts import Accounts, amount_of
+from nba_engine.stages.arbitration import factor_above
+from nba_engine.stages.rehearsal import Rehearsal
+from nba_engine.stages.reservations import recommendation_id
+from nba_engine.stages.supplying import example_of
+from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.wording import amount, money, parts, subject
+
+__all__ = ["explain_slate"]
+
+# (treatment index, customer, context, now) → content
+Render = Callable[[int, Values, Values, float], dict[str, str]]
+
+_MISSING_AT_MOST = 8
+
+
+class _Case(NamedTuple):
+    """One candidate that is not in the slate, and everything needed to say why."""
+
+    deciding: Deciding
+    unit: int
+    slot: int
+    position: int  # in the rehearsal
+    rehearsal: Rehearsal
+    accounts: Accounts
+
+
+def explain_slate(
+    deciding: Deciding, drop: Drop, position: int, *, accounts: Accounts, render: Render
+) -> tuple[str, Sequence[Change]]:
+    """A sentence for the drop's reason, and changes that a rehearsal saw succeed."""
+    unit = int(drop.index[position])
+    if deciding.catalog.is_nothing[unit]:
+        return "Doing nothing was outranked: something is worth more than its contact.", impossible(
+            "nothing is recommended when no candidate is worth its contact"
+        )
+    rehearsal = Rehearsal(deciding, drop.stage, accounts)
+    at = rehearsal.position(drop, position)
+    case = _Case(deciding, unit, int(drop.slot[position]), at, rehearsal, accounts)
+    if drop.reason == "render_failed":
+        why, changes = _not_rendered(case, render)
+    elif drop.reason == "limit_refused":
+        why, changes = _refused(case)
+    elif drop.reason == "same_action":
+        why, changes = _same_action(case)
+    else:
+        why, changes = _outranked(case)
+    sentence = f"{subject(deciding, unit)} {why}"
+    hint = text_of(changes)
+    return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", changes
+
+
+def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
+    deciding = case.deciding
+    place = deciding.placements[case.slot].placement
+    own = case.rehearsal.numbers(case.position)["score"]
+    there = [r for r in deciding.recommendations if r.placement == place]
+    worst = min(there, key=lambda each: each.score)
+    count = "the one place" if len(there) == 1 else f"the {len(there)} places"
+    why = (
+        f"would be worth {money(deciding.catalog, own)}, but {count} of {place} went to what is "
+        f"worth more; the last of them is {_named(deciding, worst)} with "
+        f"{money(deciding.catalog, worst.score)}"
+    )
+    return why, _lifted(case, [worst.score])
+
+
+def _same_action(case: _Case) -> tuple[str, Sequence[Change]]:
+    deciding = case.deciding
+    action = parts(deciding, case.unit)[0]
+    other = next(r for r in deciding.recommendations if r.action == action.id)
+    why = f"was left out because {_named(deciding, other)} is already recommended in {other.placement}"
+    if other.treatment == deciding.catalog.treatments[case.unit].id:
+        return why, impossible("one action is recommended once per request")
+    return why, _lifted(case, [other.score])
+
+
+def _refused(case: _Case) -> tuple[str, Sequence[Change]]:
+    deciding = case.deciding
+    answer = _answer(case)
+    if answer is None:
+        return "was left out because the ledger of limits could not be reached", impossible(
+            "the ledger would have to be reachable"
+        )
+    limit = next(one for one in deciding.catalog.limits if one.id == answer.refused_by)
+    hold = next(
+        one for one in case.accounts.holds(deciding, case.unit) if one.limit == answer.refused_by
+    )
+    why = (
+        f"was refused by the limit “{limit.name}”: "
+        f"{amount(deciding.catalog, limit, max(0, answer.room))} left of "
+        f"{amount(deciding.catalog, limit, hold.ceiling)}, "
+        f"{amount(deciding.catalog, limit, hold.amount)} needed"
+    )
+    amounts = _needed(case)
+    if amounts and case.rehearsal.takes(case.position, amounts=amounts):
+        return why, _raised(case, amounts)
+    return why, _lifted(case, [])
+
+
+def _not_rendered(case: _Case, render: Render) -> tuple[str, Sequence[Change]]:
+    deciding = case.deciding
+    supposed = Supposed(deciding)
+    why = "was left out because its content could not be made"
+    for attempt in range(_MISSING_AT_MOST):
+        try:
+            render(case.unit, supposed.customer, supposed.context, deciding.now)
+        except RenderFailed as error:
+            if attempt == 0:
+                why = f"{why} ({error.message})"
+            change = _supplied(deciding, error.metadata.get("missing", ""))
+            if change is None or not supposed.add([change]):
+                break
+        except Exception as error:
+            why = f"{why} ({type(error).__name__})"
+            break
+        else:
+            if case.rehearsal.takes(case.position, renders=True):
+                return why, supposed.changes
+            lifted = _lifted(case, [], renders=True)
+            if any(change.kind == "none" for change in lifted):
+                return why, lifted
+            return why, (*supposed.changes, *lifted)
+    return why, impossible("its template would have to be mended")
+
+
+def _lifted(case: _Case, targets: Iterable[float], *, renders: bool = False) -> tuple[Change, ...]:
+    """The lever (and, if it must be, limits) that brings the candidate in, as rehearsed."""
+    rehearsal = case.rehearsal
+    numbers = rehearsal.numbers(case.position)
+    best = float(rehearsal.columns["score"].max())
+    for target in (*targets, best):
+        factor = factor_above(numbers, target)
+        if factor is None:
+            break
+        change = _lever(case, factor)
+        if rehearsal.takes(case.position, factor=factor, renders=renders):
+            return (change,)
+        amounts = _alone(case)
+        if amounts and rehearsal.takes(
+            case.position, factor=factor, amounts=amounts, renders=renders
+        ):
+            return (change, *_raised(case, amounts))
+    return impossible("no lever brings it in")
+
+
+def _lever(case: _Case, factor: float) -> Change:
+    return Change(
+        kind="lever",
+        target=case.deciding.catalog.treatments[case.unit].id,
+        value=factor,
+        text=f"its lever is multiplied by {factor:.6g}",
+    )
+
+
+def _needed(case: _Case) -> dict[str, int]:
+    """Limit → the amount that leaves room for the candidate after all that go before it."""
+    score = case.rehearsal.columns["score"]
+    own = score[case.position]
+    before = [
+        at
+        for at in range(len(score))
+        if at != case.position
+        and score[at] >= own
+        and (at < case.rehearsal.recommended or _asked(case, at))
+    ]
+    amounts: dict[str, int] = {}
+    for hold in case.accounts.holds(case.deciding, case.unit):
+        others = sum(
+            other.amount
+            for at in before
+            for other in case.accounts.holds(case.deciding, int(case.rehearsal.index[at]))
+            if other.account == hold.account
+        )
+        needed = case.rehearsal.used(hold.account) + others + hold.amount
+        if needed > hold.ceiling:
+            amounts[hold.limit] = needed
+    return amounts
+
+
+def _alone(case: _Case) -> dict[str, int]:
+    """Limit → the amount that leaves room for the candidate if it comes first."""
+    return {
+        hold.limit: case.rehearsal.used(hold.account) + hold.amount
+        for hold in case.accounts.holds(case.deciding, case.unit)
+        if case.rehearsal.used(hold.account) + hold.amount > hold.ceiling
+    }
+
+
+def _raised(case: _Case, amounts: dict[str, int]) -> tuple[Change, ...]:
+    catalog = case.deciding.catalog
+    return tuple(
+        Change(
+            kind="limit",
+            target=limit.id,
+            value=amount_of(limit, amounts[limit.id]),
+            text=f"the limit “{limit.name}” is raised to {amount(catalog, limit, amounts[limit.id])}",
+        )
+        for limit in catalog.limits
+        if limit.id in amounts
+    )
+
+
+def _asked(case: _Case, at: int) -> bool:
+    rehearsal = case.rehearsal
+    wanted = recommendation_id(case.deciding, int(rehearsal.index[at]), int(rehearsal.slot[at]))
+    return any(answer.reservation_id == wanted for answer in case.deciding.answers)
+
+
+def _answer(case: _Case) -> Answer | None:
+    wanted = recommendation_id(case.deciding, case.unit, case.slot)
+    for answer in case.deciding.answers:
+        if answer.reservation_id == wanted:
+            return answer
+    return None
+
+
+def _supplied(deciding: Deciding, missing: str) -> Change | None:
+    root, _, name = missing.partition(".")
+    if root not in {"customer", "context"} or not name:
+        return None
+    example = example_of(deciding, root, name)
+    if example is None:
+        return None
+    return Change(
+        kind="attribute" if root == "customer" else "context",
+        target=name,
+        value=example,
+        text=f"{missing} is known, such as {example!r}",
+    )
+
+
+def _named(deciding: Deciding, recommendation: Recommendation) -> str:
+    return subject(deciding, deciding.catalog.treatment_index[recommendation.treatment])

@@ -1,0 +1,138 @@
+"""Channel kind ``template``: content from Jinja2 templates, in a sandbox, compiled at load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from jinja2 import meta
+
+from nba_engine.domain import CatalogView, ChannelFactory, NoSettings, Renderer, Treatment
+from nba_engine.errors import Mistake, MistakesFound, RenderFailed
+from nba_engine.stages.sandbox import MAX_OUTPUT, Root, Sandbox, forbidden_in
+from nba_engine.stages.seen import static_names
+
+__all__ = ["TEMPLATE_CHANNEL", "TemplateChannel"]
+
+_ROOTS = ("customer", "context", "action", "treatment")
+_NAMES = frozenset((*_ROOTS, "now"))
+_STATIC = frozenset(("action", "treatment"))
+
+
+class TemplateChannel:
+    """Renders the fields of a treatment's ``content``.
+
+    Templates see ``customer``, ``context``, ``action``, ``treatment`` and ``now``; a missing
+    attribute fails the rendering unless the template tests for it (``is defined``, ``default``).
+    What only needs the action and the treatment is rendered once, at load.
+    """
+
+    def __init__(self, _settings: object, catalog: CatalogView) -> None:
+        self._catalog = catalog
+        self._sandbox = Sandbox(catalog.time_zone)
+        self._compiled: dict[str, _Field] = {}  # by text: many treatments share their texts
+
+    def prepare(self, treatment: Treatment) -> Renderer:
+        """Compile the treatment's fields; constant ones become plain text."""
+        mistakes: list[Mistake] = []
+        constant: dict[str, str] = {}
+        moving: list[tuple[str, _Field]] = []
+        at = self._catalog.action_index[treatment.action]
+        fixed = static_names(self._catalog, at, treatment)
+        for name, text in treatment.content.items():
+            place = f"treatments.{treatment.id}.content.{name}"
+            try:
+                field = self._compile(text, place)
+                if field.names <= _STATIC:
+                    constant[name] = field.render(place, _wrapped(fixed))
+                else:
+                    moving.append((name, field))
+            except MistakesFound as wrong:
+                mistakes.extend(wrong.mistakes)
+            except RenderFailed as wrong:
+                mistakes.append(Mistake(file="catalog", place=place, message=wrong.message))
+        if mistakes:
+            raise MistakesFound(mistakes)
+        if not moving:
+            return lambda _seen: dict(constant)
+        order = tuple(treatment.content)
+        identity = treatment.id
+
+        def render(seen: Mapping[str, Any]) -> dict[str, str]:
+            names = _wrapped(seen)
+            content = dict.fromkeys(order, "")
+            content.update(constant)
+            for name, field in moving:
+                content[name] = field.render(f"{identity}.{name}", names)
+            return content
+
+        return render
+
+    def _compile(self, text: str, place: str) -> _Field:
+        field = self._compiled.get(text)
+        if field is None:
+            field = self._compiled[text] = _field(self._sandbox, text, place)
+        return field
+
+
+class _Field:
+    """One compiled template and the names it uses; without any, just its text."""
+
+    __slots__ = ("_constant", "_template", "names")
+
+    def __init__(self, text: str, template: jinja2.Template | None, names: frozenset[str]) -> None:
+        self._constant = text
+        self._template = template
+        self.names = names
+
+    def render(self, what: str, seen: Mapping[str, Any]) -> str:
+        """The text for these names. Raises `RenderFailed`."""
+        if self._template is None:
+            return self._constant
+        parts: list[str] = []
+        size = 0
+        try:
+            context = self._template.new_context(dict(seen))
+            for part in self._template.root_render_func(context):
+                size += len(part)
+                if size > MAX_OUTPUT:
+                    raise RenderFailed(f"{what} is longer than {MAX_OUTPUT} characters")
+                parts.append(part)
+        except jinja2.UndefinedError as error:
+            missing = str(error).split("'")[1] if "'" in str(error) else ""
+            raise RenderFailed(
+                f"{what}: {error}", metadata={"treatment": what, "missing": missing}
+            ) from error
+        except RenderFailed:
+            raise
+        # a template computes with a customer's values: anything may go wrong in it
+        except Exception as error:
+            raise RenderFailed(
+                f"{what}: {type(error).__name__}", metadata={"treatment": what}
+            ) from error
+        return "".join(parts)
+
+
+def _wrapped(seen: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: Root(name, value) if name in _ROOTS else value for name, value in seen.items()}
+
+
+def _field(sandbox: Sandbox, text: str, place: str) -> _Field:
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return _Field(text, None, frozenset())
+    try:
+        tree = sandbox.parse(text)
+        wrong = forbidden_in(tree)
+        if wrong is None:
+            names = frozenset(meta.find_undeclared_variables(tree)) - set(sandbox.globals)
+            unknown = sorted(names - _NAMES)
+            if not unknown:
+                return _Field(text, sandbox.from_string(tree), names)
+            wrong = 1, f"unknown name {unknown[0]!r}; there are {', '.join(sorted(_NAMES))}"
+    except jinja2.TemplateSyntaxError as error:
+        wrong = error.lineno, error.message or "syntax error"
+    raise MistakesFound([Mistake(file="catalog", place=f"{place}:{wrong[0]}", message=wrong[1])])
+
+
+TEMPLATE_CHANNEL = ChannelFactory(build=TemplateChannel, settings=NoSettings)

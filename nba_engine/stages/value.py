@@ -1,0 +1,112 @@
+"""Stage ``value``: lever * weight * propensity * value - cost, in money."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from nba_engine.domain import (
+    Change,
+    Deciding,
+    Drop,
+    Expression,
+    NoSettings,
+    Resources,
+    StageFactory,
+)
+from nba_engine.domain.values import FloatArray
+from nba_engine.stages.supplying import supply
+from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.wording import parts, subject
+
+__all__ = ["VALUE", "Valuation"]
+
+_OWN = re.compile(r"\b(action|treatment)\b")
+
+
+class Valuation:
+    """Fills ``lever``, ``weight``, ``value``, ``cost`` and ``score``; drops what has no value.
+
+    Expressions that cannot differ between actions are evaluated once for all of them.
+    """
+
+    def __init__(self, _settings: NoSettings, resources: Resources) -> None:
+        catalog = resources.catalog
+        constants = np.full(len(catalog.actions), np.nan)
+        group = np.zeros(len(catalog.actions), dtype=np.intp)
+        numbers: dict[object, int] = {}
+        expressions: list[Expression] = []
+        for at, action in enumerate(catalog.actions):
+            value = action.value
+            if isinstance(value, int | float):
+                constants[at] = value
+                continue
+            key: object = id(value) if _OWN.search(value.text) else value.text
+            if key not in numbers:
+                numbers[key] = len(numbers) + 1
+                expressions.append(value)
+            group[at] = numbers[key]
+        self._constant: FloatArray = constants[catalog.action_of]
+        self._group = group[catalog.action_of]  # (T,) 0: constant; otherwise 1 + expression
+        self._expressions = tuple(expressions)
+
+    def apply(self, deciding: Deciding) -> None:
+        """Values first (a candidate without one falls out), then the score in money."""
+        candidates = deciding.candidates
+        value = self._values(deciding)
+        if self._expressions:
+            finite = np.isfinite(value)
+            if not finite.all():
+                candidates.drop(~finite, "no_value", spare_nothing=False)
+                value = value[finite]
+        index = candidates.index
+        lever = deciding.catalog.lever[index]
+        cost = deciding.catalog.cost[index]
+        weight = candidates["weight"] if "weight" in candidates else np.ones(len(index))
+        score = lever * weight
+        score *= candidates["propensity"]
+        score *= value
+        score -= cost
+        candidates["lever"] = lever
+        candidates["weight"] = weight
+        candidates["value"] = value
+        candidates["cost"] = cost
+        candidates["score"] = score
+
+    def _values(self, deciding: Deciding) -> FloatArray:
+        index = deciding.candidates.index
+        value = self._constant[index]
+        if not self._expressions:
+            return value
+        groups = self._group[index]
+        computed = np.full(len(self._expressions) + 1, np.nan)
+        for group in np.flatnonzero(np.bincount(groups)).tolist():
+            if group:
+                number = self._expressions[group - 1].evaluate(
+                    deciding.customer, deciding.context, deciding.now
+                )
+                if number is not None:
+                    computed[group] = number
+        return np.where(groups > 0, computed[groups], value)
+
+    def explain(
+        self, deciding: Deciding, drop: Drop, position: int
+    ) -> tuple[str, Sequence[Change]]:
+        """Name the expression, and what it misses."""
+        unit = int(drop.index[position])
+        value = parts(deciding, unit)[0].value
+        if isinstance(value, int | float):
+            return f"{subject(deciding, unit)} has no finite value in the catalog.", ()
+        supposed = Supposed(deciding)
+        sentence = (
+            f"{subject(deciding, unit)} was left out because its value `{value.text}` "
+            "cannot be computed for this customer"
+        )
+        if supply(deciding, value, supposed):
+            return f"{sentence}; what it would take: {text_of(supposed.changes)}.", supposed.changes
+        return f"{sentence}.", impossible("the expression of its value has no answer here")
+
+
+VALUE = StageFactory[NoSettings](build=Valuation, on_error="drop")

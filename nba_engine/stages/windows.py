@@ -1,0 +1,97 @@
+"""Calendar windows of limits and quiet hours, in their time zones."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from typing import NamedTuple
+
+from nba_engine.domain import CatalogView, ChannelSpec, QuietHours, Window
+
+__all__ = ["Calendar", "Period", "QuietClock"]
+
+_FOREVER = float("inf")
+
+
+class Period(NamedTuple):
+    """One window: its name (part of an account), its first moment, and the next one's."""
+
+    key: str
+    start: float
+    end: float
+
+
+class Calendar:
+    """Names the fixed calendar window that a moment falls into. Thread-safe."""
+
+    def __init__(self, window: Window) -> None:
+        self._unit = window.unit
+        self._zone = zoneinfo.ZoneInfo(window.time_zone)
+        # the last answer: most decisions fall into the window of the one before
+        self._last = Period("lifetime", -_FOREVER, _FOREVER if self._unit == "lifetime" else 0.0)
+
+    def at(self, now: float) -> Period:
+        """The window around ``now`` (seconds since the epoch)."""
+        last = self._last
+        if last.start <= now < last.end:
+            return last
+        period = self._last = self._compute(now)
+        return period
+
+    def _compute(self, now: float) -> Period:
+        local = dt.datetime.fromtimestamp(now, self._zone)
+        if self._unit == "hour":
+            start = local.replace(minute=0, second=0, microsecond=0).timestamp()
+            name = dt.datetime.fromtimestamp(start, dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
+            return Period(name, start, start + 3600.0)
+        first = local.date()
+        if self._unit == "week":
+            first -= dt.timedelta(days=first.weekday())
+            after = first + dt.timedelta(days=7)
+        elif self._unit == "month":
+            first = first.replace(day=1)
+            after = (first + dt.timedelta(days=32)).replace(day=1)
+        else:
+            after = first + dt.timedelta(days=1)
+        return Period(first.isoformat(), self._midnight(first), self._midnight(after))
+
+    def _midnight(self, day: dt.date) -> float:
+        return dt.datetime.combine(day, dt.time(), tzinfo=self._zone).timestamp()
+
+
+class QuietClock:
+    """Tells when outbound channels are quiet, in the catalog's time zone."""
+
+    def __init__(self, catalog: CatalogView) -> None:
+        self._zone = zoneinfo.ZoneInfo(catalog.time_zone)
+
+    def minute(self, now: float) -> int:
+        """Minutes after local midnight."""
+        local = dt.datetime.fromtimestamp(now, self._zone)
+        return local.hour * 60 + local.minute
+
+    def is_quiet(self, channel: ChannelSpec, now: float) -> bool:
+        """Whether the channel must not contact anybody now."""
+        quiet = channel.quiet_hours
+        if quiet is None or channel.direction != "outbound":
+            return False
+        return within(quiet, self.minute(now))
+
+    def opens(self, channel: ChannelSpec, now: float) -> float:
+        """The first moment from ``now`` on at which the channel is not quiet."""
+        quiet = channel.quiet_hours
+        while quiet is not None and self.is_quiet(channel, now):
+            local = dt.datetime.fromtimestamp(now, self._zone)
+            ends = dt.datetime.combine(local.date(), dt.time()) + dt.timedelta(minutes=quiet.end)
+            if quiet.start > quiet.end and local.hour * 60 + local.minute >= quiet.start:
+                ends += dt.timedelta(days=1)
+            # an hour that a clock change repeats is quiet both times: go on from a minute later
+            now = max(ends.replace(tzinfo=self._zone).timestamp(), now + 60.0)
+        return now
+
+
+def within(quiet: QuietHours, minute: int) -> bool:
+    """Whether a minute of the day lies in the quiet hours (which may wrap around midnight)."""
+    if quiet.start <= quiet.end:
+        return quiet.start <= minute < quiet.end
+    return minute >= quiet.start or minute < quiet.end
