@@ -1,7 +1,8 @@
 """Generates nba_engine/_gen from proto/.
 
     python scripts/generate_protos.py            writes the stubs
-    python scripts/generate_protos.py --check    exits 1 when the checked-in stubs differ
+    python scripts/generate_protos.py --check    exits 1 when the checked-in stubs differ, or when
+                                                 `buf lint` finds fault with proto/
 
 protoc and its plugins come from the locked development dependencies, so that the output is the
 same everywhere. Generated modules import each other as ``nba.v1``; that is rewritten to
@@ -11,6 +12,7 @@ same everywhere. Generated modules import each other as ``nba.v1``; that is rewr
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -107,12 +109,15 @@ def main(arguments: list[str]) -> int:
     if arguments != ["--check"]:
         write(files)
         return 0
+    lint = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "buf", "lint"], cwd=ROOT, check=False
+    )
     differences = drift(files)
     for line in differences:
         print(line, file=sys.stderr)
     if differences:
         print("run: python scripts/generate_protos.py", file=sys.stderr)
-    return 1 if differences else 0
+    return 1 if differences or lint.returncode else 0
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ def failure_of(error: NbaError, request_id: str) -> Failure | None:
     for kind, code, fallback in _CODES:
         if isinstance(error, kind):
             reason = error.reason if error.reason in _REASONS else fallback
+            if reason == "UNAVAILABLE" and "stage" in error.metadata:
+                reason = "STAGE_FAILED"  # a stage whose failure policy is to fail the call
             if not reason:
                 break
             extras: list[Message] = []

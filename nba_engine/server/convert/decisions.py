@@ -9,6 +9,7 @@ from nba_engine._gen.nba.v1 import decision_pb2, decision_service_pb2
 from nba_engine.domain import MICROS, CatalogView, DecisionRequest, PlacementRequest
 from nba_engine.server.convert.values import read_time, read_values, write_time
 from nba_engine.server.convert.violations import MAX_ID, Violations
+from nba_engine.settings import suggest
 
 __all__ = ["micros", "read_decide_request", "write_decision"]
 
@@ -68,7 +69,8 @@ def _read_placements(
             field = f"placements[{position}].placement"
             violations.id(name, field)
             if name and len(name) <= MAX_ID and name.isprintable():
-                violations.add(field, "not a placement of the catalog")
+                remedy = suggest(name, known, "placements")
+                violations.add(field, f"not a placement of the catalog ({remedy})")
         elif name in seen:
             violations.add(f"placements[{position}].placement", "each placement at most once")
         if not 0 <= slots <= MAX_SLOTS:

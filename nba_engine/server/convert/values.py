@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import value_pb2
 from nba_engine.server.convert.violations import Violations
+from nba_engine.settings import suggest
 
 __all__ = ["read_time", "read_value", "read_values", "write_time", "write_value", "write_values"]
 
@@ -89,7 +90,8 @@ def read_values(
     for name, value in values.items():
         place = f'{field}["{name[:MAX_NAME]}"]'
         if declared is not None and name not in declared:
-            violations.add(place, "not declared in the catalog")
+            remedy = suggest(name[:MAX_NAME], declared, "declared names")
+            violations.add(place, f"not declared in the catalog ({remedy})")
             continue
         if declared is None:
             violations.id(name, place, maximum=MAX_NAME)
