@@ -63,6 +63,7 @@ class Engine:
     ) -> None:
         self.store = store
         self.log = log
+        self._simulated = store.simulated
         self._snapshot = snapshot
         self._assemble = assemble
         self._clock = clock
@@ -85,7 +86,7 @@ class Engine:
         reserved then). An empty slate is no error.
         """
         snapshot = self._snapshot
-        request, plan = snapshot.requests.read(request)
+        request, plan = snapshot.requests.read(request, simulated=self._simulated)
         wall = self._clock()
         entropy = os.urandom(18)
         seed = request.seed

@@ -97,7 +97,7 @@ def replay(
     snapshot: Snapshot, record: DecisionRecord, reads: RecordedReads, after: AfterStage | None
 ) -> Deciding:
     """Run the pipeline in force over a record."""
-    request, plan = snapshot.requests.read(record.request)
+    request, plan = snapshot.requests.read(record.request, simulated=True)
     deciding = prepare(
         snapshot.catalog,
         request,

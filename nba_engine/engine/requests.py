@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 import msgspec
 import numpy as np
 
@@ -32,16 +33,15 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 class RequestReader:
     """Checks requests against one catalog. Thread-safe."""
 
-    def __init__(self, catalog: CatalogView, *, simulated: bool) -> None:
+    def __init__(self, catalog: CatalogView) -> None:
         self._catalog = catalog
-        self._simulated = simulated
         self._context = readers_of(catalog.context)
         self._plans: dict[tuple[PlacementRequest, ...], Plan] = {}
 
-    def read(self, request: DecisionRequest) -> tuple[DecisionRequest, Plan]:
+    def read(self, request: DecisionRequest, *, simulated: bool) -> tuple[DecisionRequest, Plan]:
         """The request with its context in normal form, and its plan.
 
-        Raises `InvalidRequest` with every violation.
+        Only for a ``simulated`` store may it set time and seed. Raises `InvalidRequest` with every violation.
         """
         violations: list[Violation] = []
         if (wrong := identity_violation(request.identity)) is not None:
@@ -54,28 +54,10 @@ class RequestReader:
             if context is not None:
                 request = msgspec.structs.replace(request, context=context)
         if request.time is not None or request.seed is not None:
-            self._check_simulated(request, violations)
+            _check_replay(request, violations, simulated=simulated)
         if violations or plan is None:
             raise InvalidRequest(violations)
         return request, plan
-
-    def _check_simulated(self, request: DecisionRequest, violations: list[Violation]) -> None:
-        if not self._simulated:
-            forbidden = [
-                Violation(
-                    field=field,
-                    description="may only be set on a store that was created as simulated",
-                )
-                for field in ("time", "seed")
-                if getattr(request, field) is not None
-            ]
-            if not violations:
-                raise InvalidRequest(forbidden, reason="TIME_NOT_ALLOWED")
-            violations.extend(forbidden)
-        if request.time is not None and not math.isfinite(request.time):
-            violations.append(Violation(field="time", description="must be a finite number"))
-        if request.seed is not None and not 0 <= request.seed < 2**63:
-            violations.append(Violation(field="seed", description="must be in 0 … 2⁶³-1"))
 
     def _plan(
         self, placements: tuple[PlacementRequest, ...], violations: list[Violation]
@@ -120,6 +102,28 @@ class RequestReader:
             self._plans.clear()
         self._plans[placements] = plan
         return plan
+
+
+def _check_replay(
+    request: DecisionRequest, violations: list[Violation], *, simulated: bool
+) -> None:
+    """Time and seed: allowed at all, and within bounds."""
+    if not simulated:
+        forbidden = [
+            Violation(
+                field=field,
+                description="may only be set on a store that was created as simulated",
+            )
+            for field in ("time", "seed")
+            if getattr(request, field) is not None
+        ]
+        if not violations:
+            raise InvalidRequest(forbidden, reason="TIME_NOT_ALLOWED")
+        violations.extend(forbidden)
+    if request.time is not None and not math.isfinite(request.time):
+        violations.append(Violation(field="time", description="must be a finite number"))
+    if request.seed is not None and not 0 <= request.seed < 2**63:
+        violations.append(Violation(field="seed", description="must be in 0 … 2⁶³-1"))
 
 
 def identity_violation(identity: str, field: str = "identity") -> Violation | None:

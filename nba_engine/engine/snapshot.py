@@ -34,7 +34,6 @@ class Snapshot:
         catalog: CatalogView,
         pipeline: Pipeline,
         *,
-        simulated: bool,
         model_versions: Mapping[str, str] | None = None,
         rebuild: Callable[[CatalogView], Pipeline],
     ) -> None:
@@ -42,6 +41,6 @@ class Snapshot:
         self.pipeline = pipeline
         self.model_versions = dict(model_versions or {})
         self.rebuild = rebuild
-        self.requests = RequestReader(catalog, simulated=simulated)
+        self.requests = RequestReader(catalog)
         self.attributes: dict[str, Reader] = readers_of(catalog.attributes)
         self.fold: Fold = fold_for(catalog.aggregates)

@@ -54,7 +54,9 @@ def what_if(
     if any(change.kind in {"limit", "lever", "control_group"} for change in changes):
         catalog = _changed_catalog(catalog, changes)
         pipeline = snapshot.rebuild(catalog)
-    request, plan = snapshot.requests.read(_changed_request(record.request, changes))
+    request, plan = snapshot.requests.read(
+        _changed_request(record.request, changes), simulated=True
+    )
     times = [float(change.value) for change in changes if change.kind == "time"]
     deciding = prepare(
         catalog,

@@ -1,7 +1,7 @@
 """Build a pipeline from settings, run it, guard it."""
 
 from nba_engine.pipeline.breaker import Breaker
-from nba_engine.pipeline.build import build_pipeline
+from nba_engine.pipeline.build import build_pipeline, check_stages
 from nba_engine.pipeline.pipeline import AfterStage, Pipeline
 from nba_engine.pipeline.step import STAGE_FAILED, Step
 from nba_engine.pipeline.timeout import StagePool
@@ -14,4 +14,5 @@ __all__ = [
     "StagePool",
     "Step",
     "build_pipeline",
+    "check_stages",
 ]

@@ -17,7 +17,7 @@ from nba_engine.pipeline.timeout import StagePool
 from nba_engine.plugin import Register
 from nba_engine.settings import BreakerSettings, StageSettings, convert, suggest
 
-__all__ = ["build_pipeline"]
+__all__ = ["build_pipeline", "check_stages"]
 
 
 def build_pipeline(
@@ -35,46 +35,21 @@ def build_pipeline(
     Raises `MistakesFound` with every unknown stage, wrong setting and factory that failed.
     """
     breaker = breaker or BreakerSettings()
-    mistakes: list[Mistake] = []
+    mistakes = check_stages(stages, register, file)
+    wrong = {mistake.place.partition(".")[0] for mistake in mistakes}
     steps: list[Step] = []
-    if not stages:
-        mistakes.append(
-            Mistake(
-                file=file,
-                place="pipeline",
-                message="the pipeline has no stage",
-                remedy=f"list stages as [[pipeline]] tables; there are {', '.join(register.stages)}",
-            )
-        )
-    seen: set[str] = set()
     for position, settings in enumerate(stages):
         place = f"pipeline[{position}]"
-        factory = register.stages.get(settings.stage)
-        if factory is None:
-            remedy = suggest(settings.stage, register.stages, "stages")
-            message = f"no plugin offers a stage {settings.stage!r}"
-            mistakes.append(
-                Mistake(file=file, place=f"{place}.stage", message=message, remedy=remedy)
-            )
+        if place in wrong:
             continue
-        if settings.stage in seen:
-            message = f"stage {settings.stage!r} is listed twice"
-            mistakes.append(
-                Mistake(
-                    file=file, place=f"{place}.stage", message=message, remedy="remove one of them"
-                )
-            )
-            continue
-        seen.add(settings.stage)
-        own, found = convert(settings.settings, factory.settings, file, f"{place}.settings")
-        mistakes.extend(found)
-        if own is None or found:
-            continue
+        factory = register.stages[settings.stage]
+        own, _ = convert(settings.settings, factory.settings, file, f"{place}.settings")
+        assert own is not None  # checked above
         plugin = register.stages.plugin(settings.stage)
         try:
             stage = _stage(f"{settings.stage!r} of plugin {plugin!r}", factory, own, resources)
-        except MistakesFound as wrong:
-            mistakes.extend(wrong.mistakes)
+        except MistakesFound as found:
+            mistakes.extend(found.mistakes)
             continue
         except _NotBuilt as error:
             mistakes.append(Mistake(file=file, place=place, message=str(error)))
@@ -92,6 +67,32 @@ def build_pipeline(
     if mistakes:
         raise MistakesFound(mistakes)
     return Pipeline(steps, pool)
+
+
+def check_stages(
+    stages: Sequence[StageSettings], register: Register, file: str = "nba.toml"
+) -> list[Mistake]:
+    """Every mistake that can be found without building the stages: names and settings."""
+    mistakes: list[Mistake] = []
+    if not stages:
+        remedy = f"list stages as [[pipeline]] tables; there are {', '.join(register.stages)}"
+        message = "there are no stages"
+        mistakes.append(Mistake(file=file, place="pipeline", message=message, remedy=remedy))
+    seen: set[str] = set()
+    for position, settings in enumerate(stages):
+        place = f"pipeline[{position}]"
+        factory = register.stages.get(settings.stage)
+        if factory is None:
+            message = f"no plugin offers a stage {settings.stage!r}"
+            remedy = suggest(settings.stage, register.stages, "stages")
+        elif settings.stage in seen:
+            message, remedy = f"stage {settings.stage!r} is listed twice", "remove one of them"
+        else:
+            seen.add(settings.stage)
+            mistakes += convert(settings.settings, factory.settings, file, f"{place}.settings")[1]
+            continue
+        mistakes.append(Mistake(file=file, place=f"{place}.stage", message=message, remedy=remedy))
+    return mistakes
 
 
 class _NotBuilt(Exception):

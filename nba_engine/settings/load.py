@@ -17,7 +17,7 @@ from nba_engine.settings.environment import ENVIRONMENT, override
 from nba_engine.settings.places import add_lines, join
 from nba_engine.settings.schema import Settings, is_loopback
 
-__all__ = ["load_settings", "parse_toml", "read_text"]
+__all__ = ["load_settings", "parse_toml", "read_settings", "read_text"]
 
 
 def load_settings(path: str | Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -26,11 +26,24 @@ def load_settings(path: str | Path, environ: Mapping[str, str] | None = None) ->
     Relative paths are resolved against the file's folder. Raises `MistakesFound` with every
     mistake: syntax, keys, types, values, files that are missing, unknown variables.
     """
+    settings, mistakes = read_settings(path, environ)
+    if settings is None or mistakes:
+        raise MistakesFound(mistakes)
+    return settings
+
+
+def read_settings(
+    path: str | Path, environ: Mapping[str, str] | None = None
+) -> tuple[Settings | None, list[Mistake]]:
+    """Like `load_settings`, with the mistakes handed back: what is right can still be used.
+
+    Fields with mistakes hold their defaults; None when the file cannot be read at all.
+    """
     name = str(path)
     text, unread = read_text(Path(path), name)
     data, unparsed = parse_toml(text, name)
     if unread or unparsed:
-        raise MistakesFound([*unread, *unparsed])
+        return None, [*unread, *unparsed]
     variables = os.environ if environ is None else environ
     data, origins, mistakes = override(data, Settings, variables)
     notes: list[Mistake] = []
@@ -38,9 +51,7 @@ def load_settings(path: str | Path, environ: Mapping[str, str] | None = None) ->
     settings = _resolved(convert_leniently(data, Settings, name, "", notes), folder)
     _check(settings, data, name, notes)
     mistakes += [_blame(note, origins) for note in notes]
-    if mistakes:
-        raise MistakesFound(add_lines(mistakes, {name: text}))
-    return settings
+    return settings, add_lines(mistakes, {name: text})
 
 
 def read_text(path: Path, name: str) -> tuple[str, list[Mistake]]:

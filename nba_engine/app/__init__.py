@@ -1,0 +1,7 @@
+"""The composition root: reads settings, loads plugins, wires everything. Only it knows all."""
+
+from nba_engine.app.app import App, open_app
+from nba_engine.app.check import check
+from nba_engine.app.plugins import load_plugins
+
+__all__ = ["App", "check", "load_plugins", "open_app"]
