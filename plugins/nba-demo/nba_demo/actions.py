@@ -6,9 +6,9 @@ import re
 
 import msgspec
 import numpy as np
-from nba_engine.domain import FloatArray, IntArray
-
 from nba_demo.data import CUT_OFF, DAY, Year
+
+from nba_engine.domain import FloatArray, IntArray
 
 __all__ = ["OFFERS", "Offer", "choose_offers", "slug"]
 
@@ -83,8 +83,11 @@ _WORDS = {
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """One category offer. ``price`` is the usual amount on a receipt line, ``gap`` the usual days
-    between two purchases of a household; both from purchases before the cut-off."""  # noqa: D209
+    """One category offer, with what the purchases before the cut-off say about it.
+
+    ``price`` is the usual amount on a receipt, ``gap`` the usual number of days between two
+    purchases of a household.
+    """
 
     id: str
     name: str
@@ -113,9 +116,7 @@ def choose_offers(year: Year, *, until: float = CUT_OFF, count: int = OFFERS) ->
     category = year.line_category[past]
     household = year.basket_household[year.line_basket[past]]
     width = len(year.categories)
-    reach = np.bincount(
-        np.unique(household * width + category) % width, minlength=width
-    )
+    reach = np.bincount(np.unique(household * width + category) % width, minlength=width)
     week = ((time[past] - year.basket_time[0]) // (7 * DAY)).astype(np.intp)
     weeks = np.bincount(np.unique(week * width + category) % width, minlength=width)
     share = min(1.0, len(year.households) / 2469)
@@ -145,9 +146,7 @@ def choose_offers(year: Year, *, until: float = CUT_OFF, count: int = OFFERS) ->
     )
 
 
-def _gaps(
-    category: IntArray, household: IntArray, time: FloatArray
-) -> tuple[IntArray, FloatArray]:
+def _gaps(category: IntArray, household: IntArray, time: FloatArray) -> tuple[IntArray, FloatArray]:
     """Days between two purchases of one household in one category."""
     order = np.lexsort((time, household, category))
     c, h, t = category[order], household[order], time[order]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from nba_engine.domain import BoolArray, FloatArray
-
 from nba_demo.data import DAY
 from nba_demo.panel import HORIZON, RECENT, Moment, Panel
+
+from nba_engine.domain import BoolArray, FloatArray
 
 __all__ = ["GammaPoisson", "fit_gamma_poisson", "old_rate", "session_recall"]
 
@@ -16,7 +16,7 @@ class GammaPoisson(msgspec.Struct, frozen=True, kw_only=True):
     """A household's own purchase rate per category, shrunk to the category's: Gamma(a, b), (A,).
 
     After n purchases in t days the rate is Gamma(a + n, b + t), and P(at least one within 14
-    days) = 1 − ((b + t)/(b + t + 14))^(a + n).
+    days) = 1 - ((b + t)/(b + t + 14))^(a + n).
     """
 
     shape: FloatArray

@@ -1,53 +1,39 @@
-"""Which categories go with which: EASE on baskets (Steck 2019), kept where positive."""
+"""Which categories go with which: EASE on baskets, cut down to the table that the engine serves."""
 
 from __future__ import annotations
 
-import numpy as np
-from nba_engine.domain import FloatArray
+from collections.abc import Sequence
 
+import numpy as np
+from nba_demo.actions import Offer
 from nba_demo.panel import Panel
 
-__all__ = ["LAMBDA", "TOP", "ease", "positive_part"]
+from nba_engine.domain import FloatArray
+from nba_engine.learning import ease, top_complements
+from nba_engine.models import CsrTable
 
-LAMBDA = 1000.0
+__all__ = ["complements", "matrix_of"]
+
+PENALTY = 1000.0
 TOP = 40
 
 
-def ease(panel: Panel, until: float, *, ridge: float = LAMBDA) -> FloatArray:
-    """EASE^R weights (A, A) from the baskets before ``until``: row item, column what it predicts.
+def complements(panel: Panel, offers: Sequence[Offer], until: float) -> CsrTable:
+    """The strongest positive EASE weights from the baskets before ``until``, by category."""
+    from scipy import sparse
 
-    B = I − P diag(1/P), P = (XᵀX + λI)⁻¹, X baskets × categories.
-    """
-    gram = pairs(panel, until) + ridge * np.eye(panel.offers)
-    precision = np.linalg.inv(gram)
-    weights: FloatArray = -precision / np.diag(precision)[None, :]
-    np.fill_diagonal(weights, 0.0)
-    return weights
-
-
-def pairs(panel: Panel, until: float) -> FloatArray:
-    """XᵀX of baskets × categories before ``until``, (A, A): baskets that hold both."""
     past = panel.span(-np.inf, until)
     basket, offer = panel.basket[past], panel.cell[past] % panel.offers
-    # baskets come in runs: every pair inside a run, one distance within the run after the other
-    gram = np.zeros(panel.offers * panel.offers)
-    distance = 1
-    while True:
-        same = np.flatnonzero(basket[distance:] == basket[:-distance])
-        if len(same) == 0:
-            break
-        gram += np.bincount(
-            offer[same] * panel.offers + offer[same + distance], minlength=len(gram)
-        )
-        distance += 1
-    matrix = gram.reshape(panel.offers, panel.offers)
-    return matrix + matrix.T + np.diag(np.bincount(offer, minlength=panel.offers))
+    shape = (int(basket.max(initial=0)) + 1, panel.offers)
+    baskets = sparse.csr_matrix((np.ones(len(offer), np.float32), (basket, offer)), shape=shape)
+    weights = ease(baskets, PENALTY)
+    return top_complements(weights, [one.category for one in offers], m=TOP)
 
 
-def positive_part(weights: FloatArray, *, top: int = TOP) -> FloatArray:
-    """The ``top`` strongest complements of every item, as the engine's tables hold them (> 0)."""
-    kept = np.where(weights > 1e-4, weights, 0.0)
-    if top < kept.shape[1]:
-        bound = np.partition(kept, -top, axis=1)[:, -top][:, None]
-        kept = np.where(kept >= bound, kept, 0.0)
-    return kept
+def matrix_of(table: CsrTable) -> FloatArray:
+    """The table as (A, A): row item, column complement."""
+    width = len(table.items)
+    matrix = np.zeros((width, width))
+    rows = np.repeat(np.arange(width), np.diff(table.indptr))
+    matrix[rows, table.indices] = table.strength
+    return matrix

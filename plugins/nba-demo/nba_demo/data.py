@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from nba_engine.domain import FloatArray, IntArray
 
 __all__ = ["CUT_OFF", "DAY", "TIME_ZONE", "Campaigns", "Year", "find_data", "load_year", "local"]
@@ -121,10 +122,10 @@ def load_year(folder: Path | None = None, *, households: int = 0, seed: int = 20
         basket_id=ids[order].astype(np.intp),
         basket_household=np.searchsorted(wanted, household_ids[first[order]]).astype(np.intp),
         basket_time=seconds[first[order]],
-        basket_amount=np.bincount(basket, amount, minlength=len(ids)),
+        basket_amount=_sums(basket, amount, len(ids)),
         line_basket=(pairs // len(names)).astype(np.intp),
         line_category=(pairs % len(names)).astype(np.intp),
-        line_amount=np.bincount(pair_of, amount[known], minlength=len(pairs)),
+        line_amount=_sums(pair_of, amount[known], len(pairs)),
         campaigns=_campaigns(folder, wanted),
         demographics=_demographics(folder, wanted),
         data_hash=_hash(folder),
@@ -139,6 +140,10 @@ _LINE_COLUMNS = (
     "transaction_timestamp",
 )
 _FILES = ("transactions", "products", "campaigns", "campaign_descriptions")
+
+
+def _sums(group: IntArray, amount: FloatArray, count: int) -> FloatArray:
+    return np.asarray(np.bincount(group, amount, minlength=count), np.float64)
 
 
 def _read(folder: Path, name: str, *columns: str) -> Any:

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from nba_engine.domain import AggregateSpec, Feature, FloatArray
-from numpy.typing import NDArray
-
 from nba_demo.data import DAY
 from nba_demo.panel import HALF_LIFE, HORIZON, RECENT, VISIT_HALF_LIVES, Moment, Panel
+from numpy.typing import NDArray
+
+from nba_engine.domain import AggregateSpec, Feature, FloatArray
 
 __all__ = ["AGGREGATES", "FEATURES", "LONG_AGO", "Popularity", "assemble", "measure_popularity"]
 
@@ -68,8 +68,8 @@ FEATURES: tuple[Feature, ...] = (
         minimum=0.0,
         maximum=LONG_AGO,
     ),
-    Feature(name="bought", source="customer.bought", key=KEY, transform="log1p"),
-    Feature(name="bought_lately", source="customer.bought_lately", key=KEY, transform="log1p"),
+    Feature(name="bought", source="customer.bought", key=KEY),
+    Feature(name="bought_lately", source="customer.bought_lately", key=KEY),
     Feature(
         name="goes_with_recent",
         source="customer.recent_categories",
@@ -77,9 +77,9 @@ FEATURES: tuple[Feature, ...] = (
         transform="table",
         table="complements",
     ),
-    Feature(name="visits", source="customer.visits", transform="log1p"),
-    Feature(name="visits_14d", source="customer.visits_14d", transform="log1p"),
-    Feature(name="visits_60d", source="customer.visits_60d", transform="log1p"),
+    Feature(name="visits", source="customer.visits"),
+    Feature(name="visits_14d", source="customer.visits_14d"),
+    Feature(name="visits_60d", source="customer.visits_60d"),
     Feature(
         name="days_since_visit",
         source="customer.last_visit",
@@ -152,9 +152,7 @@ def assemble(
 
 
 def _transformed(feature: Feature, values: FloatArray, now: float) -> FloatArray:
-    if feature.transform == "log1p":
-        values = np.log1p(values)
-    elif feature.transform == "days_since":
+    if feature.transform == "days_since":
         values = (now - values) / DAY
     if feature.minimum is not None:
         values = np.maximum(values, feature.minimum)

@@ -8,23 +8,25 @@ popularity baselines are measured anew at every test anchor, which is to their a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 import numpy as np
-from nba_engine.domain import BoolArray, FloatArray
-from numpy.typing import NDArray
-
+from nba_demo.actions import Offer
 from nba_demo.baselines import fit_gamma_poisson, old_rate, session_recall
-from nba_demo.complements import ease, positive_part
+from nba_demo.complements import complements, matrix_of
 from nba_demo.data import CUT_OFF
 from nba_demo.features import Popularity, assemble, measure_popularity
 from nba_demo.measures import Calibration, Measures, calibration, measure
 from nba_demo.model import Model, fit
 from nba_demo.panel import HORIZON, Moment, Panel, at_moment, labels
+from numpy.typing import NDArray
 
-__all__ = ["Gate", "Offline", "anchors", "check_gates", "evaluate", "train"]
+from nba_engine.domain import BoolArray, FloatArray
+from nba_engine.models import CsrTable
+
+__all__ = ["Gate", "Offline", "Trained", "anchors", "check_gates", "evaluate", "train"]
 
 Part = Literal["train", "validation", "test"]
 _PARTS: tuple[tuple[Part, int], ...] = (("train", 12), ("validation", 2), ("test", 4))
@@ -35,7 +37,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """The model and what it was trained with, all as of the cut-off; probe rows for parity."""
 
     model: Model
-    strengths: FloatArray
+    table: CsrTable
+    strengths: FloatArray  # the table as a matrix
     popularity: Popularity
     rows: int
     validation_loss: float
@@ -77,12 +80,12 @@ def anchors(part: Part) -> tuple[float, ...]:
     raise ValueError(part)
 
 
-def train(panel: Panel, *, tick: Tick = lambda: None) -> Trained:
+def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -> Trained:
     """Fit the model on the train anchors. ``tick`` is called once per anchor and step (15)."""
     rows, bought = [], []
     for now in anchors("train"):
         moment = at_moment(panel, now)
-        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, now))
+        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, offers, now))
         rows.append(features[moment.active].reshape(-1, features.shape[-1]))
         bought.append(labels(panel, now)[moment.active].reshape(-1))
         tick()
@@ -92,15 +95,17 @@ def train(panel: Panel, *, tick: Tick = lambda: None) -> Trained:
     losses = []
     for now in anchors("validation"):
         moment = at_moment(panel, now)
-        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, now))
+        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, offers, now))
         scores = _scored(model, features)
         every = np.broadcast_to(moment.active[:, None], scores.shape)
         losses.append(measure(scores, labels(panel, now), every).log_loss or 0.0)
         tick()
     picked = np.random.default_rng(1).choice(len(flat), min(512, len(flat)), replace=False)
+    table = complements(panel, offers, CUT_OFF)
     return Trained(
         model=model,
-        strengths=_strengths(panel, CUT_OFF),
+        table=table,
+        strengths=matrix_of(table),
         popularity=measure_popularity(panel, CUT_OFF),
         rows=len(flat),
         validation_loss=float(np.mean(losses)),
@@ -206,12 +211,12 @@ def _scores(
 
 
 def _scored(model: Model, features: NDArray[np.float32]) -> FloatArray:
-    flat = model.propensities(features.reshape(-1, features.shape[-1]))
+    flat = model.predict(features.reshape(-1, features.shape[-1]))
     return flat.reshape(features.shape[:2])
 
 
-def _strengths(panel: Panel, until: float) -> FloatArray:
-    return positive_part(ease(panel, until))
+def _strengths(panel: Panel, offers: Sequence[Offer], until: float) -> FloatArray:
+    return matrix_of(complements(panel, offers, until))
 
 
 def _pictures(scores: FloatArray, bought: BoolArray, fresh: BoolArray) -> dict[str, Calibration]:

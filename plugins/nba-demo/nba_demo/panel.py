@@ -1,4 +1,4 @@
-"""Households × offers at one moment: what the features, labels and baselines are made of.
+"""Households by offers at one moment: what the features, labels and baselines are made of.
 
 Everything is an array over households (H) and offers (A), computed from purchases strictly
 before the moment, exactly as the catalog's aggregates would hold it then.
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from nba_engine.domain import BoolArray, FloatArray, IntArray
-
 from nba_demo.actions import Offer
 from nba_demo.data import DAY, Year
+
+from nba_engine.domain import BoolArray, FloatArray, IntArray
 
 __all__ = ["HORIZON", "RECENT", "Moment", "Panel", "at_moment", "labels", "make_panel"]
 
@@ -26,7 +26,7 @@ VISIT_HALF_LIVES = (14 * DAY, 60 * DAY)
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """Purchases of offered categories as (cell, time), and visits as (household, time).
 
-    ``cell`` = household × A + offer; both lists are in time order.
+    ``cell`` = household * A + offer; both lists are in time order.
     """
 
     households: int
@@ -127,7 +127,10 @@ def at_moment(panel: Panel, now: float) -> Moment:
         recent=recent,
         visits=np.bincount(visitor, minlength=panel.households).astype(np.float64),
         visits_decayed=tuple(
-            np.bincount(visitor, np.exp2((visited - now) / life), minlength=panel.households)
+            np.asarray(
+                np.bincount(visitor, np.exp2((visited - now) / life), minlength=panel.households),
+                np.float64,
+            )
             for life in VISIT_HALF_LIVES
         ),
         last_visit=last_visit,
