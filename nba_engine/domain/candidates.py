@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
@@ -38,7 +40,16 @@ class Candidates:
     are here: a stage makes new ones, so that a failed stage can be undone (`mark`, `restore`).
     """
 
-    __slots__ = ("_index", "_nothing", "_slot", "columns", "drops", "reason_codes", "stage", "total")
+    __slots__ = (
+        "_index",
+        "_nothing",
+        "_slot",
+        "columns",
+        "drops",
+        "reason_codes",
+        "stage",
+        "total",
+    )
 
     def __init__(self, index: IntArray, slot: IntArray, nothing: BoolArray) -> None:
         index.flags.writeable = slot.flags.writeable = False
@@ -96,7 +107,9 @@ class Candidates:
     def drop(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
         """Drop where ``mask`` (n,) is true. *nothing* stays unless ``spare_nothing`` is false."""
         if mask.shape != self._index.shape or mask.dtype != np.bool_:
-            raise StageFailed(f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates")
+            raise StageFailed(
+                f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates"
+            )
         if spare_nothing:
             mask = mask & ~self.nothing
         out = np.flatnonzero(mask)
@@ -105,6 +118,35 @@ class Candidates:
         stay = np.flatnonzero(~mask)
         columns = {name: column[out] for name, column in self.columns.items()}
         self.drops.append(Drop(self.stage, reason, self._index[out], self._slot[out], columns))
+        self._keep(stay)
+
+    def drop_each(self, code: NDArray[np.int8], reasons: Sequence[str]) -> None:
+        """Drop for several reasons in one pass: ``code`` (n,) 0 stays, i falls out for reason i-1.
+
+        *nothing* is not spared: the caller decides about it.
+        """
+        if code.shape != self._index.shape or code.dtype != np.int8:
+            raise StageFailed(
+                f"codes of {code.dtype} {code.shape} for {len(self._index)} candidates"
+            )
+        stay = np.flatnonzero(code == 0)
+        if len(stay) == len(code):
+            return
+        for number, reason in enumerate(reasons, 1):
+            out = np.flatnonzero(code == number)
+            if len(out):
+                columns = {name: column[out] for name, column in self.columns.items()}
+                drop = Drop(self.stage, reason, self._index[out], self._slot[out], columns)
+                self.drops.append(drop)
+        self._keep(stay)
+
+    def add_reason(self, treatment: int, code: str) -> None:
+        """Add a short reason code to whatever is recommended of this treatment."""
+        codes = self.reason_codes.get(treatment, ())
+        if code not in codes:
+            self.reason_codes[treatment] = (*codes, code)
+
+    def _keep(self, stay: IntArray) -> None:
         self._index = self._index[stay]
         self._slot = self._slot[stay]
         self._index.flags.writeable = self._slot.flags.writeable = False
@@ -112,12 +154,6 @@ class Candidates:
             kept = column[stay]
             kept.flags.writeable = False
             self.columns[name] = kept
-
-    def add_reason(self, treatment: int, code: str) -> None:
-        """Add a short reason code to whatever is recommended of this treatment."""
-        codes = self.reason_codes.get(treatment, ())
-        if code not in codes:
-            self.reason_codes[treatment] = (*codes, code)
 
     def mark(self) -> CandidatesMark:
         """What `restore` needs to undo everything that follows."""

@@ -66,6 +66,8 @@ class LimitCells:
             self.amount[index] = amount
         self.prefixes = tuple(f"{_escape(limit.id)}|{label}" for label in labels)
         self.largest = int(self.amount.max(initial=0))
+        # whether every treatment draws on it: then nobody needs to look which ones do
+        self.everybody = bool(((self.cell > 0) | catalog.is_nothing).all())
 
     def account(self, cell: int, customer_id: str, now: float) -> str:
         """The account of a cell (from 1) at a moment."""

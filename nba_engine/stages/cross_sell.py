@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
-from nba_engine.domain.values import BoolArray, FloatArray, IntArray
+from nba_engine.domain.values import FloatArray, IntArray
 from nba_engine.stages.cross_sell_explained import Bought, explain_cross_sell
 from nba_engine.stages.relations import Category, relate
 from nba_engine.stages.windows import QuietClock
@@ -16,6 +16,7 @@ from nba_engine.stages.windows import QuietClock
 __all__ = ["CROSS_SELL", "CrossSell", "CrossSellSettings"]
 
 _DAY = 86_400.0
+_REASONS = ("bought_recently", "substitute_bought", "in_cart")
 
 
 class CrossSellSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,48 +71,63 @@ class CrossSell:
         cart = self._cart(deciding)
         if not bought and not cart:
             return
-        candidates = deciding.candidates
-        owned = _Mask(self._size)
-        replaced = _Mask(self._size)
-        raised = _Raised(self._size)
+        owned: list[IntArray] = []
+        replaced: list[IntArray] = []
+        going: list[Category] = []
         for category, time in bought:
             age = now - time
             for window, treatments in category.windows:
                 if age < window:
-                    owned.add(treatments)
+                    owned.append(treatments)
             for window, treatments in category.substitutes:
                 if age < window:
-                    replaced.add(treatments)
+                    replaced.append(treatments)
             if age < self._window and len(category.complements):
-                raised.add(category, self._number[category.name])
-        in_cart = _Mask(self._size)
-        for category in cart:
-            in_cart.add(category.treatments)
-            if len(category.complements):
-                raised.add(category, self._number[category.name])
-        if owned.mask is not None:
-            candidates.drop(owned.mask[candidates.index], "bought_recently")
-        if replaced.mask is not None:
-            candidates.drop(replaced.mask[candidates.index], "substitute_bought")
-        if in_cart.mask is not None:
-            candidates.drop(in_cart.mask[candidates.index], "in_cart")
-        self._raise(deciding, raised, bought)
+                going.append(category)
+        in_cart = [category.treatments for category in cart]
+        going += [category for category in cart if len(category.complements)]
+        if owned or replaced or in_cart:
+            code = np.zeros(self._size, dtype=np.int8)
+            # the first reason of the three wins, so it is written last
+            for number, kept_back in ((3, in_cart), (2, replaced), (1, owned)):
+                if kept_back:
+                    code[np.concatenate(kept_back)] = number
+            candidates = deciding.candidates
+            candidates.drop_each(code[candidates.index], _REASONS)
+        gain = self._complements(deciding, going) if going else None
+        self._weigh(deciding, self._upgrades(deciding, bought, gain))
 
-    def _raise(
-        self, deciding: Deciding, raised: _Raised, bought: Sequence[tuple[Category, float]]
-    ) -> None:
+    def _complements(self, deciding: Deciding, going: Sequence[Category]) -> FloatArray:
+        """What complements gain, (T,); each is told by the category it owes most to."""
+        treatments = np.concatenate([category.complements for category in going])
+        strengths = np.concatenate([category.strengths for category in going])
+        numbers = np.repeat(
+            [self._number[category.name] for category in going],
+            [len(category.complements) for category in going],
+        )
+        order = strengths.argsort(kind="stable")
+        source = np.full(self._size, -1, dtype=np.intp)
+        source[treatments[order]] = numbers[order]  # of several, the last and strongest stays
         candidates = deciding.candidates
-        index = candidates.index
-        gain: FloatArray | None = None
-        if raised.strength is not None:
-            gain = self._settings.boost * raised.strength
-            source = raised.source[index]
-            hit = np.flatnonzero(source >= 0)
-            codes = candidates.reason_codes
-            for treatment, code in zip(
-                index[hit].tolist(), self._codes[source[hit]].tolist(), strict=True
-            ):
-                codes[treatment] = codes.get(treatment, ()) + code
+        source = source[candidates.index]
+        hit = np.flatnonzero(source >= 0)
+        told = zip(candidates.index[hit].tolist(), self._codes[source[hit]].tolist(), strict=True)
+        codes = candidates.reason_codes
+        if not codes:
+            codes.update(told)
+        else:
+            for treatment, code in told:
+                candidates.add_reason(treatment, code[0])
+        strength: FloatArray = np.bincount(treatments, weights=strengths, minlength=self._size)
+        strength *= self._settings.boost
+        return strength
+
+    def _upgrades(
+        self,
+        deciding: Deciding,
+        bought: Sequence[tuple[Category, float]],
+        gain: FloatArray | None,
+    ) -> FloatArray | None:
         for category, time in bought:
             for upgrade in category.upgrades:
                 if upgrade.owned_for > 0 and deciding.now - time >= upgrade.owned_for:
@@ -120,12 +136,17 @@ class CrossSell:
                     gain = np.zeros(self._size)
                 gain[upgrade.treatments] += self._settings.upgrade_boost
                 for treatment in upgrade.treatments.tolist():
-                    candidates.add_reason(treatment, f"upgrade_of:{upgrade.action}")
-        if gain is not None:
-            weight = np.minimum(1.0 + gain[index], self._settings.max_weight)
-            if "weight" in candidates:
-                weight *= candidates["weight"]
-            candidates["weight"] = weight
+                    deciding.candidates.add_reason(treatment, f"upgrade_of:{upgrade.action}")
+        return gain
+
+    def _weigh(self, deciding: Deciding, gain: FloatArray | None) -> None:
+        if gain is None:
+            return
+        candidates = deciding.candidates
+        weight = np.minimum(1.0 + gain[candidates.index], self._settings.max_weight)
+        if "weight" in candidates:
+            weight *= candidates["weight"]
+        candidates["weight"] = weight
 
     def _bought(self, deciding: Deciding) -> list[tuple[Category, float]]:
         """The categories bought within any window that matters, with their last time."""
@@ -160,42 +181,6 @@ class CrossSell:
         return explain_cross_sell(
             deciding, drop.reason, unit, found, cart=self._settings.cart, clock=self._clock
         )
-
-
-class _Mask:
-    """A set of treatments that is only made when something gets in."""
-
-    __slots__ = ("_size", "mask")
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self.mask: BoolArray | None = None
-
-    def add(self, treatments: IntArray) -> None:
-        if self.mask is None:
-            self.mask = np.zeros(self._size, dtype=np.bool_)
-        self.mask[treatments] = True
-
-
-class _Raised:
-    """Summed strength per treatment, and the category it owes most to."""
-
-    __slots__ = ("_best", "_size", "source", "strength")
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self.strength: FloatArray | None = None
-
-    def add(self, category: Category, number: int) -> None:
-        if self.strength is None:
-            self.strength = np.zeros(self._size)
-            self._best = np.zeros(self._size)
-            self.source: IntArray = np.full(self._size, -1, dtype=np.intp)
-        at, strengths = category.complements, category.strengths
-        self.strength[at] += strengths
-        better = at[strengths > self._best[at]]
-        self._best[at] = np.maximum(self._best[at], strengths)
-        self.source[better] = number
 
 
 def _latest(

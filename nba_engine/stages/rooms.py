@@ -30,33 +30,30 @@ class Rooms:
         if not touched:
             return None
         index = deciding.candidates.index
-        needed: list[tuple[int, LimitCells, IntArray, list[int]]] = []
+        needed: list[tuple[int, list[int]]] = []
         accounts: list[str] = []
         for position in touched:
             cells = self._accounts.limits[position]
-            at = cells.cell[index]
-            drawn = np.flatnonzero(np.bincount(at, minlength=len(cells.prefixes) + 1)[1:])
-            if len(drawn):
-                used = (drawn + 1).tolist()
-                needed.append((position, cells, at, used))
-                accounts.extend(
-                    [cells.account(c, deciding.customer_id, deciding.now) for c in used]
-                )
+            drawn = _drawn(cells, index)
+            if drawn:
+                needed.append((position, drawn))
+                accounts += [cells.account(c, deciding.customer_id, deciding.now) for c in drawn]
         if not needed:
             return None
         usage = deciding.reads.usage(tuple(accounts))
         deciding.usage.update(usage)
         full: BoolArray | None = None
         read = iter(accounts)
-        for position, cells, at, used in needed:
+        for position, drawn in needed:
+            cells = self._accounts.limits[position]
             ceiling = ceiling_of(deciding, deciding.catalog.limits[position])
-            taken = [usage.get(next(read), 0) for _ in used]
+            taken = [usage.get(next(read), 0) for _ in drawn]
             left = [CLOSED if ceiling == CLOSED else ceiling - each for each in taken]
             if min(left) >= cells.largest:
                 continue
             room: NDArray[np.int64] = np.full(len(cells.prefixes) + 1, _UNLIMITED, dtype=np.int64)
-            room[used] = left
-            over = cells.amount[index] > room[at]
+            room[drawn] = left
+            over = cells.amount[index] > room[cells.cell[index]]
             full = over if full is None else full | over
         return full
 
@@ -72,3 +69,10 @@ class Rooms:
             if len(self._touched) < _REMEMBERED:
                 self._touched[places] = touched
         return touched
+
+
+def _drawn(cells: LimitCells, index: IntArray) -> list[int]:
+    """The cells (from 1) that any of these treatments draws on."""
+    if len(cells.prefixes) > 1:
+        return (np.flatnonzero(np.bincount(cells.cell[index])[1:]) + 1).tolist()
+    return [1] if cells.everybody or cells.cell[index].any() else []

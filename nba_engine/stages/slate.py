@@ -39,13 +39,9 @@ __all__ = ["SLATE", "Slate"]
 
 Content: TypeAlias = dict[str, str]
 
-_OUTRANKED, _SAME_ACTION, _REFUSED, _FAILED = 1, 2, 3, 4
-_REASONS = {
-    _OUTRANKED: "outranked",
-    _SAME_ACTION: "same_action",
-    _REFUSED: "limit_refused",
-    _FAILED: "render_failed",
-}
+_REASONS = ("outranked", "same_action", "limit_refused", "render_failed")
+_SAME_ACTION, _REFUSED, _FAILED = 2, 3, 4
+_NUMBERS = ("score", "propensity", "value", "cost", "lever", "weight")
 _KIND_CODES = {"win_back": "win_back", "loyalty": "loyalty"}
 
 
@@ -85,17 +81,15 @@ class Slate:
             slots=[placement.slots for placement in deciding.placements],
         ).fill(work.render, work.reserve)
         kept = work.recommend(filled)
-        code = np.full(len(candidates), _OUTRANKED, dtype=np.int8)
+        code = np.ones(len(candidates), dtype=np.int8)  # outranked, unless told otherwise
         for action in filled.used:
             code[work.actions == action] = _SAME_ACTION
-        code[list(filled.refused)] = _REFUSED
-        code[list(filled.failed)] = _FAILED
+        if filled.refused:
+            code[list(filled.refused)] = _REFUSED
+        if filled.failed:
+            code[list(filled.failed)] = _FAILED
         code[kept] = 0
-        for number, reason in _REASONS.items():
-            mask = code == number
-            if mask.any():
-                candidates.drop(mask, reason, spare_nothing=False)
-                code = code[~mask]
+        candidates.drop_each(code, _REASONS)
 
     def render(self, treatment: int, customer: Values, context: Values, now: float) -> Content:
         """The content of a treatment for this customer; raises what the channel raises."""
@@ -151,8 +145,8 @@ class _Work:
         asked: list[int] = []
         for position in chosen:
             treatment = int(deciding.candidates.index[position])
-            holds = self._slate.accounts.holds(deciding, treatment)
-            if holds:
+            if self._slate.accounts.draws[treatment]:
+                holds = self._slate.accounts.holds(deciding, treatment)
                 requests.append(self._request(position, treatment, holds))
                 asked.append(position)
         if not requests:
@@ -192,12 +186,14 @@ class _Work:
     def recommend(self, filled: Filled) -> list[int]:
         """Add the recommendations by placement and rank; the positions that stay."""
         candidates = self._deciding.candidates
-        taken = np.array(filled.taken, dtype=np.intp)
-        ranked = self.ranking.sorted(taken, self.score[taken]).tolist()
+        ranked = filled.taken
+        if filled.refused:  # a later round may have chosen something better than an earlier one
+            taken = np.array(ranked, dtype=np.intp)
+            ranked = self.ranking.sorted(taken, self.score[taken]).tolist()
         by_slot: list[list[int]] = [[] for _ in self._deciding.placements]
         for position in ranked:
             by_slot[int(candidates.slot[position])].append(position)
-        if not all(by_slot):
+        if [] in by_slot:
             for position in np.flatnonzero(candidates.nothing).tolist():
                 place = by_slot[int(candidates.slot[position])]
                 if not place:
@@ -216,7 +212,7 @@ class _Work:
         action = deciding.catalog.actions[int(self.actions[position])]
         numbers = {
             name: float(candidates.columns[name][position])
-            for name in ("score", "propensity", "value", "cost", "lever", "weight")
+            for name in _NUMBERS
             if name in candidates.columns
         }
         codes: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 from jinja2 import meta
+from jinja2.runtime import Context
 
 from nba_engine.domain import CatalogView, ChannelFactory, NoSettings, Renderer, Treatment
 from nba_engine.errors import Mistake, MistakesFound, RenderFailed
@@ -15,8 +16,7 @@ from nba_engine.stages.seen import static_names
 
 __all__ = ["TEMPLATE_CHANNEL", "TemplateChannel"]
 
-_ROOTS = ("customer", "context", "action", "treatment")
-_NAMES = frozenset((*_ROOTS, "now"))
+_NAMES = frozenset(("customer", "context", "action", "treatment", "now"))
 _STATIC = frozenset(("action", "treatment"))
 
 
@@ -40,12 +40,13 @@ class TemplateChannel:
         moving: list[tuple[str, _Field]] = []
         at = self._catalog.action_index[treatment.action]
         fixed = static_names(self._catalog, at, treatment)
+        names = {**self._sandbox.globals, **{root: Root(root, fixed[root]) for root in fixed}}
         for name, text in treatment.content.items():
             place = f"treatments.{treatment.id}.content.{name}"
             try:
                 field = self._compile(text, place)
                 if field.names <= _STATIC:
-                    constant[name] = field.render(place, _wrapped(fixed))
+                    constant[name] = field.render(place, names)
                 else:
                     moving.append((name, field))
             except MistakesFound as wrong:
@@ -55,16 +56,20 @@ class TemplateChannel:
         if mistakes:
             raise MistakesFound(mistakes)
         if not moving:
-            return lambda _seen: dict(constant)
-        order = tuple(treatment.content)
-        identity = treatment.id
+            return lambda _seen: constant.copy()
+        template = {name: constant.get(name, "") for name in treatment.content}
+        fields = [(name, f"{treatment.id}.{name}", field) for name, field in moving]
 
         def render(seen: Mapping[str, Any]) -> dict[str, str]:
-            names = _wrapped(seen)
-            content = dict.fromkeys(order, "")
-            content.update(constant)
-            for name, field in moving:
-                content[name] = field.render(f"{identity}.{name}", names)
+            content = template.copy()
+            seen_by_all = {
+                **names,
+                "customer": Root("customer", seen["customer"]),
+                "context": Root("context", seen["context"]),
+                "now": seen["now"],
+            }
+            for name, what, field in fields:
+                content[name] = field.render(what, seen_by_all)
             return content
 
         return render
@@ -79,22 +84,23 @@ class TemplateChannel:
 class _Field:
     """One compiled template and the names it uses; without any, just its text."""
 
-    __slots__ = ("_constant", "_template", "names")
+    __slots__ = ("_constant", "_run", "_sandbox", "names")
 
     def __init__(self, text: str, template: jinja2.Template | None, names: frozenset[str]) -> None:
         self._constant = text
-        self._template = template
+        self._run = None if template is None else template.root_render_func
+        self._sandbox = None if template is None else template.environment
         self.names = names
 
-    def render(self, what: str, seen: Mapping[str, Any]) -> str:
-        """The text for these names. Raises `RenderFailed`."""
-        if self._template is None:
+    def render(self, what: str, names: dict[str, Any]) -> str:
+        """The text for these names (with the sandbox's globals). Raises `RenderFailed`."""
+        if self._run is None or self._sandbox is None:
             return self._constant
         parts: list[str] = []
         size = 0
         try:
-            context = self._template.new_context(dict(seen))
-            for part in self._template.root_render_func(context):
+            # what Template.render does, without building the same globals every time
+            for part in self._run(Context(self._sandbox, names, None, {})):
                 size += len(part)
                 if size > MAX_OUTPUT:
                     raise RenderFailed(f"{what} is longer than {MAX_OUTPUT} characters")
@@ -112,10 +118,6 @@ class _Field:
                 f"{what}: {type(error).__name__}", metadata={"treatment": what}
             ) from error
         return "".join(parts)
-
-
-def _wrapped(seen: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: Root(name, value) if name in _ROOTS else value for name, value in seen.items()}
 
 
 def _field(sandbox: Sandbox, text: str, place: str) -> _Field:
