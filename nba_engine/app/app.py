@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from nba_engine.app.check import prepared
 from nba_engine.app.reaper import Reaper
@@ -39,7 +40,7 @@ class App:
         """Stop the background thread, write what is queued, release files."""
         self._resources.close()
 
-    def __enter__(self) -> App:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -118,7 +118,7 @@ def _sentences(
     places = _joined([wanted.placement for wanted in deciding.placements])
     known = "" if decision.known else " (unknown until now)"
     yield (
-        f"For customer {decision.customer_id}{known} the engine weighed {decision.candidates} "
+        f"For customer {deciding.request.identity}{known} the engine weighed {decision.candidates} "
         f"candidates for {places} at {moment:%H:%M} on {moment.day} {moment:%B %Y} "
         f"({catalog.time_zone})."
     )
@@ -137,11 +137,7 @@ def _sentences(
 def _why_not(catalog: CatalogView, trace: CandidateTrace) -> str:
     """Why a runner-up is not recommended, and what would have to change."""
     action = catalog.actions[catalog.action_index[trace.action]]
-    channel = catalog.treatments[catalog.treatment_index[trace.treatment]].channel
-    name = f"“{action.name}” by {catalog.channels[channel].name}"
-    score = trace.columns.get("score")
-    worth = f" (worth {money(catalog, score)})" if score is not None else ""
-    text = f"Why not {name} in {trace.placement}{worth}? {trace.text.rstrip()}"
+    text = f"Why not “{action.name}” in {trace.placement}? {trace.text.rstrip()}"
     asked = [change.text for change in trace.changes if change.text]
     if asked and not all(change in trace.text for change in asked):
         text += f" It would pass if {_joined(asked)}."
