@@ -96,6 +96,7 @@ def read_attributes(
                 types[name] = "double"
                 continue
             broken.add(name)
+            del values[name]
             message = f"is {kind}, but {known} in {first[name]}"
             findings.mistake(source.file, place, message, "give it the same type everywhere")
     doubles = {name for name, kind in types.items() if kind == "double"}

@@ -23,7 +23,7 @@ def compile_rules(draft: Draft) -> dict[Tier, RuleTable]:
             remedy = 'write a condition: when = "customer.age >= 18"'
             findings.mistake(entry.file, f"{entry.place}.when", "is empty", remedy, once=True)
             continue
-        parsed = draft.expressions.rule(table.when, entry.file, entry.place)
+        parsed = draft.expressions.rule(table.when, entry.file, f"{entry.place}.when")
         if parsed is None or table.tier is None:
             continue
         rules_of = bound[table.tier]

@@ -49,12 +49,13 @@ def make_limits(draft: Draft) -> tuple[list[Limit], list[tuple[int, ...]]]:
         amount = _amount(draft, entry)
         if table.measure is None or table.window is None or amount is None:
             continue
-        if table.measure == "money" and not any(
-            treatments[index].cost for index in matched.tolist()
-        ):
-            message, remedy = "no treatment it is about costs anything", "give these a cost"
-            findings.warning(entry.file, entry.place, message, remedy)
-        for index in matched.tolist():
+        counted = matched.tolist()
+        if table.measure == "money":  # what costs nothing draws nothing, and needs no reservation
+            counted = [index for index in counted if treatments[index].cost > 0]
+            if not counted:
+                message, remedy = "no treatment it is about costs anything", "give these a cost"
+                findings.warning(entry.file, entry.place, message, remedy)
+        for index in counted:
             drawing[index].append(len(limits))
         limits.append(
             Limit(

@@ -110,7 +110,7 @@ def _build(
         tables=tables,
         actions=actions,
         treatments=treatments,
-        matcher=Matcher(actions, treatments),
+        matcher=Matcher(actions, treatments, _declared_only(tables, findings)),
         expressions=expressions,
         findings=findings,
     )
@@ -152,6 +152,14 @@ def _build(
         files=dict(files),
         warnings=tuple(add_lines(findings.warnings, files)),
     )
+
+
+def _declared_only(tables: Tables, findings: Findings) -> frozenset[str]:
+    """Ids that selectors may name although, for a mistake in an action, no treatment has them."""
+    sections = ("actions", "treatment_sets")
+    if not any(found.place.startswith(sections) for found in findings.mistakes):
+        return frozenset()
+    return frozenset({*tables.actions, *tables.channels} - {NOTHING})
 
 
 def _column(values: Iterable[float], kind: type[K]) -> NDArray[K]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -18,8 +18,15 @@ __all__ = ["Matcher"]
 class Matcher:
     """Matches selectors against all treatments at once. *nothing* never matches."""
 
-    def __init__(self, actions: Mapping[str, Action], treatments: Sequence[Treatment]) -> None:
+    def __init__(
+        self,
+        actions: Mapping[str, Action],
+        treatments: Sequence[Treatment],
+        declared: Collection[str] = (),
+    ) -> None:
+        """``declared`` holds ids that exist although, by a mistake elsewhere, nothing has them."""
         self._count = len(treatments)
+        self._declared = declared
         self._words: dict[str, dict[str, list[int]]] = {
             field: {} for field in Selector.__struct_fields__
         }
@@ -55,11 +62,13 @@ class Matcher:
                     any_word[known[word]] = True
                     continue
                 wrong = True
+                if word in self._declared:
+                    continue
                 remedy = suggest(word, known, f"{key} of treatments")
                 message = f"no treatment matches {key} = {word!r}"
                 findings.mistake(file, f"{place}.{key}[{position}]", message, remedy)
             result &= any_word
-        if not wrong and self._count and not result.any() and selector != Selector():
+        if not (wrong or self._declared or result.any() or selector == Selector()):
             message, remedy = "no treatment matches all of it together", "leave a key out"
             findings.mistake(file, place, message, remedy)
         return np.flatnonzero(result)

@@ -118,6 +118,8 @@ def _reader(annotation: Any) -> Reader:
         if isinstance(extra, Written):
             return _written_reader(extra.parse)
     plain = _without_none(plain)
+    if get_origin(plain) is Annotated:  # Annotated[…] | None
+        return _reader(plain)
     origin = get_origin(plain) or plain
     if plain is Any or plain is object:
         return lambda data, _file, _place, _notes: data
@@ -196,10 +198,9 @@ def _list_reader(build: Any, arguments: tuple[Any, ...], extras: tuple[Any, ...]
 
     def read(data: Any, file: str, place: str, notes: Notes) -> Any:
         if not isinstance(data, list | tuple):
-            remedy = "put it in square brackets" if isinstance(data, str) else ""
-            return _wrong(data, "a list", file, place, notes, remedy=remedy)
+            return _wrong(data, "a list", file, place, notes)
         if exact is not None and len(data) != len(exact):
-            notes.append(_at(file, place, f"expected {len(exact)} entries, got {len(data)}"))
+            notes.append(_at(file, place, f"has {len(data)} entries", f"write {len(exact)}"))
             return BAD
         if len(data) < least:
             notes.append(_at(file, place, "must not be empty", "add an entry"))
@@ -236,7 +237,9 @@ def _leaf_reader(annotation: Any) -> Reader:
         if fast is not None and type(data) is fast:
             return data
         if isinstance(data, float) and not math.isfinite(data):
-            notes.append(_at(file, place, f"{data} is not a finite number"))
+            notes.append(
+                _at(file, place, f"{data} is not a number to count with", "write a finite one")
+            )
             return BAD
         try:
             return msgspec.convert(data, annotation)
@@ -247,11 +250,15 @@ def _leaf_reader(annotation: Any) -> Reader:
                 _WORDS.get(word, word) for word in got[1].split(" | ") if word != "null"
             )
             return _wrong(data, expected, file, place, notes)
+        remedy = ""
         if bound := _BOUND.match(text):
-            text = f"{data} is out of range: must be {bound[1].removesuffix('.0')}"
+            text, remedy = (
+                f"{data} is out of range",
+                f"write a number {bound[1].removesuffix('.0')}",
+            )
         elif "of length >= 1" in text:
-            text = "must not be empty"
-        notes.append(_at(file, place, text.replace("`", "")))
+            text, remedy = "must not be empty", "write something between the quotes"
+        notes.append(_at(file, place, text.replace("`", ""), remedy))
         return BAD
 
     return read
@@ -273,9 +280,18 @@ def kind_of(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _wrong(
-    data: object, expected: str, file: str, place: str, notes: Notes, *, remedy: str = ""
-) -> object:
+_REMEDIES = {
+    "text in quotes": 'put it in quotes: "…"',
+    "a whole number": "write it without quotes and fraction: 8",
+    "a number": "write it without quotes: 0.5",
+    "true or false": "write true or false, without quotes",
+    "a list": "put it in square brackets: [ … ]",
+    "a table": "write a table: { key = … }",
+}
+
+
+def _wrong(data: object, expected: str, file: str, place: str, notes: Notes) -> object:
+    remedy = _REMEDIES.get(expected, f"write {expected}")
     notes.append(_at(file, place, f"expected {expected}, got {kind_of(data)}", remedy))
     return BAD
 
