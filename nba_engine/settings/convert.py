@@ -130,7 +130,10 @@ def _reader(annotation: Any) -> Reader:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _mapping_reader(*(get_args(plain) or (str, Any)))
     if origin in (tuple, list, frozenset, set) or origin is Sequence:
-        return _list_reader(tuple if origin is Sequence else origin, get_args(plain), extras)
+        arguments = get_args(plain)
+        if origin is Sequence:
+            origin, arguments = tuple, (*arguments, Ellipsis)
+        return _list_reader(origin, arguments, extras)
     return _leaf_reader(annotation)
 
 
