@@ -1,0 +1,246 @@
+"""What would have to change for a conjunct to hold. Every proposal is tried out before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+import msgspec
+
+from nba_engine.domain import Change, Value, Values
+from nba_engine.rules.closures import value_of
+from nba_engine.rules.literals import wall_clock
+from nba_engine.rules.logic import Every, Literal, Some, Tree, literals, truth_of_tree
+from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, walk
+from nba_engine.rules.proposals import examples, moments, near, scalar_values
+from nba_engine.rules.schema import Schema, element_type
+from nba_engine.rules.subjects import subject_of, test_of
+from nba_engine.rules.values import Failed, timestamp
+
+__all__ = ["apply_changes", "find_changes"]
+
+_CONSENTS = "customer.consents"
+
+
+class _Overlay(Mapping[str, Value]):
+    """Values with some replaced; None reads as missing."""
+
+    def __init__(self, base: Values, changed: Mapping[str, Value]) -> None:
+        self._base = base
+        self._changed = changed
+
+    def __getitem__(self, name: str) -> Value:
+        return self._changed[name] if name in self._changed else self._base[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self._base), **self._changed})
+
+    def __len__(self) -> int:
+        return len({**dict.fromkeys(self._base), **self._changed})
+
+
+def apply_changes(
+    changes: Sequence[Change], customer: Values, context: Values, now: float
+) -> tuple[Values, Values, float]:
+    """Customer, context and time as they would be; kinds that rules cannot see are ignored."""
+    of_customer: dict[str, Value] = {}
+    of_context: dict[str, Value] = {}
+    for change in changes:
+        if change.kind == "attribute":
+            of_customer[change.target] = change.value
+        elif change.kind == "context":
+            of_context[change.target] = change.value
+        elif change.kind == "time":
+            now = float(change.value)
+        elif change.kind == "consent":
+            given = of_customer.get("consents", _get(customer, "consents"))
+            kept = given if isinstance(given, list) else []
+            of_customer["consents"] = [*kept, change.target]
+    return _Overlay(customer, of_customer), _Overlay(context, of_context), now
+
+
+def find_changes(
+    tree: Tree, schema: Schema, customer: Values, context: Values, now: float
+) -> tuple[Change, ...]:
+    """Changes that together make the tree hold, () when none are known."""
+    return _Search(schema, customer, context, now).changes(tree)
+
+
+class _Search:
+    def __init__(self, schema: Schema, customer: Values, context: Values, now: float) -> None:
+        self.schema = schema
+        self.customer = customer
+        self.context = context
+        self.now = now
+
+    def changes(self, tree: Tree) -> tuple[Change, ...]:
+        """The first proposal that makes the tree hold."""
+        for proposal in self.proposals(tree):
+            if self.holds(tree, proposal):
+                return proposal
+        return ()
+
+    def holds(self, tree: Tree, changes: Sequence[Change]) -> bool:
+        customer, context, now = apply_changes(changes, self.customer, self.context, self.now)
+        try:
+            moment = timestamp(now)
+        except Failed:
+            return False
+        return truth_of_tree(tree)(customer, context, moment, None) is True
+
+    def proposals(self, tree: Tree) -> Iterator[tuple[Change, ...]]:
+        subject = subject_of(tree)
+        if subject is not None:
+            yield from self.on_subject(subject, tree)
+        if isinstance(tree, Some):
+            for part in tree.parts:
+                yield from self.proposals(part)
+        elif isinstance(tree, Every):
+            needed = [self.changes(part) for part in tree.parts if not self.holds(part, ())]
+            if all(needed):
+                yield tuple(change for changes in needed for change in changes)
+        elif subject is None:
+            yield from self.on_literal(tree)
+
+    def on_literal(self, literal: Literal) -> Iterator[tuple[Change, ...]]:
+        """A literal that no table answers: fix one side, or try plausible values."""
+        node = literal.node
+        if isinstance(node, Call) and len(node.arguments) == 2:
+            for fixed in (1, 0):
+                known = self.constant(node.arguments[fixed])
+                if known is not None:
+                    sides = list(node.arguments)
+                    sides[fixed] = known
+                    call = msgspec.structs.replace(node, arguments=tuple(sides))
+                    if test_of(call) is not None:
+                        yield from self.proposals(Literal(call, literal.negated))
+        yield from self.tried(node)
+
+    def constant(self, node: Node) -> Const | None:
+        """What a side of a comparison is now."""
+        if isinstance(node, Const):
+            return None
+        try:
+            value = value_of(node)(self.customer, self.context, timestamp(self.now), None)
+        except (KeyError, Failed):
+            return None
+        return Const(type=node.type, span=node.span, value=value)
+
+    def on_subject(self, subject: Node, tree: Tree) -> Iterator[tuple[Change, ...]]:
+        match subject:
+            case Attribute() if element_type(subject.type):
+                yield from self.of_container(subject, tree)
+            case Attribute():
+                current = self.current(subject)
+                for value in near(scalar_values(tree, subject.type), current, subject.type):
+                    yield (self.change(subject, value),)
+                yield (self.change(subject, None),)
+            case Index(operand=Attribute() as container, index=Const(value=str() as name)):
+                entries = self.entries(container)
+                for value in near(
+                    scalar_values(tree, subject.type), entries.get(name), subject.type
+                ):
+                    change = self.change(container, {**entries, name: value})
+                    wanted = _shown(value, subject.type)
+                    text = f'{container.path}["{name}"] would have to be {wanted}'
+                    yield (msgspec.structs.replace(change, text=text),)
+            case _:
+                yield from self.tried(subject, tree)
+
+    def tried(self, node: Node, tree: Tree | None = None) -> Iterator[tuple[Change, ...]]:
+        """Other times, then other values of the attributes that the node reads."""
+        if _reads_now(node):
+            for moment in moments(
+                self.now, lambda at: tree is not None and self.holds(tree, (_at(at),))
+            ):
+                yield (_at(moment),)
+        for attribute in (part for part in walk(node) if isinstance(part, Attribute)):
+            for value in examples(node, attribute.type, self.now):
+                yield (self.change(attribute, value),)
+
+    def of_container(self, subject: Attribute, tree: Tree) -> Iterator[tuple[Change, ...]]:
+        """Elements put in or taken out."""
+        is_map = subject.type.startswith("map<")
+        entries, elements = self.entries(subject), self.elements(subject)
+        for literal in literals(tree):
+            test = test_of(literal.node)
+            assert test is not None
+            if test.operator == "has":
+                empty: Value = {} if is_map else []
+                yield (self.change(subject, None if literal.negated else empty),)
+                continue
+            element = test.constants[0]
+            if literal.negated:
+                if is_map:
+                    kept: Value = {name: v for name, v in entries.items() if name != element}
+                else:
+                    kept = [other for other in elements if other != element]
+                yield (self.change(subject, kept),)
+            elif subject.path == _CONSENTS:
+                text = f'consent "{element}" would have to be given'
+                yield (Change(kind="consent", target=str(element), text=text),)
+            elif is_map:
+                value = examples(subject, element_type(subject.type), self.now)[0]
+                yield (self.change(subject, {**entries, element: value}),)
+            else:
+                yield (self.change(subject, [*elements, element]),)
+
+    def entries(self, node: Attribute) -> dict[str, Value]:
+        """The map as it is; empty when it must not be shown."""
+        found = self.current(node)
+        hidden = self.schema.is_sensitive(node.path)
+        return dict(found) if isinstance(found, dict) and not hidden else {}
+
+    def elements(self, node: Attribute) -> list[Value]:
+        found = self.current(node)
+        hidden = self.schema.is_sensitive(node.path)
+        return list(found) if isinstance(found, list | tuple) and not hidden else []
+
+    def current(self, node: Attribute) -> Value:
+        return _get(self.customer if node.root == "customer" else self.context, node.name)
+
+    def change(self, node: Attribute, value: Value) -> Change:
+        current = self.current(node)
+        seen = (
+            "" if self.schema.is_sensitive(node.path) else f" (it is {_shown(current, node.type)})"
+        )
+        if current is None:
+            seen = " (it is missing)"
+        wanted = "absent" if value is None else _shown(value, node.type)
+        return Change(
+            kind="attribute" if node.root == "customer" else "context",
+            target=node.name,
+            value=value,
+            text=f"{node.path} would have to be {wanted}{seen}",
+        )
+
+
+def _get(values: Values, name: str) -> Value:
+    try:
+        return values[name]
+    except KeyError:
+        return None
+
+
+def _at(moment: float) -> Change:
+    return Change(kind="time", value=moment, text=f"from {_shown(moment, 'timestamp')} on")
+
+
+def _reads_now(node: Node) -> bool:
+    return any(
+        isinstance(part, Now)
+        or (isinstance(part, Call) and part.registered is not None and part.registered.needs_now)
+        for part in walk(node)
+    )
+
+
+def _shown(value: Any, type_: str) -> str:
+    if type_ == "timestamp" and isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return f"{wall_clock(timestamp(value), UTC):%Y-%m-%d %H:%M:%S} UTC"
+        except Failed:
+            return str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
