@@ -102,8 +102,8 @@ def _read_consents(
         violations.id(entry.source, f"{field}.source", maximum=MAX_SOURCE, required=False)
         if ":" in entry.purpose:
             violations.add(f"{field}.purpose", "must not hold a colon")
-        if entry.channel and entry.channel not in catalog.channels:
-            violations.add(f"{field}.channel", "not a channel of the catalog")
+        if entry.channel and entry.channel != "*" and entry.channel not in catalog.channels:
+            violations.add(f"{field}.channel", "not a channel of the catalog, nor *")
         time = now
         if entry.HasField("consent_time"):
             time = read_time(entry.consent_time, f"{field}.consent_time", violations)

@@ -120,7 +120,7 @@ class Consent(_message.Message):
     purpose: _builtins.str
     """Required. What for: "marketing". At most 64 characters, no colon."""
     channel: _builtins.str
-    """Required. The id of a channel. At most 64 characters, no colon."""
+    """Required. The id of a channel of the catalog, or `*` for all of them. At most 64 characters."""
     granted: _builtins.bool
     """True when given, false when withdrawn."""
     source: _builtins.str

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import orjson
+import pytest
+
+from nba_engine._gen.nba.v1 import decision_service_pb2 as decisions
+from nba_engine._gen.nba.v1 import interaction_service_pb2 as interactions
+from nba_engine._gen.nba.v1 import profile_service_pb2 as profiles
+from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
+from nba_engine._gen.nba.v1.interaction_pb2 import Interaction
+from nba_engine._gen.nba.v1.interaction_service_pb2_grpc import InteractionServiceStub
+from nba_engine._gen.nba.v1.profile_pb2 import Profile
+from nba_engine._gen.nba.v1.profile_service_pb2_grpc import ProfileServiceStub
+from nba_engine._gen.nba.v1.value_pb2 import MapValue, Value
+from nba_engine.domain import CustomerState
+from nba_engine.errors import Unavailable
+from nba_engine.server import make_logger
+from nba_engine.server.logging import capture_standard_logging
+from nba_engine.settings import LoggingSettings
+from tests.server.small import Details, Served, serving
+
+REQUEST = decisions.DecideRequest(
+    identity="crm:1",
+    placements=[decisions.PlacementRequest(placement="banner", slots=2)],
+    context={"secret": Value(string_value="pregnant")},
+)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serving() as one:
+        yield one
+
+
+def test_a_decision_is_one_line_with_its_ids(served: Served) -> None:
+    stub = DecisionServiceStub(served.channel)
+    decision = stub.Decide(REQUEST, metadata=(("x-request-id", "from-the-shop"),)).decision
+    (line,) = served.lines("decision", wait_for=1)
+    assert line["level"] == "info"
+    assert line["timestamp"].endswith("Z")
+    assert line["decision_id"] == decision.decision_id
+    assert line["request_id"] == "from-the-shop"
+    assert line["recommended"] == ["offer0.app", "offer1.app"]
+    assert (line["known"], line["candidates"], line["degraded"]) == (False, 5, [])
+    assert line["micros"] > 0
+
+
+def test_the_callers_own_request_id_wins(served: Served) -> None:
+    request = decisions.DecideRequest(request_id="mine")
+    request.MergeFrom(REQUEST)
+    DecisionServiceStub(served.channel).Decide(request, metadata=(("x-request-id", "theirs"),))
+    (line,) = served.lines("decision", wait_for=1)
+    assert line["request_id"] == "mine"
+
+
+@pytest.mark.parametrize("odd", ["", "r" * 129, "two words"])
+def test_an_odd_request_id_is_replaced(served: Served, odd: str) -> None:
+    DecisionServiceStub(served.channel).Decide(REQUEST, metadata=(("x-request-id", odd),))
+    (line,) = served.lines("decision", wait_for=1)
+    assert len(line["request_id"]) == 16
+
+
+def test_a_failed_call_is_one_line_with_the_id_the_client_got(served: Served) -> None:
+    served.engine.fails = Unavailable("the store is away")
+    with pytest.raises(grpc.RpcError) as caught:
+        DecisionServiceStub(served.channel).Decide(REQUEST)
+    (line,) = served.lines("call_failed", wait_for=1)
+    assert line["method"] == "DecisionService/Decide"
+    assert (line["code"], line["reason"]) == ("UNAVAILABLE", "UNAVAILABLE")
+    assert line["request_id"] == Details(caught.value).metadata["request_id"]
+
+
+def test_a_malformed_request_is_logged_by_its_fields(served: Served) -> None:
+    with pytest.raises(grpc.RpcError):
+        DecisionServiceStub(served.channel).Decide(decisions.DecideRequest())
+    (line,) = served.lines("call_failed", wait_for=1)
+    assert line["fields"] == ["identity", "placements"]
+
+
+class Careless(Exception):
+    """Tells everything it knows."""
+
+
+def remember(served: Served) -> None:
+    """A customer with something to hide."""
+    served.engine.small_store.customers["crm:1"] = CustomerState(
+        customer_id="crm:1",
+        attributes={"diagnosis": "migraine", "readings": {"hba1c": 8.125}, "age": 44},
+    )
+
+
+def update() -> profiles.UpdateProfileRequest:
+    readings = Value(map_value=MapValue(values={"hiv": Value(double_value=7.75)}))
+    attributes = {"diagnosis": Value(string_value="asthma"), "readings": readings}
+    return profiles.UpdateProfileRequest(identity="crm:1", profile=Profile(attributes=attributes))
+
+
+def test_no_line_of_a_call_holds_a_sensitive_value(served: Served) -> None:
+    remember(served)
+    wrong = update()
+    wrong.profile.attributes["diagnosis"].list_value.values.add(string_value="asthma")
+    DecisionServiceStub(served.channel).Decide(REQUEST)
+    ProfileServiceStub(served.channel).UpdateProfile(update())
+    with pytest.raises(grpc.RpcError):
+        ProfileServiceStub(served.channel).UpdateProfile(wrong)
+    assert len(served.lines(wait_for=3)) == 3
+    log = served.log.getvalue().decode()
+    hidden = ["pregnant", "migraine", "hba1c", "8.125", "asthma", "hiv", "7.75"]
+    assert not [secret for secret in hidden if secret in log]
+
+
+def test_an_exception_tells_no_secret_of_the_request_or_of_the_customer(served: Served) -> None:
+    stored = ["migraine", "hba1c", "8.125"]
+    cases: list[tuple[Any, Any, list[str]]] = [
+        (DecisionServiceStub(served.channel).Decide, REQUEST, ["pregnant"]),
+        (ProfileServiceStub(served.channel).UpdateProfile, update(), ["asthma", "hiv", "7.75"]),
+    ]
+    for call, request, secrets in cases:
+        remember(served)
+        served.engine.fails = Careless(f"I know {stored} and {secrets}, and who is 44")
+        with pytest.raises(grpc.RpcError):
+            call(request)
+        line = served.lines("call_failed", wait_for=1)[-1]
+        assert line["message"].endswith("and who is 44")
+        assert not [secret for secret in (*stored, *secrets) if secret in line["message"]]
+
+
+def test_what_cannot_be_made_safe_is_withheld(served: Served) -> None:
+    def broken(_identity: str) -> None:
+        raise Careless("migraine")
+
+    served.engine.small_store.customer = broken  # type: ignore[method-assign, assignment]
+    served.engine.fails = Careless("migraine")
+    request = interactions.RecordInteractionsRequest(
+        interactions=[Interaction(interaction_id="1", identity="crm:1", type="view")]
+    )
+    request.interactions[0].interaction_time.GetCurrentTime()
+    with pytest.raises(grpc.RpcError):
+        DecisionServiceStub(served.channel).Decide(REQUEST)
+    with pytest.raises(grpc.RpcError):
+        InteractionServiceStub(served.channel).RecordInteractions(request)
+    decide, record = served.lines("call_failed", wait_for=2)
+    assert decide["message"] == "(withheld: Careless while redacting it)"
+    assert record["exception"] == "Careless"
+
+
+def test_levels_below_the_setting_are_left_out() -> None:
+    stream = io.BytesIO()
+    logger = make_logger(LoggingSettings(level="warning"), stream=stream)
+    logger.info("quiet")
+    logger.warning("loud", amount=1.5)
+    (line,) = stream.getvalue().splitlines()
+    assert orjson.loads(line)["event"] == "loud"
+
+
+def test_the_console_format_is_for_people() -> None:
+    stream = io.StringIO()
+    make_logger(LoggingSettings(format="console"), stream=stream).info("decision", known=True)
+    assert "decision" in stream.getvalue()
+    assert "known=True" in stream.getvalue()
+
+
+def test_what_libraries_log_becomes_json_without_exception_texts() -> None:
+    stream = io.BytesIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        capture_standard_logging(make_logger(LoggingSettings(), stream=stream))
+        log = logging.getLogger("grpc._server")
+        log.warning("%d calls too many", 3)
+        try:
+            raise Careless("migraine")
+        except Careless:
+            log.exception("Exception calling application")
+    finally:
+        root.handlers[:], root.level = handlers, level
+    first, second = (orjson.loads(line) for line in stream.getvalue().splitlines())
+    assert (first["library"], first["message"]) == ("grpc._server", "3 calls too many")
+    assert second["message"] == "Exception calling application"
+    assert b"migraine" not in stream.getvalue()
