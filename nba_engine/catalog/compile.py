@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nba_engine.catalog.draft import Draft
 from nba_engine.domain import TIERS, Action, RuleTable, Tier, Treatment, Value
-from nba_engine.rules import ParsedRule, Unit, compile_table
+from nba_engine.rules import ParsedRule, Unit, compile_table, lint, lint_table
 
 __all__ = ["action_values", "compile_rules", "treatment_values"]
 
@@ -30,19 +30,24 @@ def compile_rules(draft: Draft) -> dict[Tier, RuleTable]:
         named = (entry.id, parsed)
         for index in matched.tolist():
             rules_of[index].append(named)
+        for warning in lint(parsed):
+            where = f"{entry.place}.when:{warning.line}:{warning.column}"
+            findings.warning(entry.file, where, warning.message, warning.hint)
     if findings.mistakes:
         return {}
     action_views = {id_: action_values(action) for id_, action in draft.actions.items()}
     views = [treatment_values(treatment) for treatment in draft.treatments]
-    return {
-        tier: compile_table(
-            [
-                Unit(action=action_views[treatment.action], treatment=view, rules=tuple(rules))
-                for treatment, view, rules in zip(draft.treatments, views, rules_of, strict=True)
-            ]
-        )
-        for tier, rules_of in bound.items()
-    }
+    compiled: dict[Tier, RuleTable] = {}
+    for tier, rules_of in bound.items():
+        units = [
+            Unit(action=action_views[treatment.action], treatment=view, rules=tuple(rules))
+            for treatment, view, rules in zip(draft.treatments, views, rules_of, strict=True)
+        ]
+        compiled_table = compile_table(units)
+        for warning in lint_table(compiled_table):
+            findings.warning("catalog", f"rules ({tier})", warning.message, warning.hint)
+        compiled[tier] = compiled_table
+    return compiled
 
 
 def action_values(action: Action) -> dict[str, Value]:

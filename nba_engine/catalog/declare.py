@@ -24,6 +24,7 @@ CUSTOMER_NAMES: Mapping[str, str] = {
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """Attributes and aggregates, and the types rules see.
 
+    ``always`` names what no customer is without (``customer.known``, counts, sums …).
     ``broken`` names what was declared with mistakes, as rules would write it (``customer.age``);
     complaints about expressions that use these would only hide the cause.
     """
@@ -34,6 +35,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     customer_types: dict[str, str]
     context_types: dict[str, str]
     sensitive: frozenset[str]
+    always: frozenset[str]
     broken: frozenset[str]
 
 
@@ -56,6 +58,7 @@ def declare(tables: Tables, findings: Findings) -> Declared:
             aggregates[name] = _spec(entry)
     types = {name: attribute.type for name, attribute in attributes.items()}
     types |= {name: aggregate_type(spec) for name, spec in aggregates.items()}
+    always = {*CUSTOMER_NAMES, *(spec.name for spec in aggregates.values() if _starts(spec))}
     sensitive = {f"customer.{a.name}" for a in attributes.values() if a.sensitive}
     sensitive |= {f"customer.{a.name}" for a in aggregates.values() if a.sensitive}
     sensitive |= {f"context.{a.name}" for a in context.values() if a.sensitive}
@@ -66,6 +69,7 @@ def declare(tables: Tables, findings: Findings) -> Declared:
         customer_types=types | dict(CUSTOMER_NAMES),
         context_types={name: attribute.type for name, attribute in context.items()},
         sensitive=frozenset(sensitive),
+        always=frozenset(f"customer.{name}" for name in always),
         broken=frozenset(broken),
     )
 
@@ -83,6 +87,11 @@ def aggregate_type(spec: AggregateSpec) -> str:
     else:
         single = "timestamp"
     return f"map<string,{single}>" if spec.by else single
+
+
+def _starts(spec: AggregateSpec) -> bool:
+    """Whether it has a value before the first interaction: 0, or an empty list or map."""
+    return bool(spec.by) or spec.kind not in ("first", "last")
 
 
 def _attributes(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from nba_engine.catalog.attributes import ACTION_NAMES, TREATMENT_NAMES
-from nba_engine.catalog.declare import CUSTOMER_NAMES, Declared
+from nba_engine.catalog.declare import Declared
 from nba_engine.catalog.findings import Findings
 from nba_engine.domain import RuleFunction
 from nba_engine.rules import ParsedNumber, ParsedRule, RuleError, Schema, parse_number, parse_rule
@@ -51,7 +51,7 @@ class Expressions:
                 customer=declared.customer_types,
                 functions=functions,
                 sensitive=declared.sensitive,
-                always=frozenset(f"customer.{name}" for name in CUSTOMER_NAMES),
+                always=declared.always,
                 **seen,
             )
 

@@ -231,8 +231,9 @@ def _make_action(
         parsed = expressions.value(value, entry.file, place)
         if parsed is None:
             return action
-        value = parsed.bind(action_values(action), {})
-    elif value < 0:
+        expression = parsed.bind(action_values(action), {})
+        return msgspec.structs.replace(action, value=expression)
+    if value < 0:
         findings.mistake(entry.file, place, f"{value:g} is negative", "write 0 or more")
     return msgspec.structs.replace(action, value=value)
 

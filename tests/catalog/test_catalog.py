@@ -185,6 +185,7 @@ def test_rules_know_the_action_they_are_about(catalog: Catalog) -> None:
     soy = 1 << catalog.treatment_index["soy_milk.email"]
     assert table.failing({}, {"cart": ["FLUID MILK"]}, 0.0) == milk - soy
     assert table.failing({}, {"cart": ["BREAD"]}, 0.0) == 0
+    assert table.failing({}, {}, 0.0) == 0
 
 
 def test_rules_explain_themselves_by_name_and_keep_secrets(shop: Files) -> None:

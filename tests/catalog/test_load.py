@@ -61,6 +61,11 @@ def test_plugins_add_functions_to_rules(shop: Files) -> None:
             "limits.x",
             "costs anything",
         ),
+        (
+            'rules.x = { tier = "suitability", when = "customer.last_store != \'a\'" }',
+            "rules.x.when:1:1",
+            "while customer.last_store is missing",
+        ),
     ],
 )
 def test_what_is_probably_not_meant_is_a_warning(
@@ -114,7 +119,7 @@ content = {{ text = "Dear customer {n}" }}
     rules = [
         f"""[rules.r{n}]
 tier = "{("eligibility", "applicability", "suitability")[n % 3]}"
-when = "customer.age >= {n % 50} && !(action.category in context.cart)"
+when = "customer.age >= {n % 50} && customer.spent < {n}.5 && !(action.category in context.cart)"
 applies_to = {{ tags = ["t{n % 100}"] }}
 """
         for n in range(1000)
