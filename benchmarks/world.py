@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nba_engine.domain import Consent, ProfileUpdate
+from nba_engine.domain import Consent, Feature, ProfileUpdate
+from nba_engine.learning import export_logistic, train_logistic
 
 ACTIONS = 1_000
 CUSTOMERS = 10_000
@@ -130,3 +131,55 @@ def profiles(seed: int = 7) -> list[ProfileUpdate]:
         )
         for i in range(CUSTOMERS)
     ]
+
+
+def write_model(folder: Path, seed: int = 7) -> None:
+    """Train a logistic model on 20 features and synthetic outcomes; export it to ``folder``."""
+    random = np.random.default_rng(seed + 2)
+    rows = 20_000
+    columns = {
+        "age": random.integers(16, 90, rows),
+        "income": np.log1p(random.lognormal(10, 0.5, rows)),
+        "children": random.poisson(1, rows),
+        "orders": np.log1p(random.poisson(6, rows)),
+        "spend": np.log1p(random.lognormal(4, 1, rows)),
+        "returns": random.poisson(1, rows),
+        "newsletter": random.random(rows) < 0.5,
+        "recency": random.exponential(40, rows),
+        "basket": np.log1p(random.lognormal(3, 0.5, rows)),
+        "hour": random.integers(0, 24, rows),
+        "sessions": random.poisson(3, rows),
+        "price": np.log1p(random.uniform(1, 100, rows)),
+        "popularity": random.random(rows),
+        "novelty": random.random(rows),
+        "margin": random.random(rows),
+        "cost": random.uniform(0, 0.05, rows),
+    }
+    for region in REGIONS:
+        columns[f"is_{region}"] = random.random(rows) < 0.25
+    x = np.column_stack([np.asarray(c, dtype=np.float32) for c in columns.values()])
+    logit = -4 + 0.6 * columns["orders"] + 2 * columns["popularity"] - 0.3 * columns["price"]
+    y = (random.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.float64)
+    half = rows // 2
+    model = train_logistic(x[:half], y[:half], x[half:], y[half:])
+    logged = {"income", "orders", "spend", "basket", "price"}
+    features = [_feature(name, log=name in logged) for name in columns]
+    export_logistic(
+        folder, model, name="synthetic", version="1", features=features, held_out=x[half:]
+    )
+
+
+def _feature(name: str, *, log: bool) -> Feature:
+    if name.startswith("is_"):
+        return Feature(
+            name=name, source="customer.region", transform="equals", value=name.removeprefix("is_")
+        )
+    if name in ("hour", "sessions"):
+        source = f"context.{name}"
+    elif name in ("price", "popularity", "novelty", "margin"):
+        source = f"action.{name}"
+    elif name == "cost":
+        source = "treatment.cost"
+    else:
+        source = f"customer.{name}"
+    return Feature(name=name, source=source, transform="log1p" if log else "none")

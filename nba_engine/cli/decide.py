@@ -61,7 +61,7 @@ def decide_command(
     explain: bool,  # noqa: FBT001 (click hands flags over as booleans)
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Decide what is best to do next for IDENTITY (such as crm:42), and show it.
+    r"""Decide what is best to do next for IDENTITY (such as crm:42), and show it.
 
     This is a real decision: it is logged, and what it recommends is reserved on the limits.
 

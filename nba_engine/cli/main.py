@@ -31,7 +31,7 @@ FAILED, USAGE, CONFIG_ERROR = 1, 2, 78
 )
 @click.version_option(__version__, prog_name="nba")
 def nba() -> None:
-    """Decide what is best to do next for a customer, within what may be spent.
+    r"""Decide what is best to do next for a customer, within what may be spent.
 
     \b
     A first walk:

@@ -59,6 +59,20 @@ class Store(Protocol):
         in the order of the interactions.
         """
 
+    def bulk(
+        self,
+        *,
+        updates: Sequence[ProfileUpdate] = (),
+        interactions: Sequence[Interaction] = (),
+        fold: Fold | None = None,
+        now: float,
+        progress: tuple[str, str] | None = None,
+    ) -> Sequence[InteractionResult]:
+        """Updates, interactions and a progress mark (name, value) in one commit: for imports."""
+
+    def progress(self, name: str) -> str | None:
+        """What `bulk` last noted under this name."""
+
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent."""
 

@@ -23,7 +23,7 @@ from nba_engine.domain import (
     Store,
 )
 from nba_engine.engine.decide import answer, prepare, settle
-from nba_engine.engine.interactions import record_interactions
+from nba_engine.engine.interactions import load_batch, record_interactions
 from nba_engine.engine.profiles import checked_update
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.record import record_of
@@ -136,6 +136,28 @@ class Engine:
         """
         snapshot = self._snapshot
         return record_interactions(self.store, snapshot.fold, interactions, now=self._clock())
+
+    def load(
+        self,
+        *,
+        updates: Sequence[ProfileUpdate] = (),
+        interactions: Sequence[Interaction] = (),
+        progress: tuple[str, str] | None = None,
+    ) -> list[InteractionResult]:
+        """Profiles and interactions in one commit with a progress mark: for imports.
+
+        Any number of rows. Raises `InvalidRequest` naming the first update that does not fit the
+        schema (``updates[3].attributes[age]``); malformed interactions are rejected one by one.
+        """
+        snapshot = self._snapshot
+        return load_batch(
+            self.store,
+            snapshot.fold,
+            [checked_update(update, snapshot) for update in updates],
+            interactions,
+            now=self._clock(),
+            progress=progress,
+        )
 
     def profile(self, identity: str) -> CustomerState:
         """The customer behind an identity. Raises `NotFound`."""

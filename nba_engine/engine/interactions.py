@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from nba_engine.domain import Fold, Interaction, InteractionResult, Store, Value
+from nba_engine.domain import Fold, Interaction, InteractionResult, ProfileUpdate, Store, Value
 from nba_engine.engine.requests import identity_violation
 from nba_engine.errors import InvalidRequest, Violation
 
-__all__ = ["MAX_INTERACTIONS", "record_interactions"]
+__all__ = ["MAX_INTERACTIONS", "load_batch", "record_interactions"]
 
 MAX_INTERACTIONS = 1000  # per call
 MAX_ID = 256  # characters
@@ -24,6 +24,38 @@ def record_interactions(
     if len(interactions) > MAX_INTERACTIONS:
         description = f"must not be more than {MAX_INTERACTIONS}"
         raise InvalidRequest([Violation(field="interactions", description=description)])
+    return _checked(
+        store, interactions, now, lambda good, at: store.record(good, fold, now=at) if good else ()
+    )
+
+
+def load_batch(
+    store: Store,
+    fold: Fold,
+    updates: Sequence[ProfileUpdate],
+    interactions: Sequence[Interaction],
+    *,
+    now: float,
+    progress: tuple[str, str] | None,
+) -> list[InteractionResult]:
+    """Like `record_interactions` for any number, with updates and a progress mark, in one commit."""
+    return _checked(
+        store,
+        interactions,
+        now,
+        lambda good, at: store.bulk(
+            updates=updates, interactions=good, fold=fold, now=at, progress=progress
+        ),
+    )
+
+
+def _checked(
+    store: Store,
+    interactions: Sequence[Interaction],
+    now: float,
+    write: Callable[[Sequence[Interaction], float], Sequence[InteractionResult]],
+) -> list[InteractionResult]:
+    """Write the well-formed ones; every result at its place."""
     latest = None if store.simulated else now + AHEAD
     problems = [_problem(interaction, latest) for interaction in interactions]
     good = [
@@ -33,7 +65,7 @@ def record_interactions(
     ]
     if store.simulated and good:  # the ledger's clock follows what is replayed
         now = max(interaction.time for interaction in good)
-    recorded = iter(store.record(good, fold, now=now) if good else ())
+    recorded = iter(write(good, now))
     return [
         InteractionResult(
             interaction_id=interaction.interaction_id, status="rejected", message=problem

@@ -1,0 +1,99 @@
+"""`nba import`: the command around `importing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+from rich.text import Text
+
+from nba_engine.app import open_app
+from nba_engine.cli.importing import ImportReport, import_file
+from nba_engine.cli.output import errors, output, progress_bar, settings_option
+from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
+from nba_engine.engine import Engine
+
+__all__ = ["EngineDestination", "import_command"]
+
+SHOWN_REJECTIONS = 20
+
+
+class EngineDestination:
+    """Writes through the engine: checked against the schema, folded into aggregates."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """The declared profile attributes."""
+        return self._engine.catalog.attributes
+
+    def progress(self, name: str) -> int:
+        """How many rows of a file an earlier run committed."""
+        return int(self._engine.store.progress(name) or 0)
+
+    def write_profiles(self, updates: Sequence[ProfileUpdate], *, name: str, rows: int) -> None:
+        """Write profiles and the progress in one commit."""
+        self._engine.load(updates=updates, progress=(name, str(rows)))
+
+    def write_interactions(
+        self, interactions: Sequence[Interaction], *, name: str, rows: int
+    ) -> Sequence[InteractionResult]:
+        """Record interactions and the progress in one commit."""
+        return self._engine.load(interactions=interactions, progress=(name, str(rows)))
+
+
+@click.command("import")
+@click.argument("kind", type=click.Choice(["profiles", "interactions"]))
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@settings_option
+def import_command(
+    kind: Literal["profiles", "interactions"], files: tuple[Path, ...], settings: Path
+) -> int:
+    """Import profiles or interactions from Parquet, CSV or JSON lines.
+
+    Profiles: a column `identity`, one per declared attribute, and `consent:<purpose>:<channel>`
+    with true or false. Interactions: `interaction_id`, `identity`, `type`, `time` (ISO 8601 or
+    seconds since the epoch), optionally `recommendation_id`; every other column is a property.
+
+    An import that was interrupted goes on where it stopped when it is started again; a repeated
+    interaction id has no second effect. Bad rows are listed and the others imported; the exit
+    code is 1 then.
+    """
+    rejected = 0
+    with open_app(settings) as app:
+        destination = EngineDestination(app.engine)
+        for file in files:
+            with progress_bar(counted=False) as bar:
+                task = bar.add_task(file.name, total=None)
+                report = import_file(
+                    file,
+                    kind,
+                    destination,
+                    lambda at, total, bar=bar, task=task: bar.update(  # type: ignore[misc]
+                        task, completed=at, total=total
+                    ),
+                )
+            _print_report(file, report)
+            rejected += report.rejected
+    return 1 if rejected else 0
+
+
+def _print_report(file: Path, report: ImportReport) -> None:
+    parts = [f"{report.written} imported"]
+    if report.duplicates:
+        parts.append(f"{report.duplicates} known already")
+    if report.skipped:
+        parts.append(f"{report.skipped} done by an earlier run")
+    if report.rejected:
+        parts.append(f"{report.rejected} rejected")
+    output.print(Text(f"{file}: {', '.join(parts)}"))
+    for row in report.rejections[:SHOWN_REJECTIONS]:
+        errors.print(Text(f"  row {row.number}: {row.message}"))
+    if report.rejected > SHOWN_REJECTIONS:
+        errors.print(Text(f"  … and {report.rejected - SHOWN_REJECTIONS} more"))
