@@ -33,7 +33,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nba_engine.domain.aggregates import AggregateSpec
-from nba_engine.domain.cells import Cell, combine_for, form_of, later, number_of, word_of
+from nba_engine.domain.cells import (
+    Cell,
+    add_amounts,
+    add_decayed,
+    combine_for,
+    count_words,
+    form_of,
+    number_of,
+    pruned_cart,
+    put_moment,
+    words_of,
+)
 from nba_engine.domain.interaction import Interaction
 from nba_engine.domain.store import Fold
 from nba_engine.domain.values import Value, Values
@@ -197,27 +208,12 @@ class _Compiled:
         within = self.spec.within
         if not within or self.spec.kind != "set" or not cells:
             return cells or None
-        newest = -math.inf
-        for cell in cells.values():
-            if isinstance(cell, list):
-                newest = max(newest, cell[1], cell[1] if cell[0] is None else cell[0])
-            elif cell > newest:
-                newest = cell
-        oldest = newest - within
-        kept = {}
-        for word, cell in cells.items():
-            if isinstance(cell, list):
-                added, removed = cell
-                if added is not None and added < oldest:
-                    added = None
-                if removed < oldest:
-                    if added is not None:
-                        kept[word] = added
-                else:
-                    kept[word] = [added, removed]
-            elif cell >= oldest:
-                kept[word] = cell
-        return kept
+        if not self.spec.removed_by:
+            oldest = max(cells.values()) - within
+            if min(cells.values()) >= oldest:
+                return cells
+            return {word: added for word, added in cells.items() if added >= oldest}
+        return pruned_cart(cells, within)
 
     def _matches(self, properties: Values) -> bool:
         for name, wanted in self.spec.where.items():
@@ -249,44 +245,27 @@ class _Compiled:
 
     def _add_by(self, state: dict[str, Cell], interaction: Interaction) -> dict[str, Cell]:
         properties = interaction.properties
-        if not self._matches(properties):
-            return state
         spec = self.spec
-        found = properties.get(spec.by)
-        elements = found if isinstance(found, list) else (found,)
+        if spec.where and not self._matches(properties):
+            return state
+        words = words_of(properties.get(spec.by))
         if spec.kind == "count":
-            for element in elements:
-                word = element if isinstance(element, str) else word_of(element)
-                if word is not None:
-                    state[word] = state.get(word, 0) + 1
-            return state
-        combine = self._combine
-        for word, cell in self._cells(elements, interaction):
-            before = state.get(word)
-            state[word] = cell if before is None else combine(before, cell)
-        return state
-
-    def _cells(self, elements: Sequence[Value], interaction: Interaction) -> list[tuple[str, Cell]]:
-        """One cell per element; elements and numbers that are none are left out."""
-        spec = self.spec
-        words = [one if isinstance(one, str) else word_of(one) for one in elements]
-        if spec.kind in {"first", "last"}:
+            count_words(state, words)
+        elif spec.kind in {"first", "last"}:
             moment = self._moment(interaction)
-            return [] if moment is None else [(word, moment) for word in words if word is not None]
-        amounts: Sequence[float | None] = [1.0] * len(words)
-        if spec.property:
-            held = interaction.properties.get(spec.property)
-            many = held if isinstance(held, list) else [held] * len(words)
-            amounts = [number_of(one) for one in many]
-        pairs = zip(
-            words, amounts, strict=False
-        )  # a basket's lists are aligned; a rest has no word
-        time, decayed = interaction.time, spec.kind == "decayed"
-        return [
-            (word, [time, amount] if decayed else amount)
-            for word, amount in pairs
-            if word is not None and amount is not None
-        ]
+            if moment is not None:
+                put_moment(state, words, moment, self._combine)
+        else:
+            amounts: Sequence[float | None] = [1.0] * len(words)
+            if spec.property:
+                held = properties.get(spec.property)
+                many = held if isinstance(held, list) else [held] * len(words)
+                amounts = [number_of(one) for one in many]
+            if spec.kind == "decayed":
+                add_decayed(state, words, amounts, interaction.time, 1.0 / spec.half_life)
+            else:
+                add_amounts(state, words, amounts)
+        return state
 
     def _amounts(self, properties: Values) -> list[float]:
         """What one interaction adds to a sum or a decayed counter without ``by``."""
@@ -304,16 +283,9 @@ class _Compiled:
 
     def _add_elements(self, state: dict[str, Cell], interaction: Interaction) -> dict[str, Cell]:
         spec, time = self.spec, interaction.time
-        found = interaction.properties.get(spec.by)
-        elements = found if isinstance(found, list) else (found,)
         adds = interaction.type in spec.types and self._matches(interaction.properties)
         removes = interaction.type in spec.removed_by
-        if not adds and not removes:
-            return state
-        cell: Cell = time if not removes else [time if adds else None, time]
-        for element in elements:
-            word = element if isinstance(element, str) else word_of(element)
-            if word is not None:
-                before = state.get(word)
-                state[word] = cell if before is None else later(before, cell)
+        if adds or removes:
+            cell = [time if adds else None, time] if removes else time
+            put_moment(state, words_of(interaction.properties.get(spec.by)), cell, self._combine)
         return state

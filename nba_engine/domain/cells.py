@@ -7,19 +7,34 @@ associative; those of sums exactly, those of decayed counters to rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nba_engine.domain.aggregates import AggregateSpec
 from nba_engine.domain.values import Value
 
-__all__ = ["Cell", "Combine", "combine_for", "form_of", "later", "number_of", "word_of"]
+__all__ = [
+    "Cell",
+    "Combine",
+    "add_amounts",
+    "add_decayed",
+    "combine_for",
+    "count_words",
+    "form_of",
+    "later",
+    "number_of",
+    "pruned_cart",
+    "put_moment",
+    "words_of",
+]
 
 Cell = Any
 Combine = Callable[[Cell, Cell], Cell]
 
 # Larger numbers in properties are nonsense, and their sum could overflow.
-LARGEST = 1e290
+_LARGEST = 1e290
+
+_STRINGS = {str}
 
 
 def form_of(spec: AggregateSpec) -> tuple[type, ...]:
@@ -40,14 +55,15 @@ def combine_for(spec: AggregateSpec) -> Combine:
     if spec.kind == "sum":
         return _exact_sum
     if spec.kind == "set":
-        return later
+        return later if spec.removed_by else max
     if spec.kind == "decayed":
         rate = 1.0 / spec.half_life if spec.half_life > 0 else 0.0
         return lambda one, other: _decayed_sum(one, other, rate)
+    pick: Combine = min if spec.kind == "first" else max
+    if not spec.property:
+        return pick
     # [time, interaction id, value]: the id breaks ties, so the value itself is never compared
-    key = (lambda cell: cell[:2]) if spec.property else (lambda cell: cell)
-    pick: Any = min if spec.kind == "first" else max
-    return lambda one, other: pick(one, other, key=key)
+    return lambda one, other: one if pick(one[:2], other[:2]) == one[:2] else other
 
 
 def _exact_sum(one: Cell, other: Cell) -> Cell:
@@ -92,7 +108,18 @@ def later(one: Cell, other: Cell) -> Cell:
     return [added, removed]
 
 
-def word_of(value: Value) -> str | None:
+def words_of(found: Value) -> Sequence[str | None]:
+    """The elements that a property names, as strings; None for what cannot be one."""
+    if isinstance(found, str):
+        return (found,)
+    if not isinstance(found, list):
+        return (_word_of(found),)
+    if set(map(type, found)) <= _STRINGS:  # much the commonest, and much faster
+        return found
+    return [_word_of(one) for one in found]
+
+
+def _word_of(value: Value) -> str | None:
     """An element of a map or set as a string; None for what cannot be one."""
     if isinstance(value, str):
         return value
@@ -109,4 +136,75 @@ def number_of(value: Value) -> float | None:
     """A usable number as float; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if -LARGEST <= value <= LARGEST else None
+    return float(value) if -_LARGEST <= value <= _LARGEST else None
+
+
+def count_words(cells: dict[str, Cell], words: Sequence[str | None]) -> None:
+    """Count each word, in place."""
+    for word in words:
+        if word is not None:
+            cells[word] = cells.get(word, 0) + 1
+
+
+def put_moment(
+    cells: dict[str, Cell], words: Sequence[str | None], moment: Cell, combine: Combine
+) -> None:
+    """Combine one moment into each word's cell, in place."""
+    for word in words:
+        if word is not None:
+            before = cells.get(word)
+            cells[word] = moment if before is None else combine(before, moment)
+
+
+def add_amounts(
+    cells: dict[str, Cell], words: Sequence[str | None], amounts: Sequence[float | None]
+) -> None:
+    """Add amounts to the aligned words' sums, in place; what has no partner is left out."""
+    for word, amount in zip(words, amounts, strict=False):
+        if word is not None and amount is not None:
+            before = cells.get(word)
+            cells[word] = amount if before is None else _exact_sum(before, amount)
+
+
+def add_decayed(
+    cells: dict[str, Cell],
+    words: Sequence[str | None],
+    amounts: Sequence[float | None],
+    time: float,
+    rate: float,
+) -> None:
+    """Like `add_amounts` for decayed counters; ``rate`` is 1 / half-life."""
+    exp2 = math.exp2
+    for word, amount in zip(words, amounts, strict=False):
+        if word is None or amount is None:
+            continue
+        before = cells.get(word)
+        if before is None:
+            cells[word] = [time, amount]
+            continue
+        latest, total = before
+        if time >= latest:
+            cells[word] = [time, amount + total * exp2((latest - time) * rate)]
+        else:
+            cells[word] = [latest, total + amount * exp2((time - latest) * rate)]
+
+
+def pruned_cart(cells: dict[str, Cell], within: float) -> dict[str, Cell]:
+    """A set with removals without the times that ``within`` no longer covers."""
+    newest = -math.inf
+    for cell in cells.values():
+        if isinstance(cell, list):
+            newest = max(newest, cell[1], cell[1] if cell[0] is None else cell[0])
+        elif cell > newest:
+            newest = cell
+    oldest = newest - within
+    kept: dict[str, Cell] = {}
+    for word, cell in cells.items():
+        added, removed = cell if isinstance(cell, list) else (cell, None)
+        if added is not None and added < oldest:
+            added = None
+        if removed is not None and removed >= oldest:
+            kept[word] = [added, removed]
+        elif added is not None:
+            kept[word] = added
+    return kept

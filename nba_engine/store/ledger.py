@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Any, Literal
 
 import apsw
@@ -40,9 +41,7 @@ _NEW_RESERVATION = (
     "INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, holds)"
     " VALUES (?, ?, ?, 0, ?, ?)"
 )
-_DUE = (
-    "SELECT id, holds FROM reservations WHERE status = 0 AND expires <= ? ORDER BY expires LIMIT ?"
-)
+_DUE = "SELECT reservation_id, holds FROM reservations WHERE status = 0 AND expires <= ? ORDER BY expires LIMIT ?"
 _RECOUNT = """
 SELECT a.account, a.limit_id,
        coalesce(sum(h.value ->> 1) FILTER (WHERE r.status = 0), 0),
@@ -58,6 +57,7 @@ class Ledger:
 
     def __init__(self, *, simulated: bool) -> None:
         self._simulated = simulated
+        self._given: tuple[float, float] | None = None  # the last `now`, and when it was given
 
     def time(self, connection: apsw.Connection, now: float) -> float:
         """The ledger clock: never runs backwards, over restarts and processes.
@@ -66,11 +66,19 @@ class Ledger:
         """
         if self._simulated:
             return now
+        self._given = (now, monotonic())
         latest = connection.execute("SELECT value FROM meta WHERE key = 'clock'").get
         if latest is None or now >= latest + _CLOCK_STEP:
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (float(now),))
             return now
         return max(now, float(latest))
+
+    def estimate(self) -> float | None:
+        """The time now, going by the last one given to this process; None before the first."""
+        if self._given is None:
+            return None
+        now, given_at = self._given
+        return now + monotonic() - given_at
 
     def reserve(
         self, connection: apsw.Connection, requests: Sequence[ReservationRequest], now: float
@@ -150,7 +158,7 @@ class Ledger:
             for row, amount in _decode_holds(holds):
                 freed[row] = freed.get(row, 0) + amount
         connection.executemany(
-            "UPDATE reservations SET status = ?, ended = ? WHERE id = ?",
+            "UPDATE reservations SET status = ?, ended = ? WHERE reservation_id = ?",
             [(EXPIRED, now, reservation) for reservation, _ in due],
         )
         connection.executemany(
@@ -164,21 +172,21 @@ class Ledger:
         found = _find(connection, reservation_id)
         if found is None:
             return "unknown"
-        reservation, status, expires, text = found
+        status, expires, text = found
         holds = _decode_holds(text)
         if status == RESERVED and expires > now:
             connection.executemany(
                 "UPDATE accounts SET reserved = reserved - ?, spent = spent + ? WHERE id = ?",
                 [(amount, amount, row) for row, amount in holds],
             )
-            _end(connection, reservation, CONFIRMED, now)
+            _end(connection, reservation_id, CONFIRMED, now)
             return "confirmed"
         if status not in {RESERVED, EXPIRED}:
             return "unchanged"
         while self.sweep(connection, now):
             pass  # what else is due must not look like a lack of room
         overrun = self._charge(connection, holds)
-        _end(connection, reservation, OVERRUN if overrun else CONFIRMED, now)
+        _end(connection, reservation_id, OVERRUN if overrun else CONFIRMED, now)
         return "overrun" if overrun else "confirmed"
 
     def _charge(self, connection: apsw.Connection, holds: _Holds) -> bool:
@@ -201,14 +209,14 @@ class Ledger:
         found = _find(connection, reservation_id)
         if found is None:
             return "unknown"
-        reservation, status, _, text = found
+        status, _, text = found
         if status != RESERVED:
             return "unchanged"
         connection.executemany(
             "UPDATE accounts SET reserved = reserved - ? WHERE id = ?",
             [(amount, row) for row, amount in _decode_holds(text)],
         )
-        _end(connection, reservation, RELEASED, now)
+        _end(connection, reservation_id, RELEASED, now)
         return "released"
 
 
@@ -294,15 +302,16 @@ def _by_account(holds: Sequence[Hold]) -> Sequence[Hold]:
     return list(merged.values())
 
 
-def _find(connection: apsw.Connection, reservation_id: str) -> tuple[int, int, float, str] | None:
-    found: tuple[int, int, float, str] | None = connection.execute(
-        "SELECT id, status, expires, holds FROM reservations WHERE reservation_id = ?",
+def _find(connection: apsw.Connection, reservation_id: str) -> tuple[int, float, str] | None:
+    found: tuple[int, float, str] | None = connection.execute(
+        "SELECT status, expires, holds FROM reservations WHERE reservation_id = ?",
         (reservation_id,),
     ).get
     return found
 
 
-def _end(connection: apsw.Connection, reservation: int, status: int, now: float) -> None:
+def _end(connection: apsw.Connection, reservation_id: str, status: int, now: float) -> None:
     connection.execute(
-        "UPDATE reservations SET status = ?, ended = ? WHERE id = ?", (status, now, reservation)
+        "UPDATE reservations SET status = ?, ended = ? WHERE reservation_id = ?",
+        (status, now, reservation_id),
     )

@@ -43,15 +43,14 @@ CREATE TABLE accounts(
   overrun INTEGER NOT NULL            -- what late confirmations charged beyond the ceiling
 ) STRICT;
 CREATE TABLE reservations(
-  id INTEGER PRIMARY KEY,
-  reservation_id TEXT NOT NULL UNIQUE,
+  reservation_id TEXT PRIMARY KEY,
   decision_id TEXT NOT NULL,
   customer_id TEXT NOT NULL,
   status INTEGER NOT NULL,            -- 0 reserved 1 confirmed 2 released 3 expired 4 overrun
   expires REAL NOT NULL,
   ended REAL,
   holds TEXT NOT NULL                 -- JSON: [[accounts.id, amount], ...]
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX reservations_due ON reservations(expires) WHERE status = 0;
 
 CREATE TABLE requests(

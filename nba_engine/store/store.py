@@ -211,8 +211,8 @@ class SqliteStore:
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent.
 
-        Reservations that expired count until they are ended: within about a second in a real
-        store, at the next `reserve`, `record` or `expire` in a simulated one.
+        Reservations that expired count until they are ended: at the next `reserve`, `record` or
+        `expire`, and in a real store, once one of these told it the time, every second.
         """
         try:
             return read_usage(self._readers.connection(), accounts)
@@ -292,9 +292,10 @@ class SqliteStore:
 
     def _tidy(self, connection: apsw.Connection) -> None:
         """Once a second: end what is due, forget old request ids."""
-        now = time.time()
-        self._ledger.sweep(connection, self._ledger.time(connection, now), most=1_000)
-        connection.execute("DELETE FROM requests WHERE time < ?", (now - REQUESTS_KEPT,))
+        now = self._ledger.estimate()
+        if now is not None:
+            self._ledger.sweep(connection, now, most=1_000)
+        connection.execute("DELETE FROM requests WHERE time < ?", (time.time() - REQUESTS_KEPT,))
 
 
 def _seen(connection: apsw.Connection, number: int, update: ProfileUpdate) -> bool:
