@@ -37,14 +37,15 @@ __all__ = ["RecordedReads", "Replayed", "check_versions", "explain", "explained"
 class RecordedReads:
     """Answers from the record what the decision asked of the store.
 
-    ``refused`` collects, per account, how much was used when the ledger refused a request: what
-    a what-if question holds against changed amounts.
+    ``refused`` collects, per account, how much others had used when the ledger refused a request:
+    what a what-if question holds against changed amounts.
     """
 
     def __init__(self, record: DecisionRecord) -> None:
         self._record = record
         self._answers = {one.reservation_id: one for one in record.answers}
         self.refused: dict[str, int] = {}
+        self._granted: dict[str, int] = {}  # account → what this decision itself has reserved
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:  # noqa: ARG002
         profile = self._record.profile
@@ -68,10 +69,12 @@ class RecordedReads:
         answer = self._answers.get(request.reservation_id)
         if answer is None:  # the ledger could not be reached then: it cannot now
             raise Unavailable("the ledger gave no answer to this request")
-        if not answer.granted:
-            for hold in request.holds:
-                if hold.limit == answer.refused_by:
-                    self.refused[hold.account] = hold.ceiling - answer.room
+        for hold in request.holds:
+            own = self._granted.get(hold.account, 0)
+            if answer.granted:
+                self._granted[hold.account] = own + hold.amount
+            elif hold.limit == answer.refused_by:
+                self.refused[hold.account] = hold.ceiling - answer.room - own
         return answer
 
 

@@ -47,8 +47,9 @@ _DROPPED: Mapping[str, str] = {
 
 
 def money(catalog: CatalogView, amount: float) -> str:
-    """Money with its currency; small amounts keep enough digits to differ from zero."""
-    digits = 2 if amount == 0 or abs(amount) >= 0.1 else 4
+    """Money with its currency: cents, or four digits for small amounts that cents would hide."""
+    cents = amount * 100
+    digits = 2 if abs(amount) >= 1 or abs(cents - round(cents)) < 1e-6 else 4
     return f"{amount:,.{digits}f} {catalog.currency}"
 
 
@@ -69,13 +70,14 @@ def recommended_text(catalog: CatalogView, one: Recommendation) -> str:
     if action.kind == "nothing":
         return f"In {one.placement} it is best to do nothing: no candidate is worth its cost."
     rank = "first" if one.position == 0 else f"number {one.position + 1}"
-    factors = [f"{one.propensity:.2%} chance of success × {money(catalog, one.value)}"]
-    factors += [f"weight {one.weight:.2f}"] if one.weight != 1.0 else []
-    factors += [f"lever {one.lever:.2f}"] if one.lever != 1.0 else []
-    cost = f" − {money(catalog, one.cost)} for the contact" if one.cost else ""
+    changed = [f"weight {one.weight:.2f}"] if one.weight != 1.0 else []
+    changed += [f"lever {one.lever:.2f}"] if one.lever != 1.0 else []
+    multiplied = f", times {_joined(changed)}," if changed else ""
+    cost = f" less {money(catalog, one.cost)} for the contact" if one.cost else ""
     text = (
-        f"“{action.name}” by {channel} is {rank} in {one.placement}: "
-        f"{' × '.join(factors)}{cost} leaves an expected {money(catalog, one.score)}"
+        f"“{action.name}” by {channel} is {rank} in {one.placement}: a {one.propensity:.2%} chance "
+        f"to gain {money(catalog, one.value)}{multiplied}{cost} leaves an expected "
+        f"{money(catalog, one.score)}"
     )
     why = [words for code in one.reason_codes if (words := _good(catalog, code))]
     return f"{text}; {_joined(why)}." if why else f"{text}."

@@ -107,7 +107,9 @@ def apply_policy(step: Step, deciding: Deciding, error: BaseException | None) ->
         if isinstance(error, Unavailable | Exhausted):
             raise error
         raise Unavailable(
-            f"stage {step.name!r} failed; try again later", metadata={"stage": step.name}
+            f"stage {step.name!r} failed; try again later",
+            reason="STAGE_FAILED",
+            metadata={"stage": step.name},
         ) from error
     deciding.failed.append(step.name)
     if step.name not in deciding.degraded:

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from nba_engine.domain import Deciding
+from nba_engine.errors import StageFailed, Unavailable
+from nba_engine.pipeline import Breaker, Pipeline, StagePool
+from tests.pipeline.faulty import Doing, Hanging, deciding, raises, step
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Flaky(Doing):
+    """Fails while ``broken``."""
+
+    def __init__(self) -> None:
+        self.broken = True
+        super().__init__(self._act_or_fail)
+
+    def _act_or_fail(self, deciding: Deciding) -> None:
+        if self.broken:
+            raise RuntimeError
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_closes_after_a_good_probe() -> None:
+    clock, stage = Clock(), Flaky()
+    pipeline = Pipeline([step(stage, "ignore", breaker=Breaker(3, 10.0, clock))])
+    for _ in range(5):
+        one = deciding()
+        pipeline.run(one)
+        assert one.degraded == ["faulty"]
+    assert stage.calls == 3  # open: the policy is applied without calling
+    clock.now += 10.0
+    pipeline.run(deciding())
+    assert stage.calls == 4  # one probe, which failed
+    pipeline.run(deciding())
+    assert stage.calls == 4
+    clock.now += 10.0
+    stage.broken = False
+    for _ in range(3):
+        one = deciding()
+        pipeline.run(one)
+        assert one.degraded == []
+    assert stage.calls == 7
+
+
+def test_only_failures_in_a_row_open_a_breaker() -> None:
+    stage = Flaky()
+    pipeline = Pipeline([step(stage, "ignore", breaker=Breaker(2, 10.0, Clock()))])
+    for broken in (True, False, True, False, True, False):
+        stage.broken = broken
+        pipeline.run(deciding())
+    assert stage.calls == 6
+
+
+def test_a_half_open_breaker_lets_one_probe_through_at_a_time() -> None:
+    clock = Clock()
+    breaker = Breaker(1, 10.0, clock)
+    assert breaker.failed()
+    assert not breaker.probe()
+    clock.now += 10.0
+    assert breaker.probe()
+    assert not breaker.probe()
+    clock.now += 10.0  # the probe never reported back
+    assert breaker.probe()
+    breaker.succeeded()
+    assert breaker.closed
+
+
+def test_an_open_filter_never_fails_open() -> None:
+    stage = Flaky()
+    pipeline = Pipeline([step(stage, "drop", breaker=Breaker(1, 10.0, Clock()))])
+    for _ in range(3):
+        one = deciding()
+        pipeline.run(one)
+        assert one.candidates.nothing.all()
+    assert stage.calls == 1
+
+
+def test_an_open_stage_with_policy_fail_answers_unavailable_without_calling() -> None:
+    stage = Flaky()
+    pipeline = Pipeline([step(stage, "fail", breaker=Breaker(1, 10.0, Clock()))])
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            pipeline.run(deciding())
+    assert stage.calls == 1
+
+
+def test_breaking_the_time_budget_repeatedly_opens_the_breaker() -> None:
+    stage = Doing(lambda deciding: [np.arange(1000) for _ in range(100)])
+    pipeline = Pipeline(
+        [step(stage, "ignore", breaker=Breaker(2, 10.0, Clock()), time_budget=1e-9)]
+    )
+    degraded = []
+    for _ in range(3):
+        one = deciding()
+        pipeline.run(one)
+        degraded.append(one.degraded)
+    assert stage.calls == 2
+    assert degraded == [[], [], ["faulty"]]
+
+
+def test_a_stage_in_time_on_the_pool_does_what_it_does_inline() -> None:
+    def act(deciding: Deciding) -> None:
+        deciding.candidates["weight"] = np.full(len(deciding.candidates), 2.0)
+        deciding.context["seen"] = threading.current_thread().name
+
+    one = deciding()
+    Pipeline([step(Doing(act), timeout=30.0)]).run(one)
+    assert set(one.candidates["weight"].tolist()) == {2.0}
+    assert one.context["seen"] == "nba-stage"
+    assert one.degraded == []
+
+
+def test_an_error_on_the_pool_applies_the_policy() -> None:
+    one = deciding()
+    Pipeline([step(Doing(raises(SystemExit(1))), "ignore", timeout=30.0)]).run(one)
+    assert one.degraded == ["faulty"]
+
+
+def test_replacing_the_candidates_on_the_pool_is_a_failure() -> None:
+    def act(deciding: Deciding) -> None:
+        deciding.candidates = deciding.candidates.detached()
+
+    one = deciding()
+    Pipeline([step(Doing(act), "ignore", timeout=30.0)]).run(one)
+    assert one.degraded == ["faulty"]
+
+
+def test_an_abandoned_stage_cannot_touch_the_decision_any_more() -> None:
+    stage, one = Hanging(), deciding()
+    before = one.random.bit_generator.state
+    Pipeline([step(stage, "ignore", timeout=0.01)]).run(one)
+    assert one.degraded == ["faulty"]
+    index = one.candidates.index
+    stage.release.set()
+    assert stage.done.wait(30)
+    assert isinstance(stage.error, StageFailed)  # even the store no longer answers it
+    assert one.candidates.index is index
+    assert one.candidates.drops == []
+    assert one.context == {}
+    assert one.degraded == ["faulty"]
+    assert one.random.bit_generator.state == before
+
+
+def test_a_full_pool_applies_the_policy_at_once_and_recovers() -> None:
+    hanging, pool = Hanging(), StagePool(size=1)
+    Pipeline([step(hanging, "ignore", timeout=0.01)], pool).run(deciding())
+    other = Doing(lambda deciding: None)
+    pipeline = Pipeline([step(other, "ignore", timeout=30.0)], pool)
+    one = deciding()
+    pipeline.run(one)
+    assert one.degraded == ["faulty"]
+    assert other.calls == 0
+    hanging.release.set()
+    assert hanging.done.wait(30)
+    while other.calls == 0:  # the place is free as soon as its thread has returned
+        pipeline.run(deciding())
+    assert other.calls == 1
+
+
+def test_idle_threads_of_the_pool_end() -> None:
+    pool = StagePool(size=2, idle_seconds=0.01)
+    Pipeline([step(Doing(lambda deciding: None), timeout=30.0)], pool).run(deciding())
+    for thread in threading.enumerate():
+        if thread.name == "nba-stage":
+            thread.join(30)
+            assert not thread.is_alive()
+    one = deciding()
+    Pipeline([step(Doing(lambda deciding: None), "ignore", timeout=30.0)], pool).run(one)
+    assert one.degraded == []
