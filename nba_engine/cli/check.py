@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nba_engine.app import check
-from nba_engine.cli.output import output, settings_option
+from nba_engine.cli.output import say, settings_option
 from nba_engine.errors import MistakesFound
 
 __all__ = ["check_command"]
@@ -23,4 +23,4 @@ def check_command(settings: Path) -> None:
     mistakes = check(settings)
     if mistakes:
         raise MistakesFound(mistakes)
-    output.print(f"{settings}: no mistakes", highlight=False)
+    say(f"{settings}: no mistakes")

@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 import msgspec
 from rich.table import Table
-from rich.text import Text
 
 from nba_engine.app import open_app
-from nba_engine.cli.output import money, output, settings_option
+from nba_engine.cli.output import money, output, say, settings_option
 from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import (
     CandidateTrace,
@@ -112,7 +111,7 @@ def _context(text: str) -> tuple[str, Value]:
 
 def _print_decision(decision: Decision, currency: str) -> None:
     customer = "known" if decision.known else "unknown, decided on context and priors"
-    output.print(f"Customer {decision.customer_id} ({customer})", highlight=False)
+    say(f"Customer {decision.customer_id} ({customer})")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, side in (
         ("placement", "left"),
@@ -141,24 +140,23 @@ def _print_decision(decision: Decision, currency: str) -> None:
     output.print(table)
     for item in decision.recommendations:
         for field, text in item.content.items():
-            output.print(Text(f"  {item.placement} {item.position + 1}, {field}: {text}"))
+            say(f"  {item.placement} {item.position + 1}, {field}: {text}")
     dropped = sum(decision.dropped.values())
-    output.print(
+    say(
         f"{decision.candidates} candidates, {dropped} dropped, "
         f"{len(decision.recommendations)} recommended; "
         f"{sum(decision.stage_micros.values()) / 1000:.2f} ms; catalog {decision.catalog_version}",
         style="dim",
-        highlight=False,
     )
     if decision.degraded:
-        output.print(f"degraded: {', '.join(decision.degraded)}", style="bold yellow")
-    output.print(f"decision {decision.decision_id}", style="dim", highlight=False)
+        say(f"degraded: {', '.join(decision.degraded)}", style="bold yellow")
+    say(f"decision {decision.decision_id}", style="dim")
 
 
 def _print_explanation(explanation: Explanation, currency: str) -> None:
     output.print()
     for sentence in explanation.sentences:
-        output.print(Text(sentence))
+        say(sentence)
     funnel = Table(box=None, pad_edge=False, header_style="bold")
     funnel.add_column("stage")
     funnel.add_column("dropped for")

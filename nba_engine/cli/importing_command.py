@@ -11,7 +11,7 @@ from rich.text import Text
 
 from nba_engine.app import open_app
 from nba_engine.cli.importing import ImportReport, import_file
-from nba_engine.cli.output import errors, output, progress_bar, settings_option
+from nba_engine.cli.output import errors, progress_bar, say, settings_option
 from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
 from nba_engine.engine import Engine
 
@@ -92,7 +92,7 @@ def _print_report(file: Path, report: ImportReport) -> None:
         parts.append(f"{report.skipped} done by an earlier run")
     if report.rejected:
         parts.append(f"{report.rejected} rejected")
-    output.print(Text(f"{file}: {', '.join(parts)}"))
+    say(f"{file}: {', '.join(parts)}")
     for row in report.rejections[:SHOWN_REJECTIONS]:
         errors.print(Text(f"  row {row.number}: {row.message}"))
     if report.rejected > SHOWN_REJECTIONS:

@@ -16,8 +16,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-__all__ = ["errors", "money", "output", "progress_bar", "settings_option"]
+__all__ = ["errors", "money", "output", "progress_bar", "say", "settings_option"]
 
 output = Console(soft_wrap=False)
 errors = Console(stderr=True, soft_wrap=True)
@@ -42,6 +43,12 @@ def money(amount: float, currency: str) -> str:
     """Money for people: ``1.25 USD``; small amounts keep enough digits to tell them apart."""
     digits = 2 if abs(amount) >= 0.1 or amount == 0 else 4
     return f"{amount:.{digits}f} {currency}"
+
+
+def say(text: str | Text, *, style: str = "") -> None:
+    """Print text as it is: no markup, no highlighting, never broken into lines."""
+    line = Text(text, style=style) if isinstance(text, str) else text
+    output.print(line, soft_wrap=True)
 
 
 def progress_bar(*, counted: bool = True) -> Progress:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nba_engine.app import load_plugins
 from nba_engine.cli.output import errors, output
+from nba_engine.errors import MistakesFound
 from nba_engine.settings import read_settings
 
 __all__ = ["add_plugin_commands", "plugin_group"]
@@ -51,9 +52,9 @@ def list_command(settings: Path | None) -> int:
     """
     found = None
     if settings is not None:
-        found, _ = read_settings(settings)
+        found, mistakes = read_settings(settings)
         if found is None:
-            raise click.FileError(str(settings), "cannot be read; try: nba check")
+            raise MistakesFound(mistakes)
     plugins = load_plugins(found.plugins if found else None)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("plugin", "version", "distribution", "hooks", "state"):
