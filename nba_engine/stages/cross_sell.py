@@ -118,9 +118,8 @@ class CrossSell:
         else:
             for treatment, code in told:
                 candidates.add_reason(treatment, code[0])
-        strength: FloatArray = np.bincount(treatments, weights=strengths, minlength=self._size)
-        strength *= self._settings.boost
-        return strength
+        summed = np.bincount(treatments, weights=strengths, minlength=self._size)
+        return np.asarray(self._settings.boost * summed, dtype=np.float64)
 
     def _upgrades(
         self,

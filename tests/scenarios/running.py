@@ -1,0 +1,160 @@
+"""Runs a scenario file through the real application: settings, catalog, plugins, SQLite store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nba_engine.app import App, open_app
+from nba_engine.domain import (
+    CandidateTrace,
+    Consent,
+    Decision,
+    DecisionRequest,
+    Explanation,
+    Interaction,
+    PlacementRequest,
+    ProfileUpdate,
+)
+from nba_engine.store import open_store
+
+HERE = Path(__file__).parent
+PIPELINE = [
+    "profile",
+    "eligibility",
+    "contact_policy",
+    "given_propensity",
+    "cross_sell",
+    "value",
+    "arbitration",
+    "slate",
+]
+
+
+class Scenario(msgspec.Struct, forbid_unknown_fields=True):
+    """One file: a world, then steps in order. Times are TOML date-times."""
+
+    about: str
+    step: list[dict[str, Any]]
+    base: str = "shop"  # a file of catalogs/, "" for none
+    catalog: str = ""  # more of it
+    settings: dict[str, dict[str, Any]] = {}  # stage → its settings
+    pipeline: list[dict[str, Any]] = []  # instead of the usual one
+    profiles: dict[str, dict[str, Any]] = {}  # identity → attributes
+    consents: dict[str, list[str]] = {}  # identity → "purpose:channel", "-" before a refused one
+    now: dt.datetime = dt.datetime(2017, 11, 6, 15, 0, tzinfo=dt.UTC)  # a Monday, 10:00 there
+
+
+def read(path: Path) -> Scenario:
+    """A scenario from its file."""
+    return msgspec.convert(tomllib.loads(path.read_text()), Scenario)
+
+
+def open_world(scenario: Scenario, folder: Path) -> App:
+    """An application whose settings, catalog and plugin are files in ``folder``."""
+    catalog = folder / "catalog"
+    catalog.mkdir()
+    if scenario.base:
+        base = (HERE / "catalogs" / f"{scenario.base}.toml").read_text()
+        (catalog / "base.toml").write_text(base)
+    if scenario.catalog:
+        (catalog / "more.toml").write_text(scenario.catalog)
+    pipeline = scenario.pipeline or [{"stage": stage} for stage in PIPELINE]
+    for stage in pipeline:
+        stage.setdefault("settings", scenario.settings.get(stage["stage"], {}))
+    settings = {
+        "store": {"url": f"sqlite:{folder}/nba.db", "decision_log": f"{folder}/decisions.db"},
+        "catalog": {"path": str(catalog)},
+        "pipeline": pipeline,
+    }
+    lines = [f"{name} = {_inline(value)}" for name, value in settings.items()]
+    (folder / "nba.toml").write_text("\n".join(lines))
+    open_store(f"sqlite:{folder}/nba.db", create=True, simulated=True).close()
+    app = open_app(folder / "nba.toml", environ={})
+    updates = [
+        ProfileUpdate(
+            identity=identity,
+            attributes=scenario.profiles.get(identity, {}),
+            consents=dict(_consent(word) for word in scenario.consents.get(identity, [])),
+        )
+        for identity in {**scenario.profiles, **scenario.consents}
+    ]
+    for update in updates:
+        app.engine.update_profile(update)
+    return app
+
+
+def install_plugin(folder: Path) -> None:
+    """A distribution that offers `faulty` through an entry point, as pip would leave it."""
+    info = folder / "scenario_stages-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scenario-stages\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nba_engine]\nscenarios = tests.scenarios.faulty\n")
+
+
+def request(step: dict[str, Any], now: dt.datetime) -> DecisionRequest:
+    """A step's ``decide`` as a request."""
+    asked = step["decide"]
+    placements = [
+        PlacementRequest(each) if isinstance(each, str) else PlacementRequest(**each)
+        for each in asked["placements"]
+    ]
+    return DecisionRequest(
+        identity=asked.get("identity", "crm:1"),
+        placements=tuple(placements),
+        context=asked.get("context", {}),
+        time=asked.get("time", now).timestamp(),
+        seed=asked.get("seed", 1),
+    )
+
+
+def interactions(step: dict[str, Any], ids: dict[str, str], now: dt.datetime) -> list[Interaction]:
+    """A step's ``record``; ``recommendation`` names a treatment recommended before."""
+    return [
+        Interaction(
+            interaction_id=each.get("id", f"i{number}"),
+            identity=each.get("identity", "crm:1"),
+            type=each["type"],
+            time=each.get("time", now).timestamp(),
+            properties=each.get("properties", {}),
+            recommendation_id=ids.get(each.get("recommendation", ""), ""),
+        )
+        for number, each in enumerate(step["record"])
+    ]
+
+
+def recommended(decision: Decision) -> dict[str, list[str]]:
+    """Placement → treatments, in order."""
+    found: dict[str, list[str]] = {}
+    for each in sorted(decision.recommendations, key=lambda r: r.position):
+        found.setdefault(each.placement, []).append(each.treatment)
+    return found
+
+
+def trace(explanation: Explanation, treatment: str, placement: str) -> CandidateTrace:
+    """What became of one candidate."""
+    (found,) = [
+        each
+        for each in explanation.candidates
+        if each.treatment == treatment and placement in ("", each.placement)
+    ]
+    return found
+
+
+def _inline(value: object) -> str:
+    """A value as TOML on one line; JSON is TOML but for tables."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(name)} = {_inline(each)}" for name, each in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_inline(each) for each in value)}]"
+    return json.dumps(value)
+
+
+def _consent(word: str) -> tuple[str, Consent]:
+    return word.removeprefix("-"), Consent(granted=not word.startswith("-"), time=0.0)

@@ -1,0 +1,91 @@
+"""Decisions as data: every file of cases/ is played through the real application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nba_engine.app import App
+from nba_engine.domain import Decision, Explanation
+from nba_engine.errors import NbaError
+from tests.scenarios.running import (
+    HERE,
+    install_plugin,
+    interactions,
+    open_world,
+    read,
+    recommended,
+    request,
+    trace,
+)
+
+FILES = sorted((HERE / "cases").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_scenario_comes_out_as_written(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = read(path)
+    (tmp_path / "plugin").mkdir()
+    install_plugin(tmp_path / "plugin")
+    monkeypatch.syspath_prepend(tmp_path / "plugin")
+    ids: dict[str, str] = {}
+    with open_world(scenario, tmp_path) as app:
+        for step in scenario.step:
+            if "expire" in step:
+                app.engine.store.expire(now=step["expire"].timestamp())
+            elif "record" in step:
+                results = app.engine.record(interactions(step, ids, scenario.now))
+                assert [r.status for r in results] == ["recorded"] * len(results)
+                if "reservations" in step:
+                    assert [r.reservation for r in results] == step["reservations"]
+            elif "error" in step.get("expect", {}):
+                with pytest.raises(NbaError) as failed:
+                    app.engine.decide(request(step, scenario.now))
+                assert type(failed.value).__name__ == step["expect"]["error"]
+            else:
+                decision = app.engine.decide(request(step, scenario.now))
+                ids.update({r.treatment: r.recommendation_id for r in decision.recommendations})
+                check(app, decision, step["expect"])
+
+
+def check(app: App, decision: Decision, expect: dict[str, Any]) -> None:
+    """Compare everything that the step expects; keys it leaves out may be anything."""
+    assert recommended(decision) == expect["recommended"]
+    assert decision.candidates == len(decision.recommendations) + sum(decision.dropped.values())
+    assert list(decision.degraded) == expect.get("degraded", [])
+    if "dropped" in expect:
+        assert decision.dropped == expect["dropped"]
+    by_treatment = {each.treatment: each for each in decision.recommendations}
+    for treatment, codes in expect.get("codes", {}).items():
+        assert list(by_treatment[treatment].reason_codes) == codes
+    for treatment, content in expect.get("content", {}).items():
+        assert by_treatment[treatment].content == content
+    for treatment, columns in expect.get("columns", {}).items():
+        for name, number in columns.items():
+            assert getattr(by_treatment[treatment], name) == pytest.approx(number), name
+    explanation = app.engine.explain(decision.decision_id)
+    for key, why in expect.get("why", {}).items():
+        treatment, _, placement = key.partition("@")
+        told = trace(explanation, treatment, placement)
+        assert f"{told.stage}/{told.reason}" == why["reason"]
+        for part in why.get("says", []):
+            assert part in told.text
+        if "changes" in why:
+            assert [f"{c.kind} {c.target}".strip() for c in told.changes] == why["changes"]
+    check_changes(app, explanation)
+
+
+def check_changes(app: App, explanation: Explanation) -> None:
+    """What an explanation says would help does help, for every candidate that fell out."""
+    order = [stage.stage for stage in app.settings.pipeline]
+    for told in explanation.candidates:
+        if not told.changes or any(change.kind == "none" for change in told.changes):
+            continue
+        then = app.engine.what_if(explanation.decision.decision_id, told.changes)
+        found = trace(then, told.treatment, told.placement)
+        passed = not found.stage or order.index(found.stage) > order.index(told.stage)
+        assert passed, f"{told}\nthen: {found}"
