@@ -24,7 +24,8 @@ def wrong(file: Path, place: str, message: str, remedy: str = "") -> MistakesFou
 def read_arrays(file: Path, names: Sequence[str], remedy: str) -> dict[str, NDArray[Any]]:
     """The named arrays of an ``.npz``. Raises `MistakesFound`; never unpickles."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # np.load leaves a file open that it opened itself and cannot read
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise wrong(file, missing[0], "the array is missing", remedy)

@@ -62,12 +62,16 @@ class Assembly:
         out: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Fill ``out`` (n, f) with the features of the candidates."""
+        # each part is 0 where another one has its features: adding them up joins them, in far
+        # less time than assigning columns takes
         self._rows.take(index, axis=0, out=out, mode="clip")
-        if len(self.request):
-            out[:, self.request] = self.of_request(customer, context, now)
+        request = np.zeros(out.shape[1], dtype=np.float32)
+        request[self.request] = self.of_request(customer, context, now)
+        out += request
         for axis in self.axes:
-            values = axis.values(customer, context, now)
-            out[:, axis.positions] = values.take(axis.of.take(index), axis=1).T
+            of_key = np.zeros((axis.width, out.shape[1]), dtype=np.float32)
+            of_key[:, axis.positions] = axis.values(customer, context, now).T
+            out += of_key.take(axis.of.take(index), axis=0)
         return out
 
 

@@ -35,7 +35,7 @@ class Axis:
         self.of: IntArray = np.array(
             [place[key] if isinstance(key, str) else len(place) for key in keys], dtype=np.intp
         )
-        self._width = len(place) + 1
+        self.width = len(place) + 1
         groups = [
             [(at, feature) for at, feature in features.items() if _group(feature) == group]
             for group in ("plain", "days_since", "log1p")
@@ -48,7 +48,7 @@ class Axis:
         self._reads = [
             Sums(feature, place, row, tables[feature.table])
             if feature.transform == "table"
-            else Lookup(feature, place, row, self._width)
+            else Lookup(feature, place, row, self.width)
             for row, feature in enumerate(ordered)
         ]
         self._default = np.array([[feature.default] for feature in ordered])
@@ -89,7 +89,7 @@ class Axis:
         try:
             buffers: tuple[FloatArray, FloatArray, BoolArray] = self._local.buffers
         except AttributeError:
-            shape = (len(self.positions), self._width)
+            shape = (len(self.positions), self.width)
             buffers = (np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_))
             self._local.buffers = buffers
         return buffers

@@ -14,6 +14,7 @@ from nba_engine.models.values import convert_value
 __all__ = ["Lookup", "Raw", "Sums"]
 
 _NUMBERS = {int, float, bool}
+_FLOATS = {float}
 
 
 class Raw:
@@ -114,7 +115,10 @@ def _elements(value: Value) -> Iterable[str] | None:
 
 
 def _as_numbers(values: list[Value]) -> list[float]:
-    if _NUMBERS.issuperset(map(type, values)):
+    kinds = set(map(type, values))
+    if kinds == _FLOATS:
+        return values
+    if kinds <= _NUMBERS:
         try:
             return list(map(float, values))
         except OverflowError:  # an integer beyond every float
