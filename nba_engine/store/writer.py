@@ -90,6 +90,10 @@ class Writer:
             raise ticket.error
         return cast("_T", ticket.result)
 
+    def waiting(self) -> int:
+        """How many changes wait for the next group."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Finish what was submitted, then close the connection. Safe to call twice."""
         with self._closing:
