@@ -10,6 +10,7 @@ import msgspec
 
 from nba_engine.domain import Change, Value, Values
 from nba_engine.rules.closures import value_of
+from nba_engine.rules.functions import fits
 from nba_engine.rules.literals import wall_clock
 from nba_engine.rules.logic import Every, Literal, Some, Tree, literals, truth_of_tree
 from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, walk
@@ -124,6 +125,8 @@ class _Search:
         try:
             value = value_of(node)(self.customer, self.context, timestamp(self.now), None)
         except (KeyError, Failed):
+            return None
+        if not fits(value, node.type):
             return None
         return Const(type=node.type, span=node.span, value=value)
 

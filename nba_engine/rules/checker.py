@@ -16,7 +16,7 @@ from nba_engine.rules.error import RuleError
 from nba_engine.rules.functions import BUILT_IN, OPERATORS
 from nba_engine.rules.schema import ROOTS, Schema, element_type
 
-__all__ = ["check"]
+__all__ = ["check", "compile_text"]
 
 _PACKAGE = "nba"
 _FIELD_TYPES = {
@@ -40,13 +40,19 @@ _MACROS = ("exists", "all", "exists_one", "filter", "map")
 def check(text: str, schema: Schema) -> Any:
     """The checked tree (``CheckedExpr``) of ``text``. Raises `RuleError`."""
     try:
-        return read_checked(_environment(*_signature(schema)).compile(text).serialize())
-    except RuntimeError as error:
-        raise _mistakes(str(error), text, schema) from None
+        return read_checked(compile_text(text, schema).serialize())
     except DecodeError:
         raise RuleError(
             "the expression is nested too deeply", hint="split it into several rules"
         ) from None
+
+
+def compile_text(text: str, schema: Schema) -> Any:
+    """The library's own compiled expression. Raises `RuleError`."""
+    try:
+        return _environment(*_signature(schema)).compile(text)
+    except RuntimeError as error:
+        raise _mistakes(str(error), text, schema) from None
 
 
 _Signature = tuple[

@@ -14,7 +14,7 @@ from nba_engine.rules.literals import matcher, parse_zone, wall_clock
 from nba_engine.rules.nodes import Call, Const
 from nba_engine.rules.values import INT_MAX, INT_MIN, Duration, Failed, Timestamp
 
-__all__ = ["BUILT_IN", "OPERATORS", "call_of"]
+__all__ = ["BUILT_IN", "OPERATORS", "call_of", "fits"]
 
 _ValueOf = Callable[[Values, Values, Timestamp, Any], Any]
 
@@ -122,6 +122,14 @@ _CLOCK: dict[str, Callable[[datetime], int]] = {
     "getSeconds": lambda t: t.second,
     "getMilliseconds": lambda t: t.microsecond // 1000,
 }
+_EXACT = {
+    "string": str,
+    "int": int,
+    "double": float,
+    "bool": bool,
+    "timestamp": Timestamp,
+    "duration": Duration,
+}
 _SPAN = {"getHours": 3600 * 10**9, "getMinutes": 60 * 10**9, "getSeconds": 10**9}
 
 BUILT_IN = frozenset({*_SIMPLE, *_CLOCK, "matches", "timestamp", "duration", "has"})
@@ -178,13 +186,13 @@ def _clock(node: Call, moment: _ValueOf) -> _ValueOf:
     return value
 
 
-def _fits(value: Any, type_: str) -> bool:
+def fits(value: Any, type_: str) -> bool:
+    """Whether a value is of a declared type (elements of containers are not looked at)."""
     if type_.startswith("list<"):
         return type(value) is list
     if type_.startswith("map<"):
         return type(value) is dict
-    exact = {"string": str, "int": int, "double": float, "bool": bool, "timestamp": Timestamp}
-    return type(value) is exact[type_]
+    return type(value) is _EXACT.get(type_)
 
 
 def _seconds(value: Any) -> Any:
@@ -205,7 +213,7 @@ def _registered(function: RuleFunction, arguments: Sequence[_ValueOf]) -> _Value
     def value(c: Values, x: Values, n: Timestamp, e: Any) -> Any:
         found = [argument(c, x, n, e) for argument in arguments]
         for argument, type_ in zip(found, parameters, strict=True):
-            if not _fits(argument, type_):
+            if not fits(argument, type_):
                 raise Failed
         given = [_seconds(argument) for argument in found]
         try:
@@ -213,7 +221,7 @@ def _registered(function: RuleFunction, arguments: Sequence[_ValueOf]) -> _Value
         except Exception as error:  # a plugin's function: whatever it raises is an error in CEL
             raise Failed from error
         result = values.coerce(result, result_type)
-        if not _fits(result, result_type):
+        if not fits(result, result_type):
             raise Failed
         return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -113,7 +113,6 @@ class Macro(_Node, frozen=True, kw_only=True, eq=False):
 Node: TypeAlias = (
     Const | Broken | Attribute | Now | LoopVariable | Has | Index | ListOf | Call | Macro
 )
-_T = TypeVar("_T", bound=Node)
 
 
 def children(node: Node) -> tuple[Node, ...]:

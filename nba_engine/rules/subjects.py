@@ -18,7 +18,9 @@ import msgspec
 
 from nba_engine.rules.closures import Truth
 from nba_engine.rules.logic import Every, Literal, Tree, kleene, literals, tree_key
-from nba_engine.rules.nodes import Attribute, Call, Const, Has, Index, LoopVariable, Node, key, walk
+from nba_engine.rules.nodes import Attribute, Call, Const, Has, Index, Node, key, walk
+from nba_engine.rules.schema import element_type
+from nba_engine.rules.values import Duration, Timestamp
 
 __all__ = [
     "FAULTS",
@@ -36,7 +38,16 @@ Fault: TypeAlias = OneOf["missing", "error", "other", "nan"]
 FAULTS: tuple[Fault, ...] = ("missing", "error", "other", "nan")
 
 _FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_SCALARS = frozenset({"string", "int", "double", "bool", "timestamp", "duration"})
+_COMPARING = frozenset({*_FLIPPED, "in"})
+_KINDS: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "int": (int, float),
+    "double": (int, float),
+    "bool": (bool,),
+    "timestamp": (Timestamp,),
+    "duration": (Duration,),
+}
+_SCALARS = frozenset(_KINDS)
 _NUMERIC = frozenset({"int", "double", "timestamp", "duration"})
 
 
@@ -57,28 +68,34 @@ def test_of(node: Node) -> Test | None:
             return Test(attribute, "has")
         case Attribute() | Index() if node.type == "bool":
             return Test(node, "is")
-        case Call(function="in", arguments=(subject, Const() as constant)):
-            if _scalar(subject) and all(map(_finite, constant.value)):
-                return Test(subject, "in", tuple(constant.value))
         case Call(function="in", arguments=(Const() as constant, Attribute() as subject)):
-            element = subject.type.partition("<")[2].rstrip(">")
-            if element in {"string", "int", "double"} or subject.type.startswith("map<"):
-                return (
-                    Test(subject, "member", (constant.value,)) if _finite(constant.value) else None
-                )
+            return _member(subject, constant.value)
+        case Call(function="in", arguments=(subject, Const(value=list() as constants))):
+            return _test(subject, "in", constants)
         case Call(function=operator, arguments=(subject, Const() as constant)):
-            if operator in _FLIPPED and _scalar(subject) and _finite(constant.value):
-                return Test(subject, operator, (constant.value,))  # type: ignore[arg-type]
+            return _test(subject, operator, [constant.value])
         case Call(function=operator, arguments=(Const() as constant, subject)):
-            if operator in _FLIPPED and _scalar(subject) and _finite(constant.value):
-                return Test(subject, _FLIPPED[operator], (constant.value,))  # type: ignore[arg-type]
+            return _test(subject, _FLIPPED.get(operator, ""), [constant.value])
     return None
 
 
-def _scalar(node: Node) -> bool:
-    if isinstance(node, Const) or node.type not in _SCALARS:
-        return False
-    return not any(isinstance(part, LoopVariable) for part in walk(node)) or isinstance(node, Call)
+def _test(subject: Node, operator: str, constants: list[Any]) -> Test | None:
+    if isinstance(subject, Const) or operator not in _COMPARING:
+        return None
+    kinds = _KINDS.get(subject.type)
+    if kinds is None or not all(type(c) in kinds and _finite(c) for c in constants):
+        return None
+    return Test(subject, operator, tuple(constants))  # type: ignore[arg-type]
+
+
+def _member(subject: Attribute, element: Any) -> Test | None:
+    inner = element_type(subject.type)
+    kinds = (str,) if subject.type.startswith("map<") or inner == "string" else _KINDS[inner]
+    if inner not in {"string", "int", "double"} and not subject.type.startswith("map<"):
+        return None
+    return (
+        Test(subject, "member", (element,)) if type(element) in kinds and _finite(element) else None
+    )
 
 
 def _finite(value: Any) -> bool:
