@@ -17,6 +17,7 @@ import msgspec
 
 from nba_engine.domain import Answer, Hold, ReservationRequest, Usage
 from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.store.customers import stored_text
 from nba_engine.store.schema import CONFIRMED, EXPIRED, OVERRUN, RELEASED, RESERVED
 
 __all__ = ["Ledger", "Moved", "check_requests", "read_report", "read_usage", "recount"]
@@ -232,13 +233,13 @@ def check_requests(requests: Sequence[ReservationRequest]) -> None:
 
 
 def _faults(request: ReservationRequest) -> Iterable[tuple[str, str]]:
-    if not request.reservation_id:
-        yield "reservation_id", "must not be empty"
+    if not stored_text(request.reservation_id):
+        yield "reservation_id", "must be a non-empty text"
     if math.isnan(request.expires):
         yield "expires", "must be a number"
     for number, hold in enumerate(request.holds):
-        if not hold.account:
-            yield f"holds[{number}].account", "must not be empty"
+        if not stored_text(hold.account):
+            yield f"holds[{number}].account", "must be a non-empty text"
         if not 0 <= hold.amount < _LARGEST:
             yield f"holds[{number}].amount", "must be a whole number of at least 0"
         if not -_LARGEST < hold.ceiling < _LARGEST:

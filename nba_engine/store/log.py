@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import Exhausted, Unavailable
+from nba_engine.store.customers import stored_text
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, connect, lock_path, open_file, path_of
 from nba_engine.store.lock import FileLock
@@ -45,9 +47,10 @@ def open_log(
     queue: int = QUEUE,
     on_error: Callable[[BaseException], None] | None = None,
 ) -> SqliteLog:
-    """Open or create a decision log. ``on_error`` hears of the first failure of each kind.
+    """Open or create a decision log in a file, given as path or ``sqlite:`` URL.
 
-    Raises `FailedPrecondition` (another kind of file), `Unavailable`, `Exhausted`.
+    ``on_error`` hears of the first failure of each kind; it runs on the log's thread and must
+    not raise. Raises `FailedPrecondition` (another kind of file), `Unavailable`, `Exhausted`.
     """
     file = path_of(path)
     open_file(file, DECISIONS, create=True)
@@ -76,6 +79,7 @@ class SqliteLog:
         self._writing: dict[str, DecisionRecord] = {}  # taken from the queue, not yet durable
         self._rows: list[tuple[str, float, bytes]] = []  # the same, encoded
         self._failures = 0
+        self._failure: BaseException | None = None  # the latest
         self._lost = 0
         self._closed = False
         self._flushing = 0
@@ -147,7 +151,7 @@ class SqliteLog:
     def flush(self) -> None:
         """Return when everything appended so far is durable (or given up).
 
-        Raises `Unavailable` or `Exhausted` if the disk fails meanwhile.
+        Raises `Unavailable` or `Exhausted` if the disk fails meanwhile; the records stay queued.
         """
         with self._changed:
             failures = self._failures
@@ -158,8 +162,8 @@ class SqliteLog:
             try:
                 while waiting & (self._writing.keys() | self._queued.keys()):
                     self._changed.wait()
-                    if self._failures != failures:
-                        raise Unavailable(f"{self._path} cannot be written now")
+                    if self._failures != failures and self._failure is not None:
+                        raise type(self._failure)(str(self._failure)) from self._failure
             finally:
                 self._flushing -= 1
 
@@ -201,7 +205,7 @@ class SqliteLog:
     def _encode(self, taken: Mapping[str, DecisionRecord]) -> None:
         for record in taken.values():
             try:
-                self._rows.append((record.decision_id, record.time, _encode(record)))
+                self._rows.append(_row(record))
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 self._lost += 1
                 self._tell(error)
@@ -212,8 +216,9 @@ class SqliteLog:
             with self._lock:
                 self._insert(self._rows)
         except DRIVER_ERRORS as error:
+            self._failure = translated(error, self._path)
             self._failures += 1
-            self._tell(translated(error, self._path))
+            self._tell(self._failure)
             return False
         return True
 
@@ -236,3 +241,10 @@ class SqliteLog:
         if self._on_error is not None and type(error) not in self._told:
             self._told.add(type(error))
             self._on_error(error)
+
+
+def _row(record: DecisionRecord) -> tuple[str, float, bytes]:
+    """Raises what `_encode` raises, for anything that the table would refuse."""
+    if not stored_text(record.decision_id) or not math.isfinite(record.time):
+        raise ValueError("a record needs a decision_id and a finite time")
+    return record.decision_id, record.time, _encode(record)

@@ -106,6 +106,8 @@ class SqliteStore:
         """The customer behind an identity, and its state as stored; None: unknown."""
         try:
             state = read_state(self._readers.connection(), identity)
+        except UnicodeEncodeError:
+            return None  # no such identity can have been stored
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         return None if state is None else (decode_state(state), state)

@@ -80,7 +80,9 @@ class StoreSuite:
     """Customers and interactions; the ledger's part is in `ledger_suite`."""
 
     def test_an_unknown_identity_has_no_customer(self, make_store: MakeStore) -> None:
-        assert make_store().customer("crm:nobody") is None
+        store = make_store()
+        assert store.customer("crm:nobody") is None
+        assert store.customer("crm:\ud800") is None
 
     def test_an_update_creates_the_customer_and_returns_its_state(
         self, make_store: MakeStore
