@@ -120,7 +120,7 @@ class Engine:
 
         Raises `NotFound`, and `FailedPrecondition` when the catalog or a model has changed since.
         """
-        return explain(self._snapshot, self._record(decision_id))
+        return explain(self._snapshot, self._record(decision_id), self._reads)
 
     def what_if(self, decision_id: str, changes: Sequence[Change]) -> Explanation:
         """The same decision with changes applied, explained. Reserves nothing, logs nothing.

@@ -19,6 +19,7 @@ from nba_engine.domain import (
     Drop,
     Explains,
     Explanation,
+    Reads,
     Recommendation,
     ReservationRequest,
     Stage,
@@ -38,11 +39,13 @@ class RecordedReads:
     """Answers from the record what the decision asked of the store.
 
     ``refused`` collects, per account, how much others had used when the ledger refused a request:
-    what a what-if question holds against changed amounts.
+    what a what-if question holds against changed amounts. Accounts that the decision never read
+    are only asked for by explanations (the limit, if there were consent): the live store knows.
     """
 
-    def __init__(self, record: DecisionRecord) -> None:
+    def __init__(self, record: DecisionRecord, live: Reads) -> None:
         self._record = record
+        self._live = live
         self._answers = {one.reservation_id: one for one in record.answers}
         self.refused: dict[str, int] = {}
         self._granted: dict[str, int] = {}  # account → what this decision itself has reserved
@@ -55,7 +58,9 @@ class RecordedReads:
 
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         recorded = self._record.usage
-        return {account: recorded[account] for account in accounts if account in recorded}
+        unread = tuple(account for account in accounts if account not in recorded)
+        found = self._live.usage(unread) if unread else {}
+        return {account: recorded.get(account, found.get(account, 0)) for account in accounts}
 
     def reserve(
         self,
@@ -86,11 +91,11 @@ class Replayed(NamedTuple):
     traces: tuple[CandidateTrace, ...]
 
 
-def explain(snapshot: Snapshot, record: DecisionRecord) -> Explanation:
+def explain(snapshot: Snapshot, record: DecisionRecord, live: Reads) -> Explanation:
     """Replay a logged decision and explain it; it must come out as it did."""
     check_versions(snapshot, record)
     watch = Watch(snapshot.catalog)
-    deciding = replay(snapshot, record, RecordedReads(record), watch)
+    deciding = replay(snapshot, record, RecordedReads(record, live), watch)
     replayed = Replayed(deciding, settle(deciding), watch.finished(deciding))
     check_same(record, replayed.deciding.recommendations, replayed.dropped)
     return explained(snapshot.catalog, decision_of(record), replayed)

@@ -47,7 +47,7 @@ def what_if(
     """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change."""
     check_versions(snapshot, record)
     _check(changes, snapshot.catalog)
-    recorded = RecordedReads(record)
+    recorded = RecordedReads(record, live)
     as_it_was = replay(snapshot, record, recorded, None)
     check_same(record, as_it_was.recommendations, settle(as_it_was))
     catalog, pipeline = snapshot.catalog, snapshot.pipeline
