@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.catalog import aggregate_type
 from nba_engine.domain.catalog import Action, CatalogView, Treatment
 from nba_engine.domain.model import Feature, Manifest
 from nba_engine.domain.tables import ComplementTable
@@ -75,7 +75,7 @@ def _mistakes_of(
         if found is None:
             declared = "an attribute or aggregate" if of == "customer" else "a context attribute"
             yield "source", f"{feature.source} is not declared", f"declare it as {declared}"
-        elif found and not _fits(feature, found):
+        elif not _fits(feature, found):
             needs = _needs(feature)
             yield "source", f"{feature.source} is {found}, needs {needs}", "change the transform"
     elif of == "now":
@@ -90,26 +90,14 @@ def _mistakes_of(
 
 
 def _type_of(of: str, name: str, catalog: CatalogView) -> str | None:
-    """The declared type; "" when it is only known at run time, None when undeclared."""
+    """The declared type, None when undeclared."""
     if of == "context":
         return catalog.context[name].type if name in catalog.context else None
     if name in catalog.attributes:
         return catalog.attributes[name].type
     if name in catalog.aggregates:
-        return _aggregate_type(catalog.aggregates[name])
+        return aggregate_type(catalog.aggregates[name])
     return _ALWAYS.get(name)
-
-
-def _aggregate_type(spec: AggregateSpec) -> str:
-    if spec.kind == "set":
-        return "list<string>"
-    if spec.kind in ("first", "last"):
-        if spec.property:
-            return ""
-        element = "timestamp"
-    else:
-        element = "double"
-    return f"map<string,{element}>" if spec.by else element
 
 
 def _fits(feature: Feature, found: str) -> bool:

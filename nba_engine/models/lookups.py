@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 
 import numpy as np
 
 from nba_engine.domain.model import Feature
 from nba_engine.domain.tables import ComplementTable
 from nba_engine.domain.values import FloatArray, IntArray, Value, Values
-from nba_engine.models.values import convert_value
+from nba_engine.models.values import is_equal
 
 __all__ = ["Lookup", "Raw", "Sums"]
 
 _NUMBERS = {int, float, bool}
 _FLOATS = {float}
+_DENSE = 4  # from a quarter of the keys on, reading every key is faster than finding some
 
 
 class Raw:
@@ -38,8 +40,11 @@ class Lookup:
 
     def __init__(self, feature: Feature, place: Mapping[str, int], row: int, width: int) -> None:
         self._of_customer, self._name = _source(feature)
+        self._row = row
+        self._keys = list(place)
         self._place = {key: row * width + position for key, position in place.items()}
-        self._equals = convert_value(feature) if feature.transform == "equals" else None
+        self._equals = feature.transform == "equals"
+        self._wanted = feature.value
 
     def __call__(self, customer: Values, context: Values, raw: Raw) -> None:
         try:
@@ -48,15 +53,21 @@ class Lookup:
             return
         if not isinstance(values, Mapping):
             return
+        if len(values) * _DENSE >= len(self._keys):
+            raw.matrix[self._row, : len(self._keys)] = self._numbers(
+                list(map(values.get, self._keys, repeat(np.nan)))
+            )
+            return
         keys = values.keys() & self._place.keys()  # runs over the shorter one
         if not keys:
             return
-        found = [values[key] for key in keys]
-        if self._equals is None:
-            raw.numbers += _as_numbers(found)
-        else:
-            raw.numbers += [self._equals(value, 0.0) for value in found]
+        raw.numbers += self._numbers([values[key] for key in keys])
         raw.places += [self._place[key] for key in keys]
+
+    def _numbers(self, values: list[Value]) -> list[float]:
+        if self._equals:
+            return [is_equal(value, self._wanted) for value in values]
+        return _as_numbers(values)
 
 
 class Sums:

@@ -137,9 +137,10 @@ def _wrong_shape(session: Any, manifest: Manifest, file: str) -> Iterator[Mistak
         return
     entry = outputs[manifest.output]
     yield from _wrong_type(entry, "output", file)
-    ranks = (1, 2) if manifest.signature == "row" else (2,)
+    # rank 0 is how the runtime says that it cannot infer the rank: the probes will tell
+    ranks = (0, 1, 2) if manifest.signature == "row" else (0, 2)
     if len(entry.shape) not in ranks:
-        needs = " or ".join(map(str, ranks))
+        needs = " or ".join(map(str, ranks[1:]))
         yield _mistake(file, "output", f"has rank {len(entry.shape)}, needs {needs}")
     elif len(entry.shape) == 2:
         scores = 1 if manifest.signature == "row" else len(manifest.outputs)

@@ -10,7 +10,7 @@ import numpy as np
 from nba_engine.domain.model import Feature
 from nba_engine.domain.values import Value
 
-__all__ = ["DAY", "LARGEST", "ConvertValue", "convert_value"]
+__all__ = ["DAY", "LARGEST", "ConvertValue", "convert_value", "is_equal"]
 
 DAY = 86_400.0
 LARGEST = float(np.finfo(np.float32).max)  # what lies beyond cannot be a model input
@@ -45,9 +45,7 @@ def convert_value(feature: Feature) -> ConvertValue:
         return default
 
     def equals(value: Value, _now: float) -> float:
-        if isinstance(value, (str, int, float)) and value == value:  # noqa: PLR0124 (not NaN)
-            return finish(1.0 if value == feature.value else 0.0)
-        return default
+        return finish(is_equal(value, feature.value))
 
     kinds: dict[str, ConvertValue] = {
         "none": plain,
@@ -57,6 +55,13 @@ def convert_value(feature: Feature) -> ConvertValue:
         "table": plain,  # of the summed strengths
     }
     return kinds[feature.transform]
+
+
+def is_equal(value: Value, wanted: Value) -> float:
+    """1.0 or 0.0; NaN when the value is no text, number or boolean."""
+    if isinstance(value, (str, int, float)) and value == value:  # noqa: PLR0124 (not NaN)
+        return 1.0 if value == wanted else 0.0
+    return math.nan
 
 
 _LARGEST_DOUBLE = float(np.finfo(np.float64).max)
