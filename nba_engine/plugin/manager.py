@@ -125,7 +125,7 @@ class Plugins:
         except (pluggy.PluginValidationError, ValueError) as error:
             hint = self._misspelt(name)
             self._unregister(name)
-            raise _Broken(hint or _first_line(error)) from error
+            raise _Broken(hint or " ".join(str(error).split())) from error
         if not self._hooks(name):
             self._unregister(name)
             raise _Broken(

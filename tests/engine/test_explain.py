@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from nba_engine.domain import DecisionRequest, Interaction, PlacementRequest
+from nba_engine.engine import Engine
+from nba_engine.errors import FailedPrecondition, NotFound, Unavailable
+from nba_engine.settings import StageSettings
+from tests.engine.world import CATALOG, DAY, NOON, STAGES, ask, shop
+from tests.pipeline.faulty import Doing, factory, raises
+
+
+def random_request(rng: random.Random) -> DecisionRequest:
+    placements = rng.sample(["banner", "newsletter"], rng.randint(1, 2))
+    return DecisionRequest(
+        identity=f"crm:{rng.randint(1, 6)}",
+        placements=tuple(PlacementRequest(p, rng.randint(0, 3)) for p in placements),
+        context={"cart": rng.sample(["MILK", "CEREAL", "WINE"], rng.randint(0, 2))},
+        time=NOON + rng.uniform(0, 10) * DAY,
+        seed=rng.getrandbits(40),
+    )
+
+
+def shop_at_random(engine: Engine, rng: random.Random, number: int) -> None:
+    engine.record(
+        [
+            Interaction(
+                interaction_id=f"i{number}",
+                identity=f"crm:{rng.randint(1, 6)}",
+                type=rng.choice(["purchase", "reject"]),
+                time=NOON + rng.uniform(-5, 10) * DAY,
+                properties={"category": rng.choice(["MILK", "BREAD", "WINE"])},
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_decisions_are_explained_as_they_were_made(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    catalog = CATALOG + "\n[control_group]\nshare = 0.2\n"
+    with shop(tmp_path, catalog=catalog) as engine:
+        decisions = []
+        for number in range(60):
+            shop_at_random(engine, rng, number)
+            decisions.append(engine.decide(random_request(rng)))
+        reasons = set()
+        for decision in decisions:  # later purchases and reservations change none of them
+            explanation = engine.explain(decision.decision_id)
+            assert explanation.decision == decision
+            dropped = {f"{c.stage}/{c.reason}": c.candidates for c in explanation.funnel}
+            assert dropped == decision.dropped
+            assert len(explanation.candidates) == decision.candidates
+            assert all(trace.text for trace in explanation.candidates)
+            reasons |= set(dropped)
+    assert len(reasons) >= 8
+
+
+def test_an_explanation_tells_the_story_in_sentences(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        decision = engine.decide(ask("crm:2", "banner", "newsletter", cart=["MILK"]))
+        explanation = engine.explain(decision.decision_id)
+    text = "\n".join(explanation.sentences)
+    assert "For customer crm:2 the engine weighed 11 candidates for banner and newsletter" in text
+    assert "12:00 on 7 November 2017 (UTC)" in text
+    assert "“Cereal” by App is first in banner: a 20.00% chance to gain 3.00 USD" in text
+    assert "it goes with" in text
+    assert "In newsletter it is best to do nothing" in text
+    assert "Why not “Gadget” in banner?" in text
+    assert "lack the customer's consent" in text
+    assert all(sentence.endswith((".", "?")) for sentence in explanation.sentences)
+
+
+def test_the_story_names_a_stage_that_failed(tmp_path: Path) -> None:
+    stages = (*STAGES[:2], StageSettings(stage="broken"), *STAGES[2:])
+    broken = factory(Doing(raises(ValueError())), "drop")
+    with shop(tmp_path, stages=stages, broken=broken) as engine:
+        decision = engine.decide(ask())
+        explanation = engine.explain(decision.decision_id)
+    assert any("broken did not work" in sentence for sentence in explanation.sentences)
+    failed = [t for t in explanation.candidates if t.reason == "stage_failed"]
+    assert failed
+    assert all("broken failed" in trace.text for trace in failed)
+
+
+def test_a_stage_that_failed_then_is_treated_as_failed_again(tmp_path: Path) -> None:
+    class Once(Doing):
+        broken = True
+
+    def act(_deciding: object) -> None:
+        if once.broken:
+            raise RuntimeError
+
+    once = Once(act)
+    stages = (*STAGES[:2], "once", *STAGES[2:])
+    with shop(tmp_path, stages=stages, once=factory(once, "drop")) as engine:
+        decision = engine.decide(ask())
+        once.broken = False
+        assert engine.explain(decision.decision_id).decision == decision
+        assert engine.decide(ask()).degraded == ()
+
+
+def test_a_stage_with_randomness_of_its_own_makes_the_replay_differ(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+
+    def shake(deciding: object) -> None:
+        candidates = deciding.candidates  # type: ignore[attr-defined]
+        candidates["weight"] = rng.uniform(0.1, 9, len(candidates))
+
+    stages = (*STAGES[:5], "shake", *STAGES[5:])
+    with shop(tmp_path, stages=stages, shake=factory(Doing(shake))) as engine:
+        decision = engine.decide(ask())
+        with pytest.raises(FailedPrecondition, match="replay differs") as caught:
+            engine.explain(decision.decision_id)
+    assert caught.value.metadata == {"decision_id": decision.decision_id}
+
+
+def test_a_decision_of_another_catalog_is_not_explained(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        decision = engine.decide(ask())
+        engine.reload({"a.toml": CATALOG.replace("prior = 0.30", "prior = 0.90")})
+        with pytest.raises(FailedPrecondition) as caught:
+            engine.explain(decision.decision_id)
+    assert caught.value.reason == "CATALOG_CHANGED"
+    assert caught.value.metadata["catalog_version"] == decision.catalog_version
+
+
+def test_a_decision_of_another_model_is_not_explained(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        decision = engine.decide(ask())
+        engine.log.flush()
+        record = engine.log.read(decision.decision_id)
+        assert record is not None
+        other = msgspec.structs.replace(record, decision_id="ab", model_versions={"m": "1"})
+        engine.log.append(other)
+        with pytest.raises(FailedPrecondition, match="models have changed since the decision: m"):
+            engine.explain("ab")
+
+
+def test_an_unknown_decision_is_not_found(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine, pytest.raises(NotFound) as caught:
+        engine.explain("ffff")
+    assert caught.value.reason == "DECISION_NOT_FOUND"
+    assert caught.value.metadata == {"decision_id": "ffff"}
+
+
+def test_a_decision_made_without_its_ledger_is_explained_without_it(tmp_path: Path) -> None:
+    class Gate(Doing):
+        """Takes the ledger away just before the slate."""
+
+    def cut(deciding: object) -> None:
+        class Cut:
+            def __init__(self, reads: object) -> None:
+                self._reads = reads
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(self._reads, name)
+
+            def reserve(self, requests: object, *, now: float) -> object:
+                raise Unavailable("no ledger")
+
+        if gate.calls == 1:  # the live decision, not the replay
+            deciding.reads = Cut(deciding.reads)  # type: ignore[attr-defined]
+
+    gate = Gate(cut)
+    stages = (*STAGES[:-1], "gate", "slate")
+    with shop(tmp_path, stages=stages, gate=factory(gate)) as engine:
+        decision = engine.decide(ask("crm:1", "newsletter"))
+        assert decision.degraded == ("slate",)
+        assert decision.recommendations[0].action == "nothing"
+        assert engine.explain(decision.decision_id).decision == decision
