@@ -7,10 +7,11 @@ import re
 import msgspec
 import numpy as np
 from nba_demo.data import CUT_OFF, DAY, Year
+from nba_demo.names import readable, slug
 
 from nba_engine.domain import FloatArray, IntArray
 
-__all__ = ["OFFERS", "Offer", "choose_offers", "slug"]
+__all__ = ["OFFERS", "Offer", "choose_offers"]
 
 OFFERS = 150
 MIN_WEEKS = 40
@@ -38,49 +39,6 @@ _HEALTH = frozenset(
 )
 _PET = frozenset({"CAT FOOD", "CAT LITTER", "DOG FOODS", "PET CARE SUPPLIES"})
 _BABY = frozenset({"BABY FOODS", "BABY HBC", "DIAPERS & DISPOSABLES", "INFANT CARE PRODUCTS"})
-_WORDS = {
-    "FRZN": "frozen",
-    "REFRGRATD": "chilled",
-    "BKD": "baked",
-    "FD": "food",
-    "MISC": "other",
-    "MISC.": "other",
-    "SALD": "salad",
-    "DRSNG": "dressing",
-    "SNDWCH": "sandwich",
-    "SPRD": "spread",
-    "MXS": "mixes",
-    "MX": "mix",
-    "MIXS": "mixes",
-    "PNT": "peanut",
-    "BTR": "butter",
-    "BRKFST": "breakfast",
-    "WHLSM": "wholesome",
-    "CLEANG": "cleaning",
-    "PWDR": "powder",
-    "CRYSTL": "crystal",
-    "DRNK": "drink",
-    "DRNKS": "drinks",
-    "SPLY": "supplies",
-    "TRSH": "trash",
-    "BG": "bags",
-    "FLVRD": "flavored",
-    "SHERBTS": "sherbets",
-    "VEG": "vegetable",
-    "DSH": "dishes",
-    "BN": "beans",
-    "PKLD": "pickled",
-    "WTR": "water",
-    "JCE": "juice",
-    "CONC": "concentrate",
-    "TISS": "tissues",
-    "DNR": "dinner",
-    "HBC": "care",
-    "MW": "microwave",
-    "SUPPPLIES": "supplies",
-    "SWEETNERS": "sweeteners",
-}
-
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """One category offer, with what the purchases before the cut-off say about it.
@@ -90,19 +48,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    name: str
-    category: str
+    category: str  # readable: the word that rules, features and baskets use
+    source: str  # as the data writes it
     index: int  # position in `Year.categories`
     department: str
     tags: tuple[str, ...]
     households: int
     price: float
     gap: float
-
-
-def slug(category: str) -> str:
-    """A category's name as an identifier."""
-    return re.sub(r"[^a-z0-9]+", "_", category.lower()).strip("_")
 
 
 def choose_offers(year: Year, *, until: float = CUT_OFF, count: int = OFFERS) -> tuple[Offer, ...]:
@@ -132,9 +85,9 @@ def choose_offers(year: Year, *, until: float = CUT_OFF, count: int = OFFERS) ->
     gap = _medians(*_gaps(category, household, time[past]), chosen)
     return tuple(
         Offer(
-            id=slug(year.categories[c]),
-            name=_readable(year.categories[c]),
-            category=year.categories[c],
+            id=slug(readable(year.categories[c])),
+            category=readable(year.categories[c]),
+            source=year.categories[c],
             index=c,
             department=slug(year.departments.get(year.categories[c], "other")),
             tags=_tags(year.categories[c]),
@@ -158,11 +111,6 @@ def _medians(category: IntArray, values: FloatArray, chosen: list[int]) -> list[
     return [
         float(np.median(values[category == c])) if np.any(category == c) else 0.0 for c in chosen
     ]
-
-
-def _readable(category: str) -> str:
-    words = re.split(r"[\s/]+", category.replace(":", " ").replace(" - ", " "))
-    return " ".join(_WORDS.get(word, word.lower()) for word in words if word).capitalize()
 
 
 def _tags(category: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ Tick = Callable[[], None]
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """The model and what it was trained with, all as of the cut-off; probe rows for parity."""
+    """The model and what it was trained with, all as of the cut-off."""
 
     model: Model
     table: CsrTable
@@ -42,7 +42,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     popularity: Popularity
     rows: int
     validation_loss: float
-    probes: NDArray[np.float32]
+    held_out: NDArray[np.float32]  # rows of the validation anchors, for parity
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,15 +92,15 @@ def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -
     flat, label = np.concatenate(rows), np.concatenate(bought)
     model = fit(flat, label)
     tick()
-    losses = []
+    losses, held_out = [], []
     for now in anchors("validation"):
         moment = at_moment(panel, now)
         features = assemble(moment, measure_popularity(panel, now), _strengths(panel, offers, now))
         scores = _scored(model, features)
         every = np.broadcast_to(moment.active[:, None], scores.shape)
+        held_out.append(features[moment.active].reshape(-1, features.shape[-1]))
         losses.append(measure(scores, labels(panel, now), every).log_loss or 0.0)
         tick()
-    picked = np.random.default_rng(1).choice(len(flat), min(512, len(flat)), replace=False)
     table = complements(panel, offers, CUT_OFF)
     return Trained(
         model=model,
@@ -109,7 +109,7 @@ def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -
         popularity=measure_popularity(panel, CUT_OFF),
         rows=len(flat),
         validation_loss=float(np.mean(losses)),
-        probes=flat[picked],
+        held_out=np.concatenate(held_out),
     )
 
 

@@ -1,0 +1,73 @@
+"""Everything the data does not say. Each number here is an assumption, marked so where it appears.
+
+The data knows no channels, no contact costs, no margins, no consents and no acceptances: a
+purchase is not an acceptance, and campaign contacts were not randomized. So the demo shows how
+the engine decides and keeps limits; it does not show what a contact is worth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = [
+    "CANNOT_SUPPORT",
+    "CONSENT_SHARES",
+    "CONTROL_SHARE",
+    "COSTS",
+    "LEVERS",
+    "LIMITS",
+    "MARGIN",
+    "QUIET_HOURS",
+    "PRIORS",
+    "WEEKS",
+    "consents_to",
+    "offer_value",
+    "owned_days",
+]
+
+COSTS = {"letter": 0.75, "email": 0.02, "app": 0.0, "call": 4.00}  # USD per contact
+MARGIN = 0.25  # of what a household spends
+WEEKS = 4.0  # a household that responds keeps buying the category as usual for this long
+LEVERS = {"letter_with_voucher": 1.3}  # what a marketer might multiply a voucher's value with
+PRIORS = {"win_back": 0.12, "loyalty": 0.15}  # no data tells how often these succeed
+CONSENT_SHARES = {"letter": 0.90, "email": 0.65, "call": 0.30}
+CONTROL_SHARE = 0.05
+LIMITS = {
+    "email_week": 2,
+    "letter_month": 2,
+    "relations_month": 1,
+    "calls_day": 8,
+    "campaign_money": 3_000.0,
+    "customer_money": "0.50 + 0.01 * customer.spent_lately",
+}
+QUIET_HOURS = ("20:00", "09:00")
+
+CANNOT_SUPPORT = (
+    "Channels, contact costs, margins, consents and the priors of win-back and loyalty are stated "
+    "assumptions: the data has none of them.",
+    "A purchase is not an acceptance. A hit says that the household bought in the recommended "
+    "category within 14 days, with or without the offer; nothing here measures what a contact "
+    "changes (uplift).",
+    "Money is expected margin under these assumptions; it is no forecast of profit.",
+    "Whatever is recommended counts as shown or delivered at once (an assumption).",
+    "The campaigns of the year were not randomized and carry no channel: the model does not learn "
+    "from them.",
+)
+
+
+def consents_to(household: int, channel: str, seed: int) -> bool:
+    """Whether a household consents to marketing on a channel: synthetic, by a seeded hash."""
+    key = f"{seed}:{channel}:{household}".encode()
+    draw = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) / 2**64
+    return draw < CONSENT_SHARES[channel]
+
+
+def offer_value(price: float, gap: float) -> float:
+    """Margin on four weeks of usual purchases in a category, at least on one purchase."""
+    purchases = max(1.0, WEEKS * 7.0 / max(gap, 1.0))
+    return round(MARGIN * price * purchases, 2)
+
+
+def owned_days(gap: float) -> int:
+    """Days after a purchase during which a category is not offered: a third of the usual gap."""
+    return max(2, min(14, round(gap / 3.0)))
