@@ -13,10 +13,11 @@ from nba_engine.rules.closures import value_of
 from nba_engine.rules.functions import fits
 from nba_engine.rules.literals import wall_clock
 from nba_engine.rules.logic import Every, Literal, Some, Tree, literals, truth_of_tree
+from nba_engine.rules.logic import literal as make
 from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, walk
 from nba_engine.rules.proposals import examples, moments, near, scalar_values
 from nba_engine.rules.schema import Schema, element_type
-from nba_engine.rules.subjects import subject_of, test_of
+from nba_engine.rules.subjects import subject_of
 from nba_engine.rules.values import Failed, timestamp
 
 __all__ = ["apply_changes", "find_changes"]
@@ -114,8 +115,9 @@ class _Search:
                     sides = list(node.arguments)
                     sides[fixed] = known
                     call = msgspec.structs.replace(node, arguments=tuple(sides))
-                    if test_of(call) is not None:
-                        yield from self.proposals(Literal(call, literal.negated))
+                    fixed_literal = make(call, negated=literal.negated)
+                    if fixed_literal.predicate is not None:
+                        yield from self.proposals(fixed_literal)
         yield from self.tried(node)
 
     def constant(self, node: Node) -> Const | None:
@@ -167,7 +169,7 @@ class _Search:
         is_map = subject.type.startswith("map<")
         entries, elements = self.entries(subject), self.elements(subject)
         for literal in literals(tree):
-            test = test_of(literal.node)
+            test = literal.predicate
             assert test is not None
             if test.operator == "has":
                 empty: Value = {} if is_map else []

@@ -52,7 +52,7 @@ def _to_int(value: Any) -> int:
     if kind is int or kind is bool:
         return int(value)
     if kind is float:
-        if value == value and INT_MIN < value < INT_MAX:
+        if INT_MIN < value < INT_MAX:  # false for NaN
             return int(value)
     elif kind is Timestamp:
         return int(value // 10**9)

@@ -13,6 +13,7 @@ import msgspec
 
 from nba_engine.rules.closures import Truth, TruthOf, truth_of
 from nba_engine.rules.nodes import Broken, Call, Const, Node, key
+from nba_engine.rules.predicates import Predicate, predicate_of
 
 __all__ = [
     "Every",
@@ -23,6 +24,7 @@ __all__ = [
     "decided",
     "is_broken",
     "kleene",
+    "literal",
     "literals",
     "normal",
     "source_of",
@@ -32,10 +34,11 @@ __all__ = [
 
 
 class Literal(msgspec.Struct, frozen=True, eq=False):
-    """A bool expression, or its negation."""
+    """A bool expression, or its negation; ``predicate`` when a table can look it up."""
 
     node: Node
-    negated: bool = False
+    negated: bool
+    predicate: Predicate | None
 
 
 class Every(msgspec.Struct, frozen=True, eq=False):
@@ -65,7 +68,12 @@ def normal(node: Node, *, negated: bool = False) -> Tree:
         if node.function in {"&&", "||"}:
             parts = [normal(argument, negated=negated) for argument in node.arguments]
             return _joined(parts, node, negated=negated)
-    return Literal(node, negated)
+    return literal(node, negated=negated)
+
+
+def literal(node: Node, *, negated: bool = False) -> Literal:
+    """A leaf, with the predicate that it is for tables."""
+    return Literal(node, negated, predicate_of(node))
 
 
 def _joined(parts: list[Tree], node: Call, *, negated: bool) -> Tree:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from nba_engine.domain import Values
 from nba_engine.rules.logic import Literal, Some, Tree, literals
 from nba_engine.rules.nodes import Attribute
-from nba_engine.rules.subjects import test_of, truth_at
+from nba_engine.rules.subjects import truth_at
 from nba_engine.rules.tables import Conjuncts, LookUp, layers
 from nba_engine.rules.values import Timestamp, plain
 
@@ -36,7 +36,7 @@ def _form(tree: Tree) -> _Form | None:
     wanted: list[Any] = []
     unwanted: list[Any] = []
     for literal in literals(tree):
-        test = test_of(literal.node)
+        test = literal.predicate
         if test is None or test.operator not in {"member", "has"}:
             return None
         if test.operator == "has":
@@ -57,41 +57,10 @@ def is_membership(tree: Tree) -> bool:
 def build_members(subject: Attribute, conjuncts: Conjuncts) -> LookUp:
     """A table over a list or map attribute."""
     missing = other = 0
-    wanted: list[tuple[Tree, int]] = []
-    breaks: dict[Any, int] = {}
-    forms: dict[int, _Form] = {}
     for tree, mask in conjuncts:
-        form = _form(tree)
-        assert form is not None
-        forms[id(tree)] = form
         missing |= mask if truth_at(tree, None, "missing") is not True else 0
         other |= mask if truth_at(tree, None, "other") is not True else 0
-        for element in form.unwanted:
-            breaks[element] = breaks.get(element, 0) | mask
-        if not form.always and not form.unwanted:
-            wanted.append((tree, mask))
-    fulfil: list[tuple[int, dict[Any, int]]] = []  # per layer: all of it, and by element
-    for layer in layers(wanted):
-        by_element: dict[Any, int] = {}
-        for tree, mask in layer:
-            for element in forms[id(tree)].wanted:
-                by_element[element] = by_element.get(element, 0) | mask
-        fulfil.append((_union(mask for _, mask in layer), by_element))
-    known = dict.fromkeys([*breaks, *(e for _, found in fulfil for e in found)])
-    numbers = any(isinstance(element, int | float) for element in known)
-
-    def answer(elements: Iterable[Any]) -> int:
-        bits = 0
-        present = known.keys() & elements
-        for element in present:
-            bits |= breaks.get(element, 0)
-        for everything, by_element in fulfil:
-            cleared = 0
-            for element in present:
-                cleared |= by_element.get(element, 0)
-            bits |= everything ^ cleared
-        return bits
-
+    answer, numbers = _answer(conjuncts)
     name, of_customer = subject.name, subject.root == "customer"
 
     def look_up(c: Values, x: Values, n: Timestamp) -> int:
@@ -109,7 +78,7 @@ def build_members(subject: Attribute, conjuncts: Conjuncts) -> LookUp:
             return answer(value.keys())
         if kind is not list:
             return other
-        if numbers:
+        if numbers:  # true equals 1 in Python, not in CEL
             value = [element for element in value if type(element) is int or type(element) is float]
         try:
             return answer(value)
@@ -119,8 +88,36 @@ def build_members(subject: Attribute, conjuncts: Conjuncts) -> LookUp:
     return look_up
 
 
-def _union(masks: Iterable[int]) -> int:
-    bits = 0
-    for mask in masks:
-        bits |= mask
-    return bits
+def _answer(conjuncts: Conjuncts) -> tuple[Callable[[Iterable[Any]], int], bool]:
+    """Elements that are there → failing units; and whether the constants are numbers."""
+    forms = [(form, tree, mask) for tree, mask in conjuncts if (form := _form(tree)) is not None]
+    wanted_by = {id(tree): form.wanted for form, tree, _ in forms}
+    breaks: dict[Any, int] = {}
+    for form, _, mask in forms:
+        for element in form.unwanted:
+            breaks[element] = breaks.get(element, 0) | mask
+    fulfil: list[tuple[int, dict[Any, int]]] = []  # per layer: all of it, and by element
+    wanted = [(tree, mask) for form, tree, mask in forms if not form.always and not form.unwanted]
+    for layer in layers(wanted):
+        by_element: dict[Any, int] = {}
+        everything = 0
+        for tree, mask in layer:
+            everything |= mask
+            for element in wanted_by[id(tree)]:
+                by_element[element] = by_element.get(element, 0) | mask
+        fulfil.append((everything, by_element))
+    known = dict.fromkeys([*breaks, *(e for _, found in fulfil for e in found)])
+
+    def answer(elements: Iterable[Any]) -> int:
+        bits = 0
+        present = known.keys() & elements
+        for element in present:
+            bits |= breaks.get(element, 0)
+        for everything, by_element in fulfil:
+            cleared = 0
+            for element in present:
+                cleared |= by_element.get(element, 0)
+            bits |= everything ^ cleared
+        return bits
+
+    return answer, any(isinstance(element, int | float) for element in known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from nba_engine.domain import Value
@@ -35,7 +36,7 @@ def scalar_values(tree: Tree, type_: str) -> list[Value]:
         return [value for c in constants or [1] for value in (c, c + 1, c - 1)]
     if type_ == "double":
         found = [float(constant) for constant in constants] or [1.0]
-        middles = [(a + b) / 2 for a, b in zip(found, found[1:], strict=False)]
+        middles = [(a + b) / 2 for a, b in pairwise(found)]
         closest = [math.nextafter(c, sign * math.inf) for c in found for sign in (1, -1)]
         return [value for c in found for value in _around(c)] + middles + closest
     return []

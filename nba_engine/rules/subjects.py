@@ -1,8 +1,8 @@
-"""Which conjuncts a table can answer: boolean combinations of simple tests on one subject.
+"""Which conjuncts a table can answer: boolean combinations of predicates on one subject.
 
 A *subject* is an expression that a table looks up: mostly an attribute, but also
-``days_since(customer.last_purchase)`` or ``customer.spend["dairy"]``. A *test* compares it with
-constants. Between neighboring constants a conjunct is constant, so a few representative values
+``days_since(customer.last_purchase)`` or ``customer.spend["dairy"]``. A predicate compares it
+with constants. Between neighboring constants a conjunct is constant, so a few representative values
 tell its truth everywhere; the tables and the search for contradictions are built on that.
 """
 
@@ -14,92 +14,25 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 from typing import Literal as OneOf
 
-import msgspec
-
 from nba_engine.rules.closures import Truth
 from nba_engine.rules.logic import Every, Literal, Tree, kleene, literals, tree_key
-from nba_engine.rules.nodes import Attribute, Call, Const, Has, Index, Node, key, walk
-from nba_engine.rules.schema import element_type
-from nba_engine.rules.values import Duration, Timestamp
+from nba_engine.rules.nodes import Attribute, Node, key, walk
+from nba_engine.rules.predicates import COMPARABLE, Predicate
 
 __all__ = [
     "FAULTS",
     "Fault",
-    "Test",
     "always_holds",
     "never_holds",
     "regions",
     "subject_of",
-    "test_of",
     "truth_at",
 ]
 
 Fault: TypeAlias = OneOf["missing", "error", "other", "nan"]
 FAULTS: tuple[Fault, ...] = ("missing", "error", "other", "nan")
 
-_FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_COMPARING = frozenset({*_FLIPPED, "in"})
-_KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "int": (int, float),
-    "double": (int, float),
-    "bool": (bool,),
-    "timestamp": (Timestamp,),
-    "duration": (Duration,),
-}
-_SCALARS = frozenset(_KINDS)
 _NUMERIC = frozenset({"int", "double", "timestamp", "duration"})
-
-
-class Test(msgspec.Struct, frozen=True, eq=False):
-    """``subject operator constants``; ``member`` is ``constant in subject``, ``is`` the bool itself."""
-
-    __test__ = False  # pytest: not a test class
-
-    subject: Node
-    operator: OneOf["==", "!=", "<", "<=", ">", ">=", "in", "is", "member", "has"]
-    constants: tuple[Any, ...] = ()
-
-
-def test_of(node: Node) -> Test | None:
-    """The test that a bool expression is, if it is one."""
-    match node:
-        case Has(operand=Attribute() as attribute, field=""):
-            return Test(attribute, "has")
-        case Attribute() | Index() if node.type == "bool":
-            return Test(node, "is")
-        case Call(function="in", arguments=(Const() as constant, Attribute() as subject)):
-            return _member(subject, constant.value)
-        case Call(function="in", arguments=(subject, Const(value=list() as constants))):
-            return _test(subject, "in", constants)
-        case Call(function=operator, arguments=(subject, Const() as constant)):
-            return _test(subject, operator, [constant.value])
-        case Call(function=operator, arguments=(Const() as constant, subject)):
-            return _test(subject, _FLIPPED.get(operator, ""), [constant.value])
-    return None
-
-
-def _test(subject: Node, operator: str, constants: list[Any]) -> Test | None:
-    if isinstance(subject, Const) or operator not in _COMPARING:
-        return None
-    kinds = _KINDS.get(subject.type)
-    if kinds is None or not all(type(c) in kinds and _finite(c) for c in constants):
-        return None
-    return Test(subject, operator, tuple(constants))  # type: ignore[arg-type]
-
-
-def _member(subject: Attribute, element: Any) -> Test | None:
-    inner = element_type(subject.type)
-    kinds = (str,) if subject.type.startswith("map<") or inner == "string" else _KINDS[inner]
-    if inner not in {"string", "int", "double"} and not subject.type.startswith("map<"):
-        return None
-    return (
-        Test(subject, "member", (element,)) if type(element) in kinds and _finite(element) else None
-    )
-
-
-def _finite(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def subject_of(tree: Tree) -> Node | None:
@@ -107,10 +40,12 @@ def subject_of(tree: Tree) -> Node | None:
     subjects: dict[tuple[Any, ...], Node] = {}
     present: dict[tuple[Any, ...], Node] = {}
     for literal in literals(tree):
-        test = test_of(literal.node)
-        if test is None:
+        predicate = literal.predicate
+        if predicate is None:
             return None
-        (present if test.operator == "has" else subjects)[key(test.subject)] = test.subject
+        (present if predicate.operator == "has" else subjects)[key(predicate.subject)] = (
+            predicate.subject
+        )
     if len(subjects) > 1 or len(present) > 1:
         return None
     if not subjects:
@@ -132,14 +67,14 @@ def truth_at(tree: Tree, value: Any, fault: Fault | None = None) -> Truth:
     if not isinstance(tree, Literal):
         truths = [truth_at(part, value, fault) for part in tree.parts]
         return kleene(truths, every=isinstance(tree, Every))
-    test = test_of(tree.node)
-    assert test is not None
-    truth = _fault_truth(test, fault) if fault else _value_truth(test, value)
+    predicate = tree.predicate
+    assert predicate is not None
+    truth = _fault_truth(predicate, fault) if fault else _value_truth(predicate, value)
     return truth if truth is None or not tree.negated else not truth
 
 
-def _fault_truth(test: Test, fault: Fault) -> Truth:
-    operator = test.operator
+def _fault_truth(predicate: Predicate, fault: Fault) -> Truth:
+    operator = predicate.operator
     if operator == "has":
         return fault != "missing"
     if fault in {"missing", "error"} or operator in {"is", "member"}:
@@ -149,26 +84,26 @@ def _fault_truth(test: Test, fault: Fault) -> Truth:
     return False if fault == "nan" else None
 
 
-def _value_truth(test: Test, value: Any) -> Truth:
-    match test.operator:
+def _value_truth(predicate: Predicate, value: Any) -> Truth:
+    match predicate.operator:
         case "has":
             return True
         case "is":
             return bool(value)
         case "member":
-            return test.constants[0] in value
+            return predicate.constants[0] in value
         case "==" | "in":
-            return value in test.constants
+            return value in predicate.constants
         case "!=":
-            return value not in test.constants
+            return value not in predicate.constants
         case "<":
-            return bool(value < test.constants[0])
+            return bool(value < predicate.constants[0])
         case "<=":
-            return bool(value <= test.constants[0])
+            return bool(value <= predicate.constants[0])
         case ">":
-            return bool(value > test.constants[0])
+            return bool(value > predicate.constants[0])
         case _:
-            return bool(value >= test.constants[0])
+            return bool(value >= predicate.constants[0])
 
 
 def constants_of(tree: Tree) -> list[Any]:
@@ -178,8 +113,8 @@ def constants_of(tree: Tree) -> list[Any]:
 
 
 def _constants(literal: Literal) -> tuple[Any, ...]:
-    test = test_of(literal.node)
-    return test.constants if test is not None and test.operator != "member" else ()
+    predicate = literal.predicate
+    return predicate.constants if predicate is not None and predicate.operator != "member" else ()
 
 
 def regions(constants: Sequence[Any], type_: str) -> list[Any]:
@@ -241,7 +176,7 @@ def never_holds(parts: Sequence[Tree]) -> bool:
 
 
 def _possible(type_: str, tree: Tree) -> bool:
-    scalar = type_ in _SCALARS
+    scalar = type_ in COMPARABLE
     values = _plausible(constants_of(tree), type_) if scalar else ((),)
     return truth_at(tree, None, "missing") is True or any(
         truth_at(tree, value) is True for value in values
@@ -253,7 +188,7 @@ def always_holds(tree: Tree) -> bool:
     subject = subject_of(tree)
     if subject is None or _has_member(tree):
         return False
-    scalar = subject.type in _SCALARS
+    scalar = subject.type in COMPARABLE
     values = regions(constants_of(tree), subject.type) if scalar else [()]
     return all(truth_at(tree, None, fault) is True for fault in FAULTS) and all(
         truth_at(tree, value) is True for value in values
@@ -261,5 +196,5 @@ def always_holds(tree: Tree) -> bool:
 
 
 def _has_member(tree: Tree) -> bool:
-    tests = (test_of(literal.node) for literal in literals(tree))
-    return any(test is not None and test.operator == "member" for test in tests)
+    predicates = (literal.predicate for literal in literals(tree))
+    return any(predicate is not None and predicate.operator == "member" for predicate in predicates)

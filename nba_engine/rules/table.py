@@ -89,7 +89,7 @@ class CompiledTable:
         return self._always | self._customer_half.failing(customer, {}, Timestamp(0))
 
     def failing_context(self, customer: Values, context: Values, now: float) -> int:
-        """The other half: ``failing_customer(…) | failing_context(…) == failing(…)``."""
+        """The other half: together with `failing_customer` it gives `failing`."""
         return self._context_half.failing(customer, context, timestamp(now))
 
     def explain(

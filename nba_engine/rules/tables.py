@@ -16,7 +16,7 @@ from nba_engine.domain import Values
 from nba_engine.rules.closures import value_of
 from nba_engine.rules.logic import Tree, literals
 from nba_engine.rules.nodes import Attribute, Node, walk
-from nba_engine.rules.subjects import FAULTS, Fault, constants_of, regions, test_of, truth_at
+from nba_engine.rules.subjects import FAULTS, Fault, constants_of, regions, truth_at
 from nba_engine.rules.values import (
     AFTER_LAST_SECOND,
     FIRST_SECOND,
@@ -67,7 +67,7 @@ def build_scalar(subject: Node, conjuncts: Conjuncts) -> LookUp:
         test.operator
         for tree, _ in conjuncts
         for literal in literals(tree)
-        if (test := test_of(literal.node)) is not None
+        if (test := literal.predicate) is not None
     }
     if operators & _ORDERING:
         return _ranges(subject, faults, conjuncts)
@@ -158,7 +158,7 @@ def _with_access(subject: Node, faults: dict[Fault, int], answer: Callable[[Any]
     def classified(value: Any) -> int:
         kind = type(value)
         if kind is first or kind is second:
-            return answer(value) if value == value else nan
+            return answer(value) if value == value else nan  # noqa: PLR0124  # NaN, fastest
         return other
 
     if not isinstance(subject, Attribute):
@@ -197,7 +197,7 @@ def _with_access(subject: Node, faults: dict[Fault, int], answer: Callable[[Any]
             return missing
         kind = type(value)
         if kind is first or kind is second:
-            return answer(value) if value == value else nan
+            return answer(value) if value == value else nan  # noqa: PLR0124  # NaN, fastest
         return unusual(value)
 
     return direct

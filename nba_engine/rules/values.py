@@ -215,7 +215,7 @@ def divide(a: Any, b: Any) -> Number:
         quotient = abs(a) // abs(b)
         return _int(quotient if (a < 0) == (b < 0) else -quotient)
     if b == 0.0:
-        if a == 0.0 or a != a:
+        if a == 0.0 or math.isnan(a):
             return math.nan
         return math.copysign(math.inf, a) * math.copysign(1.0, b)
     result: float = a / b

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nba_engine.rules import RuleError, Unit, compile_table
 from nba_engine.rules.closures import truth_of
 from nba_engine.rules.fold import fold
-from nba_engine.rules.parse import ParsedRule, parse, parse_rule
 from nba_engine.rules.nodes import paths
+from nba_engine.rules.parse import ParsedRule, parse, parse_rule
 from nba_engine.rules.values import timestamp
 from tests.rules import random_rules
 from tests.rules.oracle import SCHEMA, Oracle
