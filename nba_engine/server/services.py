@@ -98,9 +98,8 @@ class DecisionServicer:
         request = read_decide_request(message, catalog, simulated=engine.store.simulated)
         deadline = call.deadline or call.started + self._default_deadline
         decision = engine.decide(request, deadline=deadline)
-        response = decision_service_pb2.DecideResponse(
-            decision=write_decision(decision, catalog.currency, funnel=message.include_funnel)
-        )
+        response = decision_service_pb2.DecideResponse()
+        write_decision(response.decision, decision, catalog.currency, funnel=message.include_funnel)
         self._logger.info(
             "decision",
             decision_id=decision.decision_id,
@@ -146,12 +145,13 @@ class DecisionServicer:
         types = {f"customer.{name}": kind for name, kind in customer_types(catalog).items()}
         types |= {f"context.{name}": a.type for name, a in catalog.context.items()}
         end = start + size
-        return decision_service_pb2.ExplainDecisionResponse(
-            decision=write_decision(explanation.decision, catalog.currency, funnel=True),
+        response = decision_service_pb2.ExplainDecisionResponse(
             sentences=explanation.sentences,
             candidates=write_traces(traces[start:end], types),
             next_page_token=page_token(end, decision_id) if end < len(traces) else "",
         )
+        write_decision(response.decision, explanation.decision, catalog.currency, funnel=True)
+        return response
 
 
 class InteractionServicer:

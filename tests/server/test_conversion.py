@@ -225,7 +225,9 @@ def in_micros(decision: domain.Decision) -> domain.Decision:
 @unhurried
 @given(decisions)
 def test_a_decision_survives_the_wire(decision: domain.Decision) -> None:
-    body = write_decision(decision, "USD", funnel=True).SerializeToString()
+    message = decision_pb2.Decision()
+    write_decision(message, decision, "USD", funnel=True)
+    body = message.SerializeToString()
     assert read_back(decision_pb2.Decision.FromString(body)) == in_micros(decision)
 
 

@@ -12,7 +12,15 @@ from nba_engine._gen.nba.v1 import value_pb2
 from nba_engine.server.convert.violations import Violations
 from nba_engine.settings import suggest
 
-__all__ = ["read_time", "read_value", "read_values", "write_time", "write_value", "write_values"]
+__all__ = [
+    "fill_time",
+    "read_time",
+    "read_value",
+    "read_values",
+    "write_time",
+    "write_value",
+    "write_values",
+]
 
 MAX_STRING = 4096
 MAX_ELEMENTS = 1000
@@ -41,10 +49,17 @@ def read_time(time: Timestamp, field: str, violations: Violations) -> float:
     return time.seconds + time.nanos // 1000 / _MICROS
 
 
+def fill_time(message: Timestamp, time: float) -> None:
+    """Seconds since the epoch into a Timestamp, rounded to the microsecond."""
+    message.seconds, micros = divmod(round(time * _MICROS), _MICROS)
+    message.nanos = micros * 1000
+
+
 def write_time(time: float) -> Timestamp:
     """Seconds since the epoch → Timestamp, rounded to the microsecond."""
-    seconds, micros = divmod(round(time * _MICROS), _MICROS)
-    return Timestamp(seconds=seconds, nanos=micros * 1000)
+    message = Timestamp()
+    fill_time(message, time)
+    return message
 
 
 def read_value(
