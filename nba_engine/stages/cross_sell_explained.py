@@ -47,7 +47,7 @@ def explain_cross_sell(
         text = f"{either([named(catalog, name) for name in found.in_cart])} leaves the cart"
         supposed.add([Change(kind="context", target=cart, value=others, text=text)])
     sentence = f"{subject(deciding, unit)} was left out because {why.get(reason, reason)}"
-    if supposed.now > now and not supposed.still_allowed(unit, quiet=clock):
+    if not supposed.settle(unit, clock):
         return f"{sentence}.", impossible("by the time it may be offered, its rules are against it")
     hint = text_of(supposed.changes)
     return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", supposed.changes

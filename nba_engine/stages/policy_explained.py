@@ -67,17 +67,19 @@ def explain_policy(
         until = clock.opens(channel, max(until, ends))
     supposed.wait(until, "decide")
 
-    full = [
-        draw for draw in accounts.draws[unit] if _lacks_room(deciding, accounts, draw, supposed)
-    ]
     exhausted = [_used_up(deciding, accounts, draw, now) for draw in accounts.draws[unit]]
     why["limit_exhausted"] = either([text for text in exhausted if text]) or "a limit is used up"
-    supposed.add([limit_change(deciding, accounts, draw, supposed) for draw in full])
-
     sentence = f"{subject(deciding, unit)} was not possible because "
     sentence += why.get(reason, "the contact policy is against it")
-    if supposed.now > now and not supposed.still_allowed(unit, quiet=clock):
+    if not supposed.settle(unit, clock):
         return f"{sentence}.", impossible("by the time it may be sent, its rules are against it")
+    supposed.add(
+        [
+            limit_change(deciding, accounts, draw, supposed)
+            for draw in accounts.draws[unit]
+            if _lacks_room(deciding, accounts, draw, supposed)
+        ]
+    )
     hint = text_of(supposed.changes)
     return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", supposed.changes
 

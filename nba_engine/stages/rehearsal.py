@@ -65,18 +65,20 @@ class Rehearsal:
         *,
         factor: float = 1.0,
         amounts: Mapping[str, int] | None = None,
-        renders: bool = False,
+        renders: Callable[[int], bool] | None = None,
     ) -> bool:
         """Whether the candidate gets a place under these changes.
 
         Its treatment's lever is multiplied by ``factor``, limits get new ``amounts`` (whole
-        units), and with ``renders`` its content can be made.
+        units), and ``renders`` tells which treatments that failed to render now do.
         """
         score = self.columns["score"]
         if factor != 1.0:
             gain = (factor - 1.0) * np.prod([self.columns[name] for name in _GAIN], axis=0)
             score = score + np.where(self.index == self.index[position], gain, 0.0)
-        failed = self._failed - {position} if renders else self._failed
+        failed = self._failed
+        if renders is not None:
+            failed = {at for at in failed if not renders(int(self.index[at]))}
         keys = np.zeros(len(self._deciding.catalog.treatments))
         filled = Filling(
             Ranking(score, self.index, self.slot, lambda: keys),

@@ -34,6 +34,7 @@ from nba_engine.stages.ranking import Ranking
 from nba_engine.stages.reservations import recommendation_id
 from nba_engine.stages.seen import static_names
 from nba_engine.stages.slate_explained import explain_slate
+from nba_engine.stages.windows import QuietClock
 
 __all__ = ["SLATE", "Slate"]
 
@@ -56,7 +57,7 @@ class Slate:
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
         catalog = resources.catalog
         self._accounts = Accounts(catalog)
-        self._action_of = catalog.action_of
+        self._clock = QuietClock(catalog)
         self._renderers: list[Renderer] = []
         self._static: list[Mapping[str, Any]] = []
         mistakes: list[Mistake] = []
@@ -105,7 +106,14 @@ class Slate:
         self, deciding: Deciding, drop: Drop, position: int
     ) -> tuple[str, Sequence[Change]]:
         """Say what took its place, and what would bring it into the slate."""
-        return explain_slate(deciding, drop, position, accounts=self._accounts, render=self.render)
+        return explain_slate(
+            deciding,
+            drop,
+            position,
+            accounts=self._accounts,
+            render=self.render,
+            clock=self._clock,
+        )
 
 
 class _Work:

@@ -20,6 +20,7 @@ from nba_engine.stages.rehearsal import Rehearsal
 from nba_engine.stages.reservations import recommendation_id
 from nba_engine.stages.supplying import example_of
 from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import amount, money, parts, subject
 
 __all__ = ["explain_slate"]
@@ -39,10 +40,18 @@ class _Case(NamedTuple):
     position: int  # in the rehearsal
     rehearsal: Rehearsal
     accounts: Accounts
+    render: Render
+    clock: QuietClock
 
 
 def explain_slate(
-    deciding: Deciding, drop: Drop, position: int, *, accounts: Accounts, render: Render
+    deciding: Deciding,
+    drop: Drop,
+    position: int,
+    *,
+    accounts: Accounts,
+    render: Render,
+    clock: QuietClock,
 ) -> tuple[str, Sequence[Change]]:
     """A sentence for the drop's reason, and changes that a rehearsal saw succeed."""
     unit = int(drop.index[position])
@@ -52,9 +61,10 @@ def explain_slate(
         )
     rehearsal = Rehearsal(deciding, drop.stage, accounts)
     at = rehearsal.position(drop, position)
-    case = _Case(deciding, unit, int(drop.slot[position]), at, rehearsal, accounts)
+    slot = int(drop.slot[position])
+    case = _Case(deciding, unit, slot, at, rehearsal, accounts, render, clock)
     if drop.reason == "render_failed":
-        why, changes = _not_rendered(case, render)
+        why, changes = _not_rendered(case)
     elif drop.reason == "limit_refused":
         why, changes = _refused(case)
     elif drop.reason == "same_action":
@@ -114,49 +124,76 @@ def _refused(case: _Case) -> tuple[str, Sequence[Change]]:
     return why, _lifted(case, [])
 
 
-def _not_rendered(case: _Case, render: Render) -> tuple[str, Sequence[Change]]:
+def _not_rendered(case: _Case) -> tuple[str, Sequence[Change]]:
+    content = _content(case)
+    why = f"was left out because its content could not be made ({content.problem})"
+    if not content.made:
+        return why, impossible("its template would have to be mended")
+    if case.rehearsal.takes(case.position, renders=content.renders):
+        return why, content.supposed.changes
+    return why, _lifted(case, [])
+
+
+class _Content(NamedTuple):
+    """What is wrong with a candidate's content, and what was supposed to make it right."""
+
+    case: _Case
+    supposed: Supposed
+    problem: str
+    made: bool
+
+    def renders(self, treatment: int) -> bool:
+        """Whether a treatment can be rendered as supposed."""
+        supposed = self.supposed
+        try:
+            self.case.render(treatment, supposed.customer, supposed.context, supposed.now)
+        except Exception:
+            return False  # a channel is a plugin, see `Slate`
+        return True
+
+
+def _content(case: _Case) -> _Content:
     deciding = case.deciding
     supposed = Supposed(deciding)
-    why = "was left out because its content could not be made"
-    for attempt in range(_MISSING_AT_MOST):
+    problem = ""
+    for _ in range(_MISSING_AT_MOST):
         try:
-            render(case.unit, supposed.customer, supposed.context, deciding.now)
+            case.render(case.unit, supposed.customer, supposed.context, deciding.now)
         except RenderFailed as error:
-            if attempt == 0:
-                why = f"{why} ({error.message})"
+            problem = problem or error.message
             change = _supplied(deciding, error.metadata.get("missing", ""))
-            if change is None or not supposed.add([change]):
+            if change is None:
                 break
+            supposed.add([change])
         except Exception as error:
-            why = f"{why} ({type(error).__name__})"
+            problem = problem or type(error).__name__
             break
         else:
-            if case.rehearsal.takes(case.position, renders=True):
-                return why, supposed.changes
-            lifted = _lifted(case, [], renders=True)
-            if any(change.kind == "none" for change in lifted):
-                return why, lifted
-            return why, (*supposed.changes, *lifted)
-    return why, impossible("its template would have to be mended")
+            return _Content(case, supposed, problem, supposed.settle(case.unit, case.clock))
+    return _Content(case, supposed, problem, made=False)
 
 
-def _lifted(case: _Case, targets: Iterable[float], *, renders: bool = False) -> tuple[Change, ...]:
-    """The lever (and, if it must be, limits) that brings the candidate in, as rehearsed."""
+def _lifted(case: _Case, targets: Iterable[float]) -> tuple[Change, ...]:
+    """The lever (and, if it must be, limits and content) that brings it in, as rehearsed."""
+    content = _content(case)
+    if not content.made:
+        return impossible("its template would have to be mended")
     rehearsal = case.rehearsal
+    renders = content.renders if content.supposed.changes else None
     numbers = rehearsal.numbers(case.position)
     best = float(rehearsal.columns["score"].max())
     for target in (*targets, best):
         factor = factor_above(numbers, target)
         if factor is None:
             break
-        change = _lever(case, factor)
+        found = (*content.supposed.changes, _lever(case, factor))
         if rehearsal.takes(case.position, factor=factor, renders=renders):
-            return (change,)
+            return found
         amounts = _alone(case)
         if amounts and rehearsal.takes(
             case.position, factor=factor, amounts=amounts, renders=renders
         ):
-            return (change, *_raised(case, amounts))
+            return (*found, *_raised(case, amounts))
     return impossible("no lever brings it in")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from nba_engine.domain import Change, ChangeKind, Deciding, Expression, Value
 from nba_engine.stages.supposing import Supposed
+from nba_engine.stages.windows import QuietClock
 
 __all__ = ["example_of", "supply"]
 
@@ -37,12 +38,13 @@ def example_of(deciding: Deciding, root: str, name: str, key: str = "") -> Value
     return _EXAMPLES.get(kind)
 
 
-def supply(deciding: Deciding, expression: Expression, supposed: Supposed) -> bool:
+def supply(
+    deciding: Deciding, expression: Expression, supposed: Supposed, unit: int, clock: QuietClock
+) -> bool:
     """Suppose example values until the expression has a finite one; false if none is found."""
     for root, name, key in _NAME.findall(expression.text):
-        value = supposed.evaluate(expression)
-        if value is not None and math.isfinite(value):
-            return True
+        if _has_value(supposed, expression):
+            break
         seen: Any = (supposed.customer if root == "customer" else supposed.context).get(name)
         example = example_of(deciding, root, name, key)
         if example is None or (seen is not None and (not key or key in seen)):
@@ -52,6 +54,10 @@ def supply(deciding: Deciding, expression: Expression, supposed: Supposed) -> bo
         kind: ChangeKind = "attribute" if root == "customer" else "context"
         text = f"{root}.{name} is known, such as {example}"
         supposed.add([Change(kind=kind, target=name, value=example, text=text)])
+    return supposed.settle(unit, clock) and _has_value(supposed, expression)
+
+
+def _has_value(supposed: Supposed, expression: Expression) -> bool:
     value = supposed.evaluate(expression)
     return value is not None and math.isfinite(value)
 

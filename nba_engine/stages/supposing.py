@@ -21,6 +21,8 @@ from nba_engine.stages.wording import moment
 
 __all__ = ["Supposed", "impossible", "text_of"]
 
+_SEEN_BY_RULES = frozenset({"attribute", "context", "time", "consent"})
+
 
 class Supposed:
     """Customer, context and time of a decision with changes applied on top.
@@ -100,19 +102,25 @@ class Supposed:
                     return False
         return False
 
-    def still_allowed(self, treatment: int, *, quiet: QuietClock) -> bool:
-        """Whether rules, season and quiet hours let the treatment pass at the supposed time."""
+    def settle(self, unit: int, clock: QuietClock) -> bool:
+        """Add what it takes that season, rules and quiet hours still allow the unit.
+
+        Only changes that rules or clocks can see call for it. False when they cannot allow it.
+        """
+        if not any(change.kind in _SEEN_BY_RULES for change in self._changes.values()):
+            return True
         catalog = self._deciding.catalog
-        action = catalog.actions[int(catalog.action_of[treatment])]
-        channel = catalog.channels[catalog.treatments[treatment].channel]
-        if action.ends is not None and self.now >= action.ends:
-            return False
-        if quiet.is_quiet(channel, self.now):
-            return False
-        return not any(
-            (self._table(tier).failing(self.customer, self.context, self.now) >> treatment) & 1
-            for tier in TIERS
-        )
+        action = catalog.actions[int(catalog.action_of[unit])]
+        channel = catalog.channels[catalog.treatments[unit].channel]
+        for _ in range(4):
+            if not self.settle_rules(unit):
+                return False
+            if action.ends is not None and self.now >= action.ends:
+                return False
+            if self.now == self._deciding.now or not clock.is_quiet(channel, self.now):
+                return True
+            self.wait(clock.opens(channel, self.now), "decide")
+        return False
 
     def evaluate(self, expression: Expression) -> float | None:
         """The expression's value as supposed."""

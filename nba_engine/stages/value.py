@@ -19,6 +19,7 @@ from nba_engine.domain import (
 from nba_engine.domain.values import FloatArray
 from nba_engine.stages.supplying import supply
 from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import parts, subject
 
 __all__ = ["VALUE", "Valuation"]
@@ -48,6 +49,7 @@ class Valuation:
                 numbers[key] = len(numbers) + 1
                 expressions.append(value)
             group[at] = numbers[key]
+        self._clock = QuietClock(catalog)
         self._constant: FloatArray = constants[catalog.action_of]
         self._group = group[catalog.action_of]  # (T,) 0: constant; otherwise 1 + expression
         self._expressions = tuple(expressions)
@@ -104,7 +106,7 @@ class Valuation:
             f"{subject(deciding, unit)} was left out because its value `{value.text}` "
             "cannot be computed for this customer"
         )
-        if supply(deciding, value, supposed):
+        if supply(deciding, value, supposed, unit, self._clock):
             return f"{sentence}; what it would take: {text_of(supposed.changes)}.", supposed.changes
         return f"{sentence}.", impossible("the expression of its value has no answer here")
 
