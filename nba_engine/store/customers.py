@@ -32,10 +32,9 @@ _FIND = (
     "SELECT c.state FROM identities AS i JOIN customers AS c ON c.id = i.customer"
     " WHERE i.identity = ?"
 )
-_FIND_ROW = (
-    "SELECT c.id, c.state FROM identities AS i JOIN customers AS c ON c.id = i.customer"
-    " WHERE i.identity = ?"
-)
+_ROW = "SELECT customer FROM identities WHERE identity = ?"
+_STATE = "SELECT state FROM customers WHERE id = ?"
+_WRITE = "UPDATE customers SET state = ? WHERE id = ?"
 
 decode_state = msgspec.msgpack.Decoder(CustomerState).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -58,15 +57,27 @@ def read_state(connection: apsw.Connection, identity: str) -> bytes | None:
 
 
 class Working:
-    """A customer that a change works on."""
+    """A customer that a change works on; its state is read when it is needed."""
 
-    __slots__ = ("before", "changed", "row", "state")
+    __slots__ = ("_before", "_connection", "_state", "changed", "row")
 
-    def __init__(self, row: int, state: CustomerState, *, changed: bool) -> None:
+    def __init__(
+        self, connection: apsw.Connection, row: int, new: CustomerState | None = None
+    ) -> None:
+        self._connection = connection
         self.row = row
-        self.before = state.version
-        self.state = state
-        self.changed = changed
+        self._state = new
+        self._before = 0
+        self.changed = new is not None
+
+    @property
+    def state(self) -> CustomerState:
+        """The state as this change sees it."""
+        if self._state is None:
+            stored = self._connection.execute(_STATE, (self.row,)).get
+            self._state = decode_state(stored)
+            self._before = self._state.version
+        return self._state
 
     def replace(
         self,
@@ -78,17 +89,24 @@ class Working:
         """Change the state; the version rises once per commit, however many changes it holds."""
         old = self.state
         self.changed = True
-        self.state = CustomerState(
+        self._state = CustomerState(
             customer_id=old.customer_id,
-            version=self.before + 1,
+            version=self._before + 1,
             attributes=old.attributes if attributes is None else attributes,
             aggregates=old.aggregates if aggregates is None else aggregates,
             consents=old.consents if consents is None else consents,
         )
 
+    def write(self) -> None:
+        """Write the state if it changed. Nothing may change afterwards."""
+        if self.changed:
+            self._connection.execute(_WRITE, (_encode(self._state), self.row))
+        self.changed = False
+        self._state = None
+
 
 class WorkingSet:
-    """The customers of one change: each read once, and written once by `flush`."""
+    """The customers of one change: each read at most once, and written once."""
 
     def __init__(self, connection: apsw.Connection, new_id: NewId) -> None:
         self._connection = connection
@@ -98,17 +116,15 @@ class WorkingSet:
 
     def find(self, identity: str) -> Working | None:
         """The customer behind an identity, if there is one."""
-        known = self._by_identity.get(identity)
-        if known is not None:
-            return known
-        found = self._connection.execute(_FIND_ROW, (identity,)).get
-        if found is None:
-            return None
-        row, state = found
-        working = self._by_row.get(row)  # another identity of the same customer
+        working = self._by_identity.get(identity)
         if working is None:
-            working = self._by_row[row] = Working(row, decode_state(state), changed=False)
-        self._by_identity[identity] = working
+            row = self._connection.execute(_ROW, (identity,)).get
+            if row is None:
+                return None
+            working = self._by_row.get(row)  # another identity of the same customer
+            if working is None:
+                working = self._by_row[row] = Working(self._connection, row)
+            self._by_identity[identity] = working
         return working
 
     def find_or_create(self, identity: str) -> Working:
@@ -116,27 +132,20 @@ class WorkingSet:
         found = self.find(identity)
         if found is not None:
             return found
-        state = CustomerState(customer_id=self._new_id(identity))
+        state = CustomerState(customer_id=self._new_id(identity), version=1)
         self._connection.execute(
             "INSERT INTO customers(customer_id, state) VALUES (?, ?)", (state.customer_id, b"")
         )
         row = self._connection.last_insert_rowid()
         self._connection.execute("INSERT INTO identities VALUES (?, ?)", (identity, row))
-        working = Working(row, state, changed=True)
-        working.replace()
+        working = Working(self._connection, row, state)
         self._by_identity[identity] = self._by_row[row] = working
         return working
 
-    def flush(self) -> None:
-        """Write every changed customer."""
-        self._connection.executemany(
-            "UPDATE customers SET state = ? WHERE id = ?",
-            [
-                (_encode(working.state), working.row)
-                for working in self._by_row.values()
-                if working.changed
-            ],
-        )
+    def write(self) -> None:
+        """Write every changed customer that is not written yet."""
+        for working in self._by_row.values():
+            working.write()
 
 
 def check_updates(updates: Sequence[ProfileUpdate]) -> None:

@@ -71,7 +71,7 @@ def record_interactions(
 ) -> list[InteractionResult]:
     """Record inside a change; ``latest`` is the last time that is accepted.
 
-    The caller flushes ``customers``.
+    The caller writes those ``customers`` that got no interaction.
     """
     results = []
     news: dict[int, tuple[Working, list[Interaction]]] = {}
@@ -109,6 +109,7 @@ def record_interactions(
         after = fold(before, interactions)
         if after != before:
             working.replace(aggregates=after)
+        working.write()  # now, so that the states of a large batch are not all held at once
     return results
 
 

@@ -7,6 +7,7 @@ after all is charged, because the contact took place; what exceeds the ceiling t
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from time import monotonic
@@ -246,16 +247,18 @@ def _faults(request: ReservationRequest) -> Iterable[tuple[str, str]]:
             yield f"holds[{number}].ceiling", "is too large"
 
 
+@functools.cache
+def _usage_of(count: int) -> str:
+    marks = ", ".join("?" * count)
+    return f"SELECT account, reserved + spent FROM accounts WHERE account IN ({marks})"  # noqa: S608
+
+
 def read_usage(connection: apsw.Connection, accounts: Sequence[str]) -> dict[str, int]:
     """Reserved + spent of the accounts that exist."""
     if not accounts:
         return {}
     if len(accounts) <= 64:
-        marks = ", ".join("?" * len(accounts))
-        rows = connection.execute(
-            f"SELECT account, reserved + spent FROM accounts WHERE account IN ({marks})",  # noqa: S608
-            accounts,
-        )
+        rows = connection.execute(_usage_of(len(accounts)), accounts)
     else:
         rows = connection.execute(
             "SELECT account, reserved + spent FROM accounts"

@@ -126,7 +126,7 @@ class SqliteStore:
         def change(connection: apsw.Connection) -> list[CustomerState]:
             customers = WorkingSet(connection, self._new_id)
             states = self._update(connection, customers, updates)
-            customers.flush()
+            customers.write()
             return states
 
         return self._writer.submit(change, deadline=deadline)
@@ -148,7 +148,7 @@ class SqliteStore:
         def change(connection: apsw.Connection) -> list[InteractionResult]:
             customers = WorkingSet(connection, self._new_id)
             results = self._record(connection, customers, items, fold, now)
-            customers.flush()
+            customers.write()
             return results
 
         return self._writer.submit(change, deadline=deadline)
@@ -180,7 +180,7 @@ class SqliteStore:
             results = []
             if fold is not None:
                 results = self._record(connection, customers, items, fold, now)
-            customers.flush()
+            customers.write()
             if progress is not None:
                 connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", progress)
             return results
