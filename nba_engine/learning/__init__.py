@@ -6,6 +6,7 @@ from nba_engine.learning.cross_sell import ease, log_lift, top_complements
 from nba_engine.learning.export import (
     Provenance,
     data_hash,
+    export_graph,
     export_logistic,
     export_wide_logistic,
 )
@@ -24,8 +25,10 @@ from nba_engine.learning.metrics import (
     recall_at_k,
     reliability,
 )
+from nba_engine.learning.trees import BoostedModel, export_lightgbm, train_lightgbm
 
 __all__ = [
+    "BoostedModel",
     "GammaPoisson",
     "LogisticModel",
     "Provenance",
@@ -35,6 +38,8 @@ __all__ = [
     "data_hash",
     "ease",
     "ece",
+    "export_graph",
+    "export_lightgbm",
     "export_logistic",
     "export_wide_logistic",
     "fit_gamma_poisson",
@@ -47,6 +52,7 @@ __all__ = [
     "reliability",
     "sigmoid",
     "top_complements",
+    "train_lightgbm",
     "train_logistic",
     "train_wide_logistic",
 ]

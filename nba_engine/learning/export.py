@@ -23,11 +23,20 @@ from nba_engine.learning.graph import logistic_graph
 from nba_engine.learning.logistic import LogisticModel, Rows, WideLogisticModel
 from nba_engine.models import OnnxRuntime, load_manifest, write_manifest
 
-__all__ = ["Provenance", "data_hash", "export_logistic", "export_wide_logistic"]
+__all__ = [
+    "ENTRY",
+    "OUTPUT",
+    "Provenance",
+    "data_hash",
+    "export_graph",
+    "export_logistic",
+    "export_wide_logistic",
+    "known",
+]
 
 PARITY = 1e-5  # design: export is refused above this difference on held-out rows
 _PROBES = 64
-_INPUT, _OUTPUT = "features", "propensity"
+ENTRY, OUTPUT = "features", "propensity"  # names in our graphs
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,25 +79,25 @@ def export_logistic(
         model.weights[:, np.newaxis],
         np.array([model.bias]),
         calibration[:, np.newaxis],
-        entry=_INPUT,
-        output=_OUTPUT,
+        entry=ENTRY,
+        output=OUTPUT,
     )
     manifest = Manifest(
         name=name,
         version=version,
         signature="row",
         features=tuple(features),
-        input=_INPUT,
-        output=_OUTPUT,
+        input=ENTRY,
+        output=OUTPUT,
         linear="linear.npz",
-        **_known(provenance),
+        **known(provenance),
     )
     linear = {
         "weights": model.weights,
         "bias": np.array(model.bias, dtype=np.float64),
         "calibration": calibration,
     }
-    return publish(folder, manifest, graph, held_out, model.predict, linear=linear)
+    return export_graph(folder, manifest, graph, held_out, model.predict, linear=linear)
 
 
 def export_wide_logistic(
@@ -105,23 +114,21 @@ def export_wide_logistic(
 
     Raises as `export_logistic` does.
     """
-    graph = logistic_graph(
-        model.weights, model.bias, model.calibration, entry=_INPUT, output=_OUTPUT
-    )
+    graph = logistic_graph(model.weights, model.bias, model.calibration, entry=ENTRY, output=OUTPUT)
     manifest = Manifest(
         name=name,
         version=version,
         signature="wide",
         features=tuple(features),
-        input=_INPUT,
-        output=_OUTPUT,
+        input=ENTRY,
+        output=OUTPUT,
         outputs=model.outputs,
-        **_known(provenance),
+        **known(provenance),
     )
-    return publish(folder, manifest, graph, held_out, model.predict)
+    return export_graph(folder, manifest, graph, held_out, model.predict)
 
 
-def publish(
+def export_graph(
     folder: Path,
     manifest: Manifest,
     graph: bytes,
@@ -130,8 +137,10 @@ def publish(
     *,
     linear: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> Manifest:
-    """Hold the graph against ``predict``, write beside ``folder``, load as serving does, swap.
+    """Hold any graph against ``predict``, write beside ``folder``, load as serving does, swap.
 
+    ``graph`` is a serialized ONNX model with the manifest's input and output, ``predict`` what
+    it must equal on ``held_out`` (n, f); both give (n,) or (n, 1), or (n, actions) when wide.
     Raises `FailedPrecondition` when graph and model differ, `MistakesFound` when it would not
     load; ``folder`` is as before then.
     """
@@ -140,7 +149,7 @@ def publish(
         raise FailedPrecondition(f"held-out rows of shape {held_out.shape} for {width} features")
     rows = np.ascontiguousarray(held_out, dtype=np.float32)
     expected = predict(held_out)
-    _check_parity(graph, rows, expected)
+    _check_parity(graph, manifest, rows, expected)
     chosen = np.linspace(0, len(rows) - 1, min(_PROBES, len(rows))).astype(np.intp)
     probes = {"inputs": rows[chosen], "outputs": expected[chosen].astype(np.float32)}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +168,8 @@ def publish(
     return load_manifest(folder)
 
 
-def _known(provenance: Provenance | None) -> dict[str, Any]:
+def known(provenance: Provenance | None) -> dict[str, Any]:
+    """The manifest's fields about where a model comes from."""
     return msgspec.structs.asdict(provenance or Provenance())
 
 
@@ -168,9 +178,11 @@ def _save(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez(out, **arrays)  # type: ignore[arg-type]
 
 
-def _check_parity(graph: bytes, rows: NDArray[np.float32], expected: FloatArray) -> None:
+def _check_parity(
+    graph: bytes, manifest: Manifest, rows: NDArray[np.float32], expected: FloatArray
+) -> None:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    answers = session.run([_OUTPUT], {_INPUT: rows})[0].reshape(expected.shape)
+    answers = session.run([manifest.output], {manifest.input: rows})[0].reshape(expected.shape)
     worst = float(np.abs(answers.astype(np.float64) - expected).max())
     if not worst <= PARITY:  # NaN is refused too
         raise FailedPrecondition(
@@ -186,5 +198,9 @@ def _swap(unfinished: Path, folder: Path) -> None:
         return
     old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
     folder.rename(old)
-    unfinished.rename(folder)
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
