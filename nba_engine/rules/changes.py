@@ -18,7 +18,7 @@ from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, wal
 from nba_engine.rules.proposals import examples, moments, near, scalar_values
 from nba_engine.rules.schema import Schema, element_type
 from nba_engine.rules.subjects import subject_of
-from nba_engine.rules.values import Failed, timestamp
+from nba_engine.rules.values import Failed, moment_of, timestamp
 
 __all__ = ["apply_changes", "find_changes"]
 
@@ -125,7 +125,7 @@ class _Search:
         if isinstance(node, Const):
             return None
         try:
-            value = value_of(node)(self.customer, self.context, timestamp(self.now), None)
+            value = value_of(node)(self.customer, self.context, moment_of(self.now), None)
         except (KeyError, Failed):
             return None
         if not fits(value, node.type):

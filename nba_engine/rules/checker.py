@@ -42,9 +42,7 @@ def check(text: str, schema: Schema) -> Any:
     try:
         return read_checked(compile_text(text, schema).serialize())
     except DecodeError:
-        raise RuleError(
-            "the expression is nested too deeply", hint="split it into several rules"
-        ) from None
+        raise _too_deep() from None
 
 
 def compile_text(text: str, schema: Schema) -> Any:
@@ -52,7 +50,13 @@ def compile_text(text: str, schema: Schema) -> Any:
     try:
         return _environment(*_signature(schema)).compile(text)
     except RuntimeError as error:
+        if "recursion" in str(error):  # the library's own bound is 32 as well
+            raise _too_deep() from None
         raise _mistakes(str(error), text, schema) from None
+
+
+def _too_deep() -> RuleError:
+    return RuleError("nested too deeply, 32 at most", hint="split it into several rules")
 
 
 _Signature = tuple[

@@ -8,7 +8,7 @@ from nba_engine.rules.closures import value_of
 from nba_engine.rules.logic import Tree, literals, source_of, truth_of_tree
 from nba_engine.rules.nodes import Attribute, Broken, Call, Const, Index, Node, Now, children, walk
 from nba_engine.rules.parse import ParsedRule
-from nba_engine.rules.values import Failed, Timestamp, timestamp
+from nba_engine.rules.values import Failed, Timestamp, moment_of
 
 __all__ = ["explain"]
 
@@ -19,7 +19,7 @@ def explain(
     name: str, rule: ParsedRule, tree: Tree, customer: Values, context: Values, now: float
 ) -> FailedConjunct | None:
     """The failed conjunct, or None when it holds."""
-    moment = timestamp(now)
+    moment = moment_of(now)
     truth = truth_of_tree(tree)(customer, context, moment, None)
     if truth is True:
         return None
@@ -41,7 +41,7 @@ def _saw(
     seen = _Seen(rule, customer, context, now)
     for literal in literals(tree):
         seen.look_at(literal.node)
-    return seen.saw, seen.missing or _lacks_key(tree, customer, context, timestamp(now))
+    return seen.saw, seen.missing or _lacks_key(tree, customer, context, moment_of(now))
 
 
 class _Seen:

@@ -11,16 +11,15 @@ from nba_engine.rules.convert import convert
 from nba_engine.rules.error import RuleError
 from nba_engine.rules.fold import fold
 from nba_engine.rules.logic import conjuncts, decided, is_broken, normal, source_of
-from nba_engine.rules.nodes import Attribute, Node, Now, children, paths, walk
+from nba_engine.rules.nodes import Attribute, Call, Node, Now, paths, walk
 from nba_engine.rules.schema import Schema
 from nba_engine.rules.subjects import always_holds, never_holds
-from nba_engine.rules.values import Failed, timestamp
+from nba_engine.rules.values import Failed, moment_of
 
 __all__ = ["ParsedNumber", "ParsedRule", "parse", "parse_number", "parse_rule"]
 
 LONGEST_TEXT = 4_096  # bytes
 MOST_NODES = 256
-DEEPEST = 32
 _REMOVE = "remove it, or the part that decides it"
 
 
@@ -60,7 +59,7 @@ class BoundNumber:
         A result that is not finite (a division by zero) counts as not computable.
         """
         try:
-            result = self._value(customer, context, timestamp(now), None)
+            result = self._value(customer, context, moment_of(now), None)
         except (KeyError, Failed):
             return None
         if type(result) is not float and type(result) is not int:
@@ -86,11 +85,6 @@ def parse(text: str, schema: Schema) -> Node:
     if count > MOST_NODES:
         raise RuleError(
             f"{count} parts, {MOST_NODES} at most", hint="split it into several rules, or use `in`"
-        )
-    depth = _depth(node)
-    if depth > DEEPEST:
-        raise RuleError(
-            f"nested {depth} deep, {DEEPEST} at most", hint="split it into several rules"
         )
     return node
 
@@ -124,7 +118,7 @@ def parse_number(text: str, schema: Schema) -> ParsedNumber:
 def _refuse_pointless(text: str, node: Node) -> None:
     """Raise `RuleError` for a rule that is constant or contradictory as written."""
     folded = fold(node)
-    if not any(isinstance(part, Attribute | Now) for part in walk(folded)):
+    if not any(map(_varies, walk(folded))):
         raise RuleError("the rule is constant", hint="let it depend on an attribute or on now")
     tree = normal(folded)
     known = decided(tree)
@@ -141,8 +135,8 @@ def _refuse_pointless(text: str, node: Node) -> None:
         raise RuleError("the rule is always true", hint=_REMOVE)
 
 
-def _depth(node: Node) -> int:
-    return 1 + max((_depth(child) for child in children(node)), default=0)
+def _varies(node: Node) -> bool:
+    return isinstance(node, Attribute | Now) or (isinstance(node, Call) and bool(node.registered))
 
 
 def _article(type_: str) -> str:

@@ -43,6 +43,47 @@ _RESERVED = frozenset(
         "while",
     ]
 )
+_TAKEN = frozenset(
+    [
+        "bool",
+        "bytes",
+        "contains",
+        "double",
+        "duration",
+        "dyn",
+        "endsWith",
+        "exists",
+        "exists_one",
+        "all",
+        "filter",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfWeek",
+        "getDayOfYear",
+        "getFullYear",
+        "getHours",
+        "getMilliseconds",
+        "getMinutes",
+        "getMonth",
+        "getSeconds",
+        "has",
+        "int",
+        "list",
+        "map",
+        "matches",
+        "size",
+        "startsWith",
+        "string",
+        "timestamp",
+        "type",
+        "uint",
+        "customer",
+        "context",
+        "action",
+        "treatment",
+        "now",
+    ]
+)
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +110,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
             check_maps(root, self.attributes(root))
         for name, function in self.functions.items():
             check_name(f"function {name}", name)
+            if name in _TAKEN:
+                raise RuleError(f"function {name}: the name is CEL's own", hint="rename it")
             check_types(f"function {name}", (*function.parameters, function.result))
 
     def attributes(self, root: str) -> Mapping[str, str]:

@@ -26,7 +26,7 @@ from nba_engine.rules.nodes import Attribute, Node, Now, key, walk
 from nba_engine.rules.parse import ParsedRule
 from nba_engine.rules.subjects import subject_of
 from nba_engine.rules.tables import LookUp, build_scalar
-from nba_engine.rules.values import Timestamp, timestamp
+from nba_engine.rules.values import Timestamp, moment_of
 
 __all__ = ["CompiledTable", "Unit", "compile_table"]
 
@@ -77,7 +77,7 @@ class CompiledTable:
 
     def failing(self, customer: Values, context: Values, now: float) -> int:
         """The bitset of units with a rule that does not definitely hold (see the protocol)."""
-        moment = timestamp(now)
+        moment = moment_of(now)
         return (
             self._always
             | self._customer_half.failing(customer, context, moment)
@@ -90,7 +90,7 @@ class CompiledTable:
 
     def failing_context(self, customer: Values, context: Values, now: float) -> int:
         """The other half: together with `failing_customer` it gives `failing`."""
-        return self._context_half.failing(customer, context, timestamp(now))
+        return self._context_half.failing(customer, context, moment_of(now))
 
     def explain(
         self, unit: int, customer: Values, context: Values, now: float

@@ -21,6 +21,7 @@ __all__ = [
     "divide",
     "equals",
     "index",
+    "moment_of",
     "multiply",
     "negate",
     "remainder",
@@ -60,6 +61,13 @@ def timestamp(seconds: float) -> Timestamp:
     if FIRST_SECOND <= seconds < AFTER_LAST_SECOND:
         return Timestamp(round(seconds * 1e6) * 1000)
     raise Failed
+
+
+def moment_of(now: float) -> Timestamp:
+    """The time of a decision; one beyond the years 1 to 9999 counts as the nearest in them."""
+    if FIRST_SECOND <= now < AFTER_LAST_SECOND:
+        return Timestamp(round(now * 1e6) * 1000)
+    return Timestamp((AFTER_LAST_SECOND - 1 if now > 0 else FIRST_SECOND) * 10**9)
 
 
 def plain(value: Any) -> Any:
