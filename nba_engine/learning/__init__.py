@@ -6,9 +6,9 @@ from nba_engine.learning.cross_sell import ease, log_lift, top_complements
 from nba_engine.learning.export import (
     Provenance,
     data_hash,
-    export_graph,
     export_logistic,
     export_wide_logistic,
+    publish,
 )
 from nba_engine.learning.logistic import (
     LogisticModel,
@@ -38,7 +38,6 @@ __all__ = [
     "data_hash",
     "ease",
     "ece",
-    "export_graph",
     "export_lightgbm",
     "export_logistic",
     "export_wide_logistic",
@@ -48,6 +47,7 @@ __all__ = [
     "log_loss",
     "platt",
     "popularity",
+    "publish",
     "recall_at_k",
     "reliability",
     "sigmoid",

@@ -28,10 +28,10 @@ __all__ = [
     "OUTPUT",
     "Provenance",
     "data_hash",
-    "export_graph",
     "export_logistic",
     "export_wide_logistic",
     "known",
+    "publish",
 ]
 
 PARITY = 1e-5  # design: export is refused above this difference on held-out rows
@@ -97,7 +97,7 @@ def export_logistic(
         "bias": np.array(model.bias, dtype=np.float64),
         "calibration": calibration,
     }
-    return export_graph(folder, manifest, graph, held_out, model.predict, linear=linear)
+    return publish(folder, manifest, graph, held_out, model.predict, linear=linear)
 
 
 def export_wide_logistic(
@@ -125,10 +125,10 @@ def export_wide_logistic(
         outputs=model.outputs,
         **known(provenance),
     )
-    return export_graph(folder, manifest, graph, held_out, model.predict)
+    return publish(folder, manifest, graph, held_out, model.predict)
 
 
-def export_graph(
+def publish(
     folder: Path,
     manifest: Manifest,
     graph: bytes,

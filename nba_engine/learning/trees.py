@@ -20,7 +20,7 @@ from nba_engine.domain.model import Feature, Manifest
 from nba_engine.domain.values import FloatArray
 from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.calibration import platt, sigmoid
-from nba_engine.learning.export import ENTRY, OUTPUT, Provenance, export_graph, known
+from nba_engine.learning.export import ENTRY, OUTPUT, Provenance, known, publish
 from nba_engine.learning.graph import calibrated, constant, finish
 from nba_engine.learning.logistic import Rows, check_training
 from nba_engine.learning.metrics import log_loss
@@ -117,7 +117,7 @@ def export_lightgbm(
     graph = _graph(model, len(features))
     # trees see float32 in serving: a difference to float64 rows would be no fault of the graph
     rows = np.ascontiguousarray(held_out, dtype=np.float32)
-    return export_graph(folder, manifest, graph, rows, model.predict)
+    return publish(folder, manifest, graph, rows, model.predict)
 
 
 def _graph(model: BoostedModel, width: int) -> bytes:
