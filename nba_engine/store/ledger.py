@@ -29,16 +29,17 @@ _SWEEP = 256  # how many due reservations a change ends in passing
 _CLOCK_STEP = 1.0  # seconds between writes of the ledger clock
 _LARGEST = 1 << 62
 
-_Holds = list[tuple[int, int]]  # (accounts.id, amount)
+_Holds = dict[str, int]  # account → amount
 _decode_holds = msgspec.json.Decoder(_Holds).decode
 _encode_json = msgspec.json.Encoder().encode
 
-_ACCOUNT = "SELECT id, reserved, spent FROM accounts WHERE account = ?"
-_RESERVE = "UPDATE accounts SET reserved = reserved + ?, ceiling = ? WHERE id = ?"
-_NEW_ACCOUNT = (
+_ACCOUNT = "SELECT reserved, spent FROM accounts WHERE account = ?"
+_RESERVE = (
     "INSERT INTO accounts(account, limit_id, ceiling, reserved, spent, overrun)"
-    " VALUES (?, ?, ?, ?, 0, 0)"
+    " VALUES (?, ?, ?, ?, 0, 0) ON CONFLICT(account)"
+    " DO UPDATE SET reserved = reserved + excluded.reserved, ceiling = excluded.ceiling"
 )
+_FREE = "UPDATE accounts SET reserved = reserved - ? WHERE account = ?"
 _NEW_RESERVATION = (
     "INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, holds)"
     " VALUES (?, ?, ?, 0, ?, ?)"
@@ -46,11 +47,11 @@ _NEW_RESERVATION = (
 _DUE = "SELECT reservation_id, holds FROM reservations WHERE status = 0 AND expires <= ? ORDER BY expires LIMIT ?"
 _RECOUNT = """
 SELECT a.account, a.limit_id,
-       coalesce(sum(h.value ->> 1) FILTER (WHERE r.status = 0), 0),
-       coalesce(sum(h.value ->> 1) FILTER (WHERE r.status IN (1, 4)), 0),
+       coalesce(sum(h.value) FILTER (WHERE r.status = 0), 0),
+       coalesce(sum(h.value) FILTER (WHERE r.status IN (1, 4)), 0),
        a.overrun
-FROM reservations AS r, json_each(r.holds) AS h JOIN accounts AS a ON a.id = (h.value ->> 0)
-GROUP BY a.id ORDER BY a.account
+FROM reservations AS r, json_each(r.holds) AS h JOIN accounts AS a ON a.account = h.key
+GROUP BY a.account ORDER BY a.account
 """
 
 
@@ -103,15 +104,12 @@ class Ledger:
             )
         holds = _by_account(request.holds)
         while True:
-            rows: list[int | None] = []
             for hold in holds:
-                found = connection.execute(_ACCOUNT, (hold.account,)).get
-                row, reserved, spent = found if found is not None else (None, 0, 0)
+                reserved, spent = connection.execute(_ACCOUNT, (hold.account,)).get or (0, 0)
                 if reserved + spent + hold.amount > hold.ceiling:
                     break
-                rows.append(row)
             else:
-                self._grant(connection, request, holds, rows)
+                _grant(connection, request, holds)
                 return Answer(reservation_id=request.reservation_id, granted=True)
             if not self.sweep(connection, now):  # nothing left that could make room
                 return Answer(
@@ -121,52 +119,20 @@ class Ledger:
                     room=max(0, hold.ceiling - reserved - spent),
                 )
 
-    def _grant(
-        self,
-        connection: apsw.Connection,
-        request: ReservationRequest,
-        holds: Sequence[Hold],
-        rows: Sequence[int | None],
-    ) -> None:
-        held: _Holds = []
-        for hold, found in zip(holds, rows, strict=True):
-            row = found
-            if row is None:
-                connection.execute(
-                    _NEW_ACCOUNT, (hold.account, hold.limit, hold.ceiling, hold.amount)
-                )
-                row = connection.last_insert_rowid()
-            else:
-                connection.execute(_RESERVE, (hold.amount, hold.ceiling, row))
-            held.append((row, hold.amount))
-        connection.execute(
-            _NEW_RESERVATION,
-            (
-                request.reservation_id,
-                request.decision_id,
-                request.customer_id,
-                request.expires,
-                _encode_json(held).decode(),
-            ),
-        )
-
     def sweep(self, connection: apsw.Connection, now: float, *, most: int = _SWEEP) -> int:
         """End up to ``most`` reservations that are due at ``now``; returns how many."""
         due: list[Any] = connection.execute(_DUE, (now, most)).fetchall()
         if not due:
             return 0
-        freed: dict[int, int] = {}
+        freed: dict[str, int] = {}
         for _, holds in due:
-            for row, amount in _decode_holds(holds):
-                freed[row] = freed.get(row, 0) + amount
+            for account, amount in _decode_holds(holds).items():
+                freed[account] = freed.get(account, 0) + amount
         connection.executemany(
             "UPDATE reservations SET status = ?, ended = ? WHERE reservation_id = ?",
             [(EXPIRED, now, reservation) for reservation, _ in due],
         )
-        connection.executemany(
-            "UPDATE accounts SET reserved = reserved - ? WHERE id = ?",
-            [(amount, row) for row, amount in freed.items()],
-        )
+        connection.executemany(_FREE, [(amount, account) for account, amount in freed.items()])
         return len(due)
 
     def confirm(self, connection: apsw.Connection, reservation_id: str, now: float) -> Moved:
@@ -178,8 +144,8 @@ class Ledger:
         holds = _decode_holds(text)
         if status == RESERVED and expires > now:
             connection.executemany(
-                "UPDATE accounts SET reserved = reserved - ?, spent = spent + ? WHERE id = ?",
-                [(amount, amount, row) for row, amount in holds],
+                "UPDATE accounts SET reserved = reserved - ?, spent = spent + ? WHERE account = ?",
+                [(amount, amount, account) for account, amount in holds.items()],
             )
             _end(connection, reservation_id, CONFIRMED, now)
             return "confirmed"
@@ -194,15 +160,15 @@ class Ledger:
     def _charge(self, connection: apsw.Connection, holds: _Holds) -> bool:
         """Spend without a reservation; true if that went beyond a ceiling."""
         overrun = False
-        for row, amount in holds:
+        for account, amount in holds.items():
             ceiling, reserved, spent = connection.execute(
-                "SELECT ceiling, reserved, spent FROM accounts WHERE id = ?", (row,)
+                "SELECT ceiling, reserved, spent FROM accounts WHERE account = ?", (account,)
             ).get
             over = max(0, amount - max(0, ceiling - reserved - spent))
             overrun = overrun or over > 0
             connection.execute(
-                "UPDATE accounts SET spent = spent + ?, overrun = overrun + ? WHERE id = ?",
-                (amount, over, row),
+                "UPDATE accounts SET spent = spent + ?, overrun = overrun + ? WHERE account = ?",
+                (amount, over, account),
             )
         return overrun
 
@@ -215,11 +181,26 @@ class Ledger:
         if status != RESERVED:
             return "unchanged"
         connection.executemany(
-            "UPDATE accounts SET reserved = reserved - ? WHERE id = ?",
-            [(amount, row) for row, amount in _decode_holds(text)],
+            _FREE, [(amount, account) for account, amount in _decode_holds(text).items()]
         )
         _end(connection, reservation_id, RELEASED, now)
         return "released"
+
+
+def _grant(connection: apsw.Connection, request: ReservationRequest, holds: Sequence[Hold]) -> None:
+    for hold in holds:
+        connection.execute(_RESERVE, (hold.account, hold.limit, hold.ceiling, hold.amount))
+    held: _Holds = {hold.account: hold.amount for hold in holds}
+    connection.execute(
+        _NEW_RESERVATION,
+        (
+            request.reservation_id,
+            request.decision_id,
+            request.customer_id,
+            request.expires,
+            _encode_json(held).decode(),
+        ),
+    )
 
 
 def check_requests(requests: Sequence[ReservationRequest]) -> None:

@@ -34,14 +34,13 @@ CREATE TABLE interactions(
 ) STRICT;
 
 CREATE TABLE accounts(
-  id INTEGER PRIMARY KEY,
-  account TEXT NOT NULL UNIQUE,
+  account TEXT PRIMARY KEY,
   limit_id TEXT NOT NULL,
   ceiling INTEGER NOT NULL,           -- the amount in force at the last grant
   reserved INTEGER NOT NULL,
   spent INTEGER NOT NULL,
   overrun INTEGER NOT NULL            -- what late confirmations charged beyond the ceiling
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE TABLE reservations(
   reservation_id TEXT PRIMARY KEY,
   decision_id TEXT NOT NULL,
@@ -49,7 +48,7 @@ CREATE TABLE reservations(
   status INTEGER NOT NULL,            -- 0 reserved 1 confirmed 2 released 3 expired 4 overrun
   expires REAL NOT NULL,
   ended REAL,
-  holds TEXT NOT NULL                 -- JSON: [[accounts.id, amount], ...]
+  holds TEXT NOT NULL                 -- JSON: {account: amount, ...}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservations_due ON reservations(expires) WHERE status = 0;
 
