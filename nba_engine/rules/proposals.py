@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from nba_engine.domain import Value
-from nba_engine.rules.logic import Tree
+from nba_engine.rules.logic import Tree, literals
 from nba_engine.rules.nodes import Const, Node, walk
 from nba_engine.rules.subjects import constants_of
 
@@ -28,7 +28,10 @@ def scalar_values(tree: Tree, type_: str) -> list[Value]:
     if type_ == "bool":
         return [True, False]
     if type_ == "string":
-        return [*constants, *_unlike(constants)]
+        as_written = [
+            c for leaf in literals(tree) if leaf.predicate for c in leaf.predicate.constants
+        ]
+        return [*dict.fromkeys(as_written), *_unlike(constants)]
     if type_ == "timestamp":
         seconds = [int(constant) / 1e9 for constant in constants] or [0.0]
         return [value for s in seconds for value in (s, s + 1.0, s - 1.0)]
