@@ -81,9 +81,10 @@ def _mistakes_of(
     elif of == "now":
         yield from _zone_mistakes(catalog.time_zone)
     else:
-        yield from _missing(feature.source, "source", catalog)
+        kinds = (str, int, float) if feature.transform == "equals" else (int, float)
+        yield from _missing(feature.source, "source", catalog, kinds)
     if feature.key:
-        yield from _missing(feature.key, "key", catalog)
+        yield from _missing(feature.key, "key", catalog, (str,))
     if feature.table and feature.table not in tables:
         known = ", ".join(sorted(tables)) or "none"
         yield "table", f"there is no table {feature.table!r}", f"tables in [tables]: {known}"
@@ -126,13 +127,16 @@ def _zone_mistakes(zone: str) -> Iterator[tuple[str, str, str]]:
         yield "source", f"the catalog's time zone {zone!r} is unknown", "use an IANA name"
 
 
-def _missing(path: str, place: str, catalog: CatalogView) -> Iterator[tuple[str, str, str]]:
+def _missing(
+    path: str, place: str, catalog: CatalogView, kinds: tuple[type, ...]
+) -> Iterator[tuple[str, str, str]]:
     values: Sequence[Value] = action_values(catalog, path)
+    of, _, name = path.partition(".")
     if all(value is None for value in values):
-        of, _, name = path.partition(".")
         yield place, f"no {of} has {name!r}", f"give at least one {of} the attribute {name}"
-    elif place == "key" and not any(isinstance(value, str) for value in values):
-        yield place, f"{path} is never text, so it cannot be a key", "look up by a text attribute"
+    elif not any(isinstance(value, kinds) for value in values):
+        needed = "text" if kinds == (str,) else "a number" if str not in kinds else "a single value"
+        yield place, f"{path} is never {needed}", f"use an attribute of the {of} that is"
 
 
 def _of_action(action: Action, name: str) -> Value:

@@ -261,6 +261,7 @@ def test_weights_that_agree_with_the_probes_must_agree_on_the_catalog_too(
         (Feature(name="x", source="context.gone"), "source", "context.gone is not declared"),
         (Feature(name="x", source="action.gone"), "source", "no action has 'gone'"),
         (Feature(name="x", source="treatment.gone"), "source", "no treatment has 'gone'"),
+        (Feature(name="x", source="action.category"), "source", "is never a number"),
         (Feature(name="x", source="customer.segment"), "source", "is string, needs int or"),
         (Feature(name="x", source="customer.joined"), "source", "is timestamp, needs int or"),
         (

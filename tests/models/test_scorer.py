@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +142,27 @@ def test_a_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
     file = write_manifest(tmp_path, manifest)
     assert load_manifest(tmp_path) == manifest
     assert tomllib.loads(file.read_text())["features"][0]["name"] == "age"
+
+
+@pytest.mark.parametrize("kind", ["linear", "rows"])
+def test_threads_do_not_see_one_anothers_customers(folder: Path, tmp_path: Path, kind: str) -> None:
+    path = folder if kind == "linear" else without_linear(folder, tmp_path / "g")
+    scorer = open_scorer(path, CATALOG, world.RUNTIMES, world.tables())
+    random = np.random.default_rng(11)
+    customers = [world.customer(random) for _ in range(200)]
+
+    def score(customer: dict[str, Any]) -> bytes:
+        return scorer.propensities(EVERY, customer, {}, world.NOW).tobytes()
+
+    alone = [score(customer) for customer in customers]
+    assert len(set(alone)) > 150
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(score, customers)) == alone
+
+
+def test_serving_a_model_imports_nothing_that_only_training_needs() -> None:
+    code = "import nba_engine.models, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"sklearn", "scipy", "lightgbm", "onnx", "pandas", "pyarrow"} & set(
+        done.stdout.split()
+    )
