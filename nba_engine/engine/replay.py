@@ -30,7 +30,7 @@ from nba_engine.engine.record import decision_of
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.story import recommended_text, story
 from nba_engine.errors import FailedPrecondition, Unavailable
-from nba_engine.pipeline import STAGE_FAILED, AfterStage
+from nba_engine.pipeline import STAGE_FAILED, AfterStage, log_failure
 
 __all__ = ["RecordedReads", "Replayed", "check_versions", "explain", "explained", "replay"]
 
@@ -200,7 +200,10 @@ class Watch:
         if drop.reason == STAGE_FAILED:
             text = f"The stage {drop.stage} failed, so what it could not judge was left out."
         elif isinstance(stage, Explains):
-            text, changes = stage.explain(deciding, drop, position)
+            try:
+                text, changes = stage.explain(deciding, drop, position)
+            except Exception as error:  # a plugin's code: it costs its sentence, not the answer
+                log_failure(f"explaining {drop.reason} by stage {drop.stage}", error)
         return CandidateTrace(
             treatment=treatment.id,
             action=treatment.action,

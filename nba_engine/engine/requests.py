@@ -17,7 +17,8 @@ __all__ = ["MAX_PLACEMENTS", "MAX_SLOTS", "Plan", "RequestReader", "identity_vio
 MAX_SLOTS = 50  # per placement and request
 MAX_PLACEMENTS = 32  # per request
 MAX_IDENTITY = 256  # characters
-_CACHED_PLANS = 1024
+_PER_PLAN = 100  # what a plan weighs beside its candidates
+_CACHED = 1_000_000  # candidates in all plans that are kept
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -37,6 +38,7 @@ class RequestReader:
         self._catalog = catalog
         self._context = readers_of(catalog.context)
         self._plans: dict[tuple[PlacementRequest, ...], Plan] = {}
+        self._cached = 0  # about: threads may count past each other
 
     def read(self, request: DecisionRequest, *, simulated: bool) -> tuple[DecisionRequest, Plan]:
         """The request with its context in normal form, and its plan.
@@ -98,8 +100,10 @@ class RequestReader:
         plan = Plan(
             resolved, index, slot, index.astype("<i4").tobytes(), slot.astype(np.uint8).tobytes()
         )
-        if len(self._plans) >= _CACHED_PLANS:
-            self._plans.clear()
+        self._cached += len(index) + _PER_PLAN
+        if self._cached > _CACHED:
+            self._plans = {}
+            self._cached = len(index) + _PER_PLAN
         self._plans[placements] = plan
         return plan
 

@@ -3,7 +3,7 @@
 from nba_engine.pipeline.breaker import Breaker
 from nba_engine.pipeline.build import build_pipeline, check_stages
 from nba_engine.pipeline.pipeline import AfterStage, Pipeline
-from nba_engine.pipeline.step import STAGE_FAILED, Step
+from nba_engine.pipeline.step import STAGE_FAILED, Step, log_failure
 from nba_engine.pipeline.timeout import StagePool
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Step",
     "build_pipeline",
     "check_stages",
+    "log_failure",
 ]

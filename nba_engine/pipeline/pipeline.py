@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from nba_engine.domain import Candidates, Deciding, Stage
 from nba_engine.domain.candidates import CandidatesMark
-from nba_engine.errors import DeadlineExceeded, InvalidRequest, StageFailed
+from nba_engine.errors import DeadlineExceeded, InvalidRequest, NbaError, StageFailed
 from nba_engine.pipeline.step import (
     Step,
     apply_policy,
@@ -96,13 +96,13 @@ class Pipeline:
     def replay(
         self, deciding: Deciding, *, failed: Collection[str] = (), after: AfterStage | None = None
     ) -> None:
-        """Decide again, with nothing of the live guard: no breakers, no time limits.
+        """Decide again, without breakers and budgets, and with ten times the time limits.
 
         Stages named in ``failed`` are not called; their policy is applied, as it was then.
         ``after`` is called when a stage is done. Never on the request path.
         """
-        candidates = deciding.candidates
         for step in self.steps:
+            candidates = deciding.candidates
             candidates.stage = step.name
             drops = len(candidates.drops)
             mark = candidates.mark()
@@ -111,9 +111,13 @@ class Pipeline:
                 apply_policy(step, deciding, None)
             else:
                 try:
-                    step.apply(deciding)
-                    if deciding.candidates is not candidates:
-                        raise StageFailed(_REPLACED)
+                    if step.timeout is None:
+                        step.apply(deciding)
+                        if deciding.candidates is not candidates:
+                            raise StageFailed(_REPLACED)
+                    else:
+                        call_in_time(step.apply, deciding, step.timeout * 10, self._pool)
+                        candidates = deciding.candidates
                     check_columns(candidates, mark[2])
                     if len(deciding.recommendations) != recommended:
                         check_recommendations(deciding)
@@ -138,5 +142,5 @@ def _undo(
     candidates.restore(mark)
     deciding.candidates = candidates
     del deciding.recommendations[recommended:]
-    if getattr(error, "metadata", {}).get("dependency") == "store":
+    if isinstance(error, NbaError) and error.metadata.get("dependency") == "store":
         raise error  # a store that cannot be read makes the call fail, whatever the policy

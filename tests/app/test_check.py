@@ -111,3 +111,18 @@ def test_channel_settings_and_a_channel_that_cannot_be_built_are_mistakes(
     told = "\n".join(str(mistake) for mistake in check(path, environ={}))
     assert "'fax' of plugin 'fax' could not be built: OSError: no line" in told
     assert "sendr" in told
+
+
+def test_a_model_runtime_that_cannot_start_is_a_mistake_that_names_its_plugin(
+    tmp_path: Path, distributions: Distributions
+) -> None:
+    code = (
+        "from nba_engine.plugin import hookimpl\n"
+        "def start():\n    raise OSError('no library')\n"
+        "@hookimpl\ndef nba_model_runtimes():\n    return {'other': start}\n"
+    )
+    distributions.install("nba-runtime", code, plugin="runtime")
+    (tmp_path / "model").mkdir()
+    path = write(tmp_path, distributions, settings=SETTINGS + '[models]\nm = "model"\n')
+    told = "\n".join(str(mistake) for mistake in check(path, environ={}))
+    assert "'other' of plugin 'runtime' cannot start: OSError: no library" in told

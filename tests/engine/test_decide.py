@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nba_engine.domain import Deciding, DecisionRequest, PlacementRequest
+from nba_engine.engine.requests import RequestReader
 from nba_engine.errors import DeadlineExceeded, InvalidRequest, Unavailable
 from nba_engine.settings import StageSettings
 from tests.engine.world import CATALOG, NOON, STAGES, ask, shop
@@ -188,3 +189,36 @@ def test_a_stage_that_fails_is_named_and_the_decision_still_comes(tmp_path: Path
         decision = engine.decide(ask())
     assert decision.degraded == ("half",)
     assert [one.treatment for one in decision.recommendations] == ["cereal.app", "milk.app"]
+
+
+def test_plans_of_many_different_requests_do_not_pile_up(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        reader = RequestReader(engine.catalog)
+        reader._cached = 999_800  # as after many requests
+        first, _ = reader.read(ask(slots=1), simulated=True)
+        assert len(reader._plans) == 1
+        reader.read(ask(slots=2), simulated=True)
+        assert list(reader._plans) == [ask(slots=2).placements]
+        assert (
+            reader.read(ask(slots=2), simulated=True)[1] is reader._plans[ask(slots=2).placements]
+        )
+    assert first.placements[0].slots == 1
+
+
+@pytest.mark.parametrize("policy", ["drop", "ignore"])
+def test_a_ledger_that_cannot_be_read_makes_the_call_unavailable(
+    policy: Any, tmp_path: Path
+) -> None:
+    def cut(deciding: Deciding) -> None:
+        engine.store.close()
+
+    stages = (
+        *STAGES[:2],
+        "cut",
+        StageSettings(stage="contact_policy", on_error=policy),
+        *STAGES[3:],
+    )
+    with shop(tmp_path, stages=stages, cut=factory(Doing(cut))) as engine:
+        with pytest.raises(Unavailable) as caught:
+            engine.decide(ask("crm:1", "newsletter"))
+    assert caught.value.metadata["dependency"] == "store"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -174,3 +175,39 @@ def test_a_decision_made_without_its_ledger_is_explained_without_it(tmp_path: Pa
         assert decision.degraded == ("slate",)
         assert decision.recommendations[0].action == "nothing"
         assert engine.explain(decision.decision_id).decision == decision
+
+
+def test_a_stage_that_cannot_explain_costs_its_sentence_not_the_explanation(
+    tmp_path: Path,
+) -> None:
+    class Mute(Doing):
+        def explain(self, deciding: object, drop: object, position: int) -> None:
+            raise KeyError("canary")
+
+    def drop_milk(deciding: Any) -> None:
+        milk = deciding.catalog.treatment_index["milk.app"]
+        deciding.candidates.drop(deciding.candidates.index == milk, "sold_out")
+
+    stages = (*STAGES[:2], "mute", *STAGES[2:])
+    with shop(tmp_path, stages=stages, mute=factory(Mute(drop_milk))) as engine:
+        decision = engine.decide(ask())
+        explanation = engine.explain(decision.decision_id)
+    (trace,) = [t for t in explanation.candidates if t.treatment == "milk.app"]
+    assert trace.text == "It was dropped by mute (sold_out)."
+    assert "1 fell out as sold_out" in " ".join(explanation.sentences)
+
+
+def test_what_differs_in_a_replay_is_told(tmp_path: Path) -> None:
+    def forget(deciding: Any) -> None:
+        if stage.calls > 1:
+            gone = np.ones(len(deciding.candidates), dtype=np.bool_)
+            deciding.candidates.drop(gone, "forgotten")
+
+    stage = Doing(forget)
+    stages = (*STAGES[:2], "forget", *STAGES[2:])
+    with shop(tmp_path, stages=stages, forget=factory(stage)) as engine:
+        decision = engine.decide(ask())
+        with pytest.raises(FailedPrecondition) as caught:
+            engine.explain(decision.decision_id)
+    assert "2 recommendations then, 1 now" in caught.value.message
+    assert "cereal.app" in caught.value.message

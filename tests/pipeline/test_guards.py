@@ -178,3 +178,79 @@ def test_idle_threads_of_the_pool_end() -> None:
     one = deciding()
     Pipeline([step(Doing(lambda deciding: None), "ignore", timeout=30.0)], pool).run(one)
     assert one.degraded == []
+
+
+def test_nan_from_the_pool_is_undone_like_any_other() -> None:
+    def act(deciding: Deciding) -> None:
+        gone = np.zeros(len(deciding.candidates), dtype=np.bool_)
+        gone[0] = True
+        deciding.candidates.drop(gone, "gone")
+        deciding.candidates["score"] = np.full(len(deciding.candidates), np.nan)
+
+    one = deciding()
+    total = len(one.candidates)
+    Pipeline([step(Doing(act), "ignore", timeout=30.0)]).run(one)
+    assert len(one.candidates) == total
+    assert one.candidates.drops == []
+    assert one.degraded == ["faulty"]
+
+
+def test_a_replay_waits_for_stages_with_a_time_limit_but_not_forever() -> None:
+    quick, hanging = Doing(lambda deciding: None), Hanging()
+    one = deciding()
+    Pipeline(
+        [
+            step(quick, "ignore", timeout=30.0, name="quick"),
+            step(hanging, "ignore", timeout=0.001, name="hanging"),
+        ]
+    ).replay(one)
+    hanging.release.set()
+    assert hanging.done.wait(30)
+    assert quick.calls == 1
+    assert one.failed == ["hanging"]
+
+
+def test_a_replay_calls_stages_whatever_the_breaker_says_and_leaves_it_alone() -> None:
+    breaker = Breaker(1, 10.0, Clock())
+    breaker.failed()
+    stage = Flaky()
+    Pipeline([step(stage, "ignore", breaker=breaker)]).replay(deciding())
+    stage.broken = False
+    Pipeline([step(stage, "ignore", breaker=breaker)]).replay(deciding())
+    assert stage.calls == 2
+    assert not breaker.closed
+
+
+def test_an_abandoned_stage_is_answered_nothing_by_the_store() -> None:
+    errors: list[Exception] = []
+    release, done = threading.Event(), threading.Event()
+
+    def act(deciding: Deciding) -> None:
+        release.wait(30)
+        for ask in (
+            lambda: deciding.reads.customer("crm:1"),
+            lambda: deciding.reads.usage(("a",)),
+            lambda: deciding.reads.reserve((), now=1.0),
+        ):
+            try:
+                ask()
+            except StageFailed as error:
+                errors.append(error)
+        done.set()
+
+    Pipeline([step(Doing(act), "ignore", timeout=0.001)]).run(deciding())
+    release.set()
+    assert done.wait(30)
+    assert len(errors) == 3
+
+
+def test_a_stage_on_the_pool_reads_the_store_while_it_has_time() -> None:
+    def act(deciding: Deciding) -> None:
+        assert deciding.reads.customer("crm:1") is None
+        assert deciding.reads.usage(("a",)) == {}
+        assert deciding.reads.reserve((), now=1.0) == ()
+
+    one = deciding()
+    before = one.reads
+    Pipeline([step(Doing(act), "fail", timeout=30.0)]).run(one)
+    assert one.reads is before
