@@ -66,5 +66,7 @@ def seconds(moment: dt.date, zone: ZoneInfo, *, closing: bool = False) -> float:
     if isinstance(moment, dt.datetime):
         local = moment if moment.tzinfo else moment.replace(tzinfo=zone)
         return local.timestamp()
-    day = moment + dt.timedelta(days=1) if closing else moment
+    day = moment
+    if closing and moment < dt.date.max:  # 9999-12-31 is how people write "for ever"
+        day += dt.timedelta(days=1)
     return dt.datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()

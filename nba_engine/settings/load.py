@@ -81,6 +81,8 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], list[Mistake]]:
         found = _POSITION.match(str(error))
         message = found[1] if found else str(error)
         place = f"{found[2]}:{found[3]}" if found and found[2] else "end of file"
+    except RecursionError:
+        message, place = "lists or tables are nested too deep", ""
     return {}, [
         Mistake(
             file=name, place=place, message=f"not TOML: {message}", remedy="see https://toml.io"

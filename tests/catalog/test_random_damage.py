@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import tomllib
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def test_a_damaged_catalog_loads_or_tells_its_mistakes(
         for step in way:
             target = target[step]
         if data.draw(st.booleans()):
-            target[last] = data.draw(st.sampled_from(JUNK))
+            target[last] = copy.deepcopy(data.draw(st.sampled_from(JUNK)))
         elif isinstance(target, dict):
             target[data.draw(st.sampled_from(["", "x", "a b", "if", "name"]))] = target.pop(last)
     text = "\n".join(f"{join('', key)} = {written(value)}" for key, value in tables.items())

@@ -54,3 +54,7 @@ def test_a_time_of_day_is_exact_whether_it_opens_or_closes() -> None:
     moment = dt.datetime(2024, 5, 1, 9)  # noqa: DTZ001 - local time, as TOML gives it
     utc = ZoneInfo("UTC")
     assert seconds(moment, utc) == seconds(moment, utc, closing=True) == 1_714_554_000
+
+
+def test_the_last_day_of_all_is_for_ever() -> None:
+    assert seconds(dt.date.max, ZoneInfo("Asia/Tokyo"), closing=True) > 250_000_000_000

@@ -177,6 +177,8 @@ def test_a_file_that_is_not_toml_is_told_with_line_and_column(folder: Path) -> N
     assert mistake.message.startswith("not TOML: ")
     (mistake,) = find(folder, "[server")
     assert mistake.place == "end of file"
+    (mistake,) = find(folder, "x = " + "[" * 100_000)
+    assert mistake.message == "not TOML: lists or tables are nested too deep"
 
 
 def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
