@@ -24,6 +24,7 @@ _Request = TypeVar("_Request", bound=Message)
 _REQUEST_ID = re.compile(r"[!-~]{1,128}\Z")
 # gRPC reports a call without a deadline as one that ends in the far future
 _NO_DEADLINE = 1e9
+_MAX_STACK = 20  # endless recursion has a thousand frames
 
 
 class Call:
@@ -149,6 +150,6 @@ def _request_id(context: grpc.ServicerContext) -> str:
 
 
 def _stack(error: Exception) -> list[str]:
-    """Where it happened: no source lines, no values."""
-    frames = traceback.extract_tb(error.__traceback__)
+    """Where it happened, innermost last: no source lines, no values."""
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_STACK:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

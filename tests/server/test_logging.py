@@ -17,13 +17,14 @@ from nba_engine._gen.nba.v1.interaction_pb2 import Interaction
 from nba_engine._gen.nba.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from nba_engine._gen.nba.v1.profile_pb2 import Profile
 from nba_engine._gen.nba.v1.profile_service_pb2_grpc import ProfileServiceStub
-from nba_engine._gen.nba.v1.value_pb2 import MapValue, Value
-from nba_engine.domain import CustomerState
+from nba_engine._gen.nba.v1.value_pb2 import ListValue, MapValue, Value
+from nba_engine.domain import AggregateSpec, Attribute, CustomerState
 from nba_engine.errors import Unavailable
 from nba_engine.server import make_logger
 from nba_engine.server.logging import capture_standard_logging
+from nba_engine.server.redaction import redact, secrets_of_customer, secrets_of_request
 from nba_engine.settings import LoggingSettings
-from tests.server.small import Details, Served, serving
+from tests.server.small import Details, Served, SmallEngine, serving
 
 REQUEST = decisions.DecideRequest(
     identity="crm:1",
@@ -148,6 +149,43 @@ def test_what_cannot_be_made_safe_is_withheld(served: Served) -> None:
     decide, record = served.lines("call_failed", wait_for=2)
     assert decide["message"] == "(withheld: Careless while redacting it)"
     assert record["exception"] == "Careless"
+
+
+def test_lists_and_times_and_learned_values_are_secrets_too() -> None:
+    engine = SmallEngine()
+    catalog: Any = engine.catalog
+    catalog.attributes["visits"] = Attribute(name="visits", type="list<string>", sensitive=True)
+    catalog.attributes["born"] = Attribute(name="born", type="timestamp", sensitive=True)
+    catalog.aggregates["symptoms"] = AggregateSpec(
+        name="symptoms", kind="set", types=("report",), by="symptom", sensitive=True
+    )
+    born = Value(int_value=0)
+    born.timestamp_value.seconds = 123_456
+    visits = Value(list_value=ListValue(values=[Value(string_value="clinic")]))
+    asked = profiles.UpdateProfileRequest(
+        profile=Profile(attributes={"born": born, "visits": visits})
+    )
+    told = interactions.RecordInteractionsRequest(
+        interactions=[Interaction(properties={"symptom": Value(string_value="cough")})]
+    )
+    stored = CustomerState(
+        customer_id="c", attributes={"visits": ["ward"]}, aggregates={"symptoms": {"fever": 1.5}}
+    )
+    assert set(secrets_of_request(asked, catalog)) == {"123456", "clinic"}
+    assert set(secrets_of_request(told, catalog)) == {"cough"}
+    assert set(secrets_of_customer(stored, catalog)) == {"ward", "fever", "1.5"}
+    assert redact("cough and coughing", ["cough", "coughing", ""]) == "(sensitive) and (sensitive)"
+
+
+def test_an_endless_recursion_does_not_fill_the_log(served: Served) -> None:
+    def endless(_request: Any, **_: Any) -> Any:
+        return endless(_request)
+
+    served.engine.decide = endless  # type: ignore[method-assign, assignment]
+    with pytest.raises(grpc.RpcError):
+        DecisionServiceStub(served.channel).Decide(REQUEST)
+    (line,) = served.lines("call_failed", wait_for=1)
+    assert (line["exception"], len(line["stack"])) == ("RecursionError", 20)
 
 
 def test_levels_below_the_setting_are_left_out() -> None:

@@ -231,3 +231,14 @@ def test_a_catalog_is_validated_file_by_file(served: Served) -> None:
     request = catalogs.ValidateCatalogRequest(files={"a.toml": "currency", "b.toml": ""})
     (mistake,) = CatalogServiceStub(served.channel).ValidateCatalog(request).mistakes
     assert (mistake.file, mistake.place, mistake.remedy) == ("b.toml", "catalog.currency", "add it")
+
+
+def test_aggregates_are_told_as_of_the_time_asked_for(served: Served) -> None:
+    stub = ProfileServiceStub(served.channel)
+    update(served, Profile(attributes={"age": Value(int_value=30)}))
+    request = profiles.GetProfileRequest(identity="crm:7", time=Timestamp(seconds=5))
+    assert stub.GetProfile(request).profile.aggregates["purchases"].int_value == 0
+    served.engine.small_store.simulated = False
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.GetProfile(request)
+    assert Details(caught.value).reason == "TIME_NOT_ALLOWED"
