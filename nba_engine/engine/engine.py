@@ -24,7 +24,7 @@ from nba_engine.domain import (
 )
 from nba_engine.engine.decide import answer, prepare, settle
 from nba_engine.engine.interactions import load_batch, record_interactions
-from nba_engine.engine.profiles import checked_update
+from nba_engine.engine.profiles import checked_update, checked_updates
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.record import record_of
 from nba_engine.engine.replay import explain
@@ -153,7 +153,7 @@ class Engine:
         return load_batch(
             self.store,
             snapshot.fold,
-            [checked_update(update, snapshot) for update in updates],
+            checked_updates(updates, snapshot),
             interactions,
             now=self._clock(),
             progress=progress,

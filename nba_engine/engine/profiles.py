@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,7 +14,7 @@ from nba_engine.engine.types import normalized
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
 
-__all__ = ["checked_update"]
+__all__ = ["checked_update", "checked_updates"]
 
 
 def checked_update(update: ProfileUpdate, snapshot: Snapshot) -> ProfileUpdate:
@@ -38,6 +39,22 @@ def checked_update(update: ProfileUpdate, snapshot: Snapshot) -> ProfileUpdate:
     if attributes is None:
         return update
     return msgspec.structs.replace(update, attributes=attributes)
+
+
+def checked_updates(updates: Sequence[ProfileUpdate], snapshot: Snapshot) -> list[ProfileUpdate]:
+    """Many updates in their normal form. Raises `InvalidRequest` for the first that is wrong."""
+    checked: list[ProfileUpdate] = []
+    for position, update in enumerate(updates):
+        try:
+            checked.append(checked_update(update, snapshot))
+        except InvalidRequest as wrong:
+            raise InvalidRequest(
+                [
+                    msgspec.structs.replace(v, field=f"updates[{position}].{v.field}")
+                    for v in wrong.violations
+                ]
+            ) from None
+    return checked
 
 
 def _consent_problem(word: str, consent: Consent, snapshot: Snapshot) -> str:

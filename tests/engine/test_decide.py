@@ -218,7 +218,7 @@ def test_a_ledger_that_cannot_be_read_makes_the_call_unavailable(
         StageSettings(stage="contact_policy", on_error=policy),
         *STAGES[3:],
     )
-    with shop(tmp_path, stages=stages, cut=factory(Doing(cut))) as engine:
-        with pytest.raises(Unavailable) as caught:
-            engine.decide(ask("crm:1", "newsletter"))
+    broken = shop(tmp_path, stages=stages, cut=factory(Doing(cut)))
+    with broken as engine, pytest.raises(Unavailable) as caught:
+        engine.decide(ask("crm:1", "newsletter"))
     assert caught.value.metadata["dependency"] == "store"

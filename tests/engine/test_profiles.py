@@ -145,6 +145,23 @@ def test_every_violation_of_an_update_is_told_at_once_without_values(tmp_path: P
     assert '"first_name"' in str(caught.value)
 
 
+def test_an_import_is_one_commit_with_its_progress(tmp_path: Path) -> None:
+    good = ProfileUpdate(identity="crm:7", attributes={"income": 3})
+    bad = ProfileUpdate(identity="crm:8", attributes={"age": "old"})
+    with shop(tmp_path) as engine:
+        results = engine.load(
+            updates=[good],
+            interactions=[bought(n) for n in range(1200)] + [bought(5, identity="x")],
+            progress=("file", "1201"),
+        )
+        assert engine.profile("crm:7").attributes == {"income": 3.0}
+        with pytest.raises(InvalidRequest) as caught:
+            engine.load(updates=[good, bad], progress=("file", "9999"))
+        assert engine.store.progress("file") == "1201"
+    assert [result.status for result in results] == ["recorded"] * 1200 + ["rejected"]
+    assert [v.field for v in caught.value.violations] == ["updates[1].attributes[age]"]
+
+
 TYPES: list[tuple[str, Any, Any]] = [
     ("string", "a", 1),
     ("int", 1, 1.0),
