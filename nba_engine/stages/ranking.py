@@ -8,7 +8,12 @@ import numpy as np
 
 from nba_engine.domain.values import FloatArray, IntArray
 
-__all__ = ["Ranking"]
+__all__ = ["Ranking", "tie_keys"]
+
+
+def tie_keys(seed: int, treatments: int) -> FloatArray:
+    """A random number per treatment, from a stream of its own: whoever else drew changes nothing."""
+    return np.random.Generator(np.random.PCG64([seed, 1])).random(treatments)
 
 
 class Ranking:

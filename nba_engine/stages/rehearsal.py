@@ -11,7 +11,7 @@ from nba_engine.domain.values import FloatArray, IntArray
 from nba_engine.stages.accounts import Accounts
 from nba_engine.stages.filling import Filling
 from nba_engine.stages.policy_explained import used_of
-from nba_engine.stages.ranking import Ranking
+from nba_engine.stages.ranking import Ranking, tie_keys
 from nba_engine.stages.reservations import treatment_of
 
 __all__ = ["Rehearsal"]
@@ -79,9 +79,9 @@ class Rehearsal:
         failed = self._failed
         if renders is not None:
             failed = {at for at in failed if not renders(int(self.index[at]))}
-        keys = np.zeros(len(self._deciding.catalog.treatments))
+        size = len(self._deciding.catalog.treatments)
         filled = Filling(
-            Ranking(score, self.index, self.slot, lambda: keys),
+            Ranking(score, self.index, self.slot, lambda: tie_keys(self._deciding.seed, size)),
             score=score,
             actions=self.actions,
             slot=self.slot,

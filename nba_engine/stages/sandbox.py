@@ -108,6 +108,9 @@ class Sandbox(SandboxedEnvironment):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """No ``str.format`` in templates, not even Jinja2's own: its widths are not bounded."""
+
     def _date(self, time: float, form: str = "%Y-%m-%d") -> str:
         return dt.datetime.fromtimestamp(float(time), self._zone).strftime(form)
 

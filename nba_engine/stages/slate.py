@@ -30,7 +30,7 @@ from nba_engine.errors import (
 )
 from nba_engine.stages.accounts import Accounts
 from nba_engine.stages.filling import Filled, Filling
-from nba_engine.stages.ranking import Ranking
+from nba_engine.stages.ranking import Ranking, tie_keys
 from nba_engine.stages.reservations import recommendation_id
 from nba_engine.stages.seen import static_names
 from nba_engine.stages.slate_explained import explain_slate
@@ -127,7 +127,7 @@ class _Work:
         self.actions = deciding.catalog.action_of[candidates.index]
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(
-            self.score, candidates.index, candidates.slot, lambda: deciding.random.random(size)
+            self.score, candidates.index, candidates.slot, lambda: tie_keys(deciding.seed, size)
         )
         self._contents: dict[int, Content] = {}
         self._expires: dict[int, float] = {}

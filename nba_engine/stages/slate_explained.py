@@ -80,7 +80,7 @@ def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
     deciding = case.deciding
     place = deciding.placements[case.slot].placement
     own = case.rehearsal.numbers(case.position)["score"]
-    there = [r for r in deciding.recommendations if r.placement == place]
+    there = _there(case)
     worst = min(there, key=lambda each: each.score)
     count = "the one place" if len(there) == 1 else f"the {len(there)} places"
     why = (
@@ -98,7 +98,16 @@ def _same_action(case: _Case) -> tuple[str, Sequence[Change]]:
     why = f"was left out because {_named(deciding, other)} is already recommended in {other.placement}"
     if other.treatment == deciding.catalog.treatments[case.unit].id:
         return why, impossible("one action is recommended once per request")
-    return why, _lifted(case, [other.score])
+    there = _there(case)
+    full = len(there) == deciding.placements[case.slot].slots
+    worst = min((each.score for each in there), default=0.0) if full else 0.0
+    return why, _lifted(case, [max(worst, other.score)])
+
+
+def _there(case: _Case) -> list[Recommendation]:
+    """What was recommended in the candidate's placement."""
+    place = case.deciding.placements[case.slot].placement
+    return [each for each in case.deciding.recommendations if each.placement == place]
 
 
 def _refused(case: _Case) -> tuple[str, Sequence[Change]]:

@@ -12,11 +12,9 @@ import msgspec
 
 from nba_engine.app import App, open_app
 from nba_engine.domain import (
-    CandidateTrace,
     Consent,
     Decision,
     DecisionRequest,
-    Explanation,
     Interaction,
     PlacementRequest,
     ProfileUpdate,
@@ -133,16 +131,6 @@ def recommended(decision: Decision) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for each in sorted(decision.recommendations, key=lambda r: r.position):
         found.setdefault(each.placement, []).append(each.treatment)
-    return found
-
-
-def trace(explanation: Explanation, treatment: str, placement: str) -> CandidateTrace:
-    """What became of one candidate."""
-    (found,) = [
-        each
-        for each in explanation.candidates
-        if each.treatment == treatment and placement in ("", each.placement)
-    ]
     return found
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from nba_engine.app import App
-from nba_engine.domain import Decision, Explanation
+from nba_engine.domain import Decision
 from nba_engine.errors import NbaError
+from tests.scenarios.playing import check_books, check_changes, trace
 from tests.scenarios.running import (
     HERE,
     install_plugin,
@@ -18,7 +19,6 @@ from tests.scenarios.running import (
     read,
     recommended,
     request,
-    trace,
 )
 
 FILES = sorted((HERE / "cases").rglob("*.toml"))
@@ -55,7 +55,7 @@ def test_the_scenario_comes_out_as_written(
 def check(app: App, decision: Decision, expect: dict[str, Any]) -> None:
     """Compare everything that the step expects; keys it leaves out may be anything."""
     assert recommended(decision) == expect["recommended"]
-    assert decision.candidates == len(decision.recommendations) + sum(decision.dropped.values())
+    check_books(decision)
     assert list(decision.degraded) == expect.get("degraded", [])
     if "dropped" in expect:
         assert decision.dropped == expect["dropped"]
@@ -77,15 +77,3 @@ def check(app: App, decision: Decision, expect: dict[str, Any]) -> None:
         if "changes" in why:
             assert [f"{c.kind} {c.target}".strip() for c in told.changes] == why["changes"]
     check_changes(app, explanation)
-
-
-def check_changes(app: App, explanation: Explanation) -> None:
-    """What an explanation says would help does help, for every candidate that fell out."""
-    order = [stage.stage for stage in app.settings.pipeline]
-    for told in explanation.candidates:
-        if not told.changes or any(change.kind == "none" for change in told.changes):
-            continue
-        then = app.engine.what_if(explanation.decision.decision_id, told.changes)
-        found = trace(then, told.treatment, told.placement)
-        passed = not found.stage or order.index(found.stage) > order.index(told.stage)
-        assert passed, f"{told}\nthen: {found}"
