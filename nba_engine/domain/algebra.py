@@ -97,8 +97,16 @@ def value_of(spec: AggregateSpec, state: Any, now: float) -> Value:
 
     count → int, sum and decayed → float, set → sorted list of strings, first and last → a time
     or the property's value; with ``by`` a map of these. Without any interaction: 0, 0.0, [] or
-    an empty map; for first and last without ``by`` None: the attribute is missing.
+    an empty map; for first and last without ``by`` None: the attribute is missing. A state that
+    does not have the form of its aggregate counts as none.
     """
+    try:
+        return _value(spec, state, now)
+    except (TypeError, ValueError, IndexError):  # its kind was changed under the same name
+        return _value(spec, None, now)
+
+
+def _value(spec: AggregateSpec, state: Any, now: float) -> Value:
     if spec.kind == "set":
         return _set_value(state, spec.within, now)
     if spec.by:

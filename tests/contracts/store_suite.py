@@ -183,6 +183,7 @@ class StoreSuite:
             (update(""), "updates[1].identity"),
             (update("crm:\ud800"), "updates[1].identity"),
             (update(age=object()), "updates[1].attributes"),
+            (ProfileUpdate(identity="crm:1", request_id="\ud800"), "updates[1].request_id"),
             (update(age=2**70), "updates[1].attributes"),
             (
                 ProfileUpdate(identity="x", consents={"m:e": Consent(granted=True, time=math.nan)}),

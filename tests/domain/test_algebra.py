@@ -212,8 +212,23 @@ def test_states_of_undeclared_aggregates_are_kept() -> None:
 @pytest.mark.parametrize("state", [7, "x", [1.0], {"milk": "x"}, {"milk": [1]}, {"milk": None}])
 def test_a_state_of_another_form_starts_anew(state: object) -> None:
     decayed = spec("decayed", by="category", half_life=DAY)
+    assert value_of(decayed, state, NOW) == {}
     after = fold_for({"a": decayed})({"a": state}, [interaction(category="milk")])
     assert value_of(decayed, after["a"], NOW) == {"milk": 1.0}
+
+
+def test_a_value_per_element_is_that_of_its_last_interaction() -> None:
+    seen = [interaction(time=n, number=n, c=["x", "y"][: n + 1], shop=f"s{n}") for n in (1, 0)]
+    last = spec("last", by="c", property="shop")
+    assert computed(last, *seen) == {"x": "s1", "y": "s1"}
+    first = spec("first", by="c", property="shop")
+    assert computed(first, *seen) == {"x": "s0", "y": "s1"}
+
+
+def test_a_map_of_sums_shows_plain_numbers() -> None:
+    total = spec("sum", by="c", property="x", where={"shop": "a"})
+    seen = [interaction(c="k", x=x, shop="a") for x in (0.1, 0.2, 0.3)]
+    assert computed(total, *seen, interaction(c="k", x=9.0)) == {"k": math.fsum([0.1, 0.2, 0.3])}
 
 
 def test_a_spec_that_cannot_work_is_refused_at_once() -> None:

@@ -125,6 +125,11 @@ def test_what_was_flushed_is_in_the_file(log: SqliteLog, path: Path) -> None:
     assert msgspec.msgpack.decode(encoded, type=DecisionRecord) == record(1)
 
 
+def test_commits_of_the_log_wait_for_the_disk(log: SqliteLog) -> None:
+    assert log._connection.pragma("journal_mode") == "wal"
+    assert log._connection.pragma("synchronous") == 2  # FULL
+
+
 def test_flushing_an_empty_log_returns_at_once(log: SqliteLog) -> None:
     log.flush()
 
@@ -159,6 +164,8 @@ def test_closing_writes_what_is_queued(path: Path) -> None:
         log.append(record(1))
     with pytest.raises(Unavailable, match="is closed"):
         log.read("d1")
+    with pytest.raises(Unavailable, match="is closed"):
+        log.recent()
     again = open_log(path)
     assert again.read("d199") == record(199)
     again.close()

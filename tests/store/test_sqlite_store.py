@@ -207,6 +207,18 @@ def test_everything_after_closing_is_unavailable(store: SqliteStore) -> None:
             call()
 
 
+def test_commits_wait_for_the_disk(store: SqliteStore) -> None:
+    pragmas = store._writer.submit(
+        lambda connection: (connection.pragma("journal_mode"), connection.pragma("synchronous"))
+    )
+    assert pragmas == ("wal", 2)  # 2 is FULL
+
+
+def test_readers_cannot_write(store: SqliteStore) -> None:
+    with pytest.raises(apsw.ReadOnlyError):
+        store._readers.connection().execute("DELETE FROM meta")
+
+
 def test_a_deadline_that_has_passed_writes_nothing(store: SqliteStore) -> None:
     reached, go = threading.Event(), threading.Event()
 
