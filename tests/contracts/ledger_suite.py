@@ -214,6 +214,19 @@ class LedgerSuite:
         assert used(store) == (2, 2, 1)
         assert granted(store, request(3), now=NOW + 3) == [False]
 
+    def test_one_late_confirmation_among_many_that_are_due_is_no_overrun(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        others, amount = 900, 600
+        wide = hold("wide/1", ceiling=others + amount)
+        late = hold("wide/1", amount=amount, ceiling=others + amount)
+        store.reserve([request(n, wide, expires=NOW + 1) for n in range(others)], now=NOW)
+        store.reserve([request("late", late, expires=NOW + 2)], now=NOW)
+        assert told(store, ("a", "delivery", "late"), now=NOW + 3) == ["confirmed"]
+        store.expire(now=NOW + 3)
+        assert used(store, "wide/1") == (0, amount, 0)
+
     def test_a_release_after_expiry_changes_nothing(self, make_store: MakeStore) -> None:
         store = make_store()
         store.reserve([request(1, expires=NOW + 1)], now=NOW)
