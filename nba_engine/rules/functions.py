@@ -70,7 +70,8 @@ def _to_int(value: Any) -> int:
 
 def _to_double(value: Any) -> float:
     if type(value) is float or type(value) is int:
-        return float(value)
+        number: float = values.coerce(value, "double")
+        return number
     if type(value) is str:
         try:
             return float(value)

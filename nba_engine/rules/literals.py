@@ -18,6 +18,7 @@ _RFC3339 = re.compile(
 )
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
 _UNITS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "µs": 1000}
+_LONGEST = 315_576_000_000 * 10**9  # nanoseconds: CEL's 10,000 years
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,7 +53,7 @@ def parse_duration(text: str) -> Duration | None:
         total += int(whole or 0) * scale
         if fraction:
             total += int(fraction) * scale // 10 ** len(fraction)
-    return Duration(sign * total)
+    return Duration(sign * total) if total <= _LONGEST else None
 
 
 def parse_zone(text: str) -> tzinfo | None:

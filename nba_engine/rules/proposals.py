@@ -67,7 +67,7 @@ def near(candidates: Iterable[Value], current: Value, type_: str) -> list[Value]
     candidates = list(candidates)
     if type_ in {"string", "bool"} or isinstance(current, bool):
         return candidates
-    if not isinstance(current, int | float) or not math.isfinite(current):
+    if not isinstance(current, int | float) or not -1e300 < current < 1e300:
         return candidates
     return sorted(candidates, key=lambda value: (len(repr(value)) > 15, abs(value - current)))
 

@@ -31,7 +31,6 @@ __all__ = [
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 FIRST_SECOND, AFTER_LAST_SECOND = -62_135_596_800, 253_402_300_800  # years 1 to 9999
-LONGEST = 315_576_000_000 * 10**9  # CEL's bound on durations, in nanoseconds
 
 Number: TypeAlias = int | float
 
@@ -91,7 +90,7 @@ def coerce(value: Any, type_: str) -> Any:
     kind = type(value)
     if type_ == "double":
         if kind is int:
-            return float(value) if -(2**1023) < value < 2**1023 else math.copysign(math.inf, value)
+            return _double(value)
     elif type_ == "int":
         if kind is float and value.is_integer() and INT_MIN <= value <= INT_MAX:
             return int(value)
@@ -107,6 +106,13 @@ def coerce(value: Any, type_: str) -> Any:
             return value
         return {name: coerce(e, element) for name, e in value.items()}
     return value
+
+
+def _double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def equals(a: Any, b: Any) -> bool:
@@ -168,9 +174,7 @@ def _timestamp(nanoseconds: int) -> Timestamp:
 
 
 def _duration(nanoseconds: int) -> Duration:
-    if -LONGEST <= nanoseconds <= LONGEST:
-        return Duration(nanoseconds)
-    raise Failed
+    return Duration(_int(nanoseconds))  # what the reference can subtract: 292 years
 
 
 def add(a: Any, b: Any) -> Any:
@@ -232,10 +236,10 @@ def divide(a: Any, b: Any) -> Number:
 
 def remainder(a: Any, b: Any) -> int:
     """CEL's ``%``: the sign is that of ``a``."""
-    if type(a) is int and type(b) is int and b != 0:
-        rest = abs(a) % abs(b)
-        return _int(-rest if a < 0 else rest)
-    raise Failed
+    if type(a) is not int or type(b) is not int or b == 0 or (a == INT_MIN and b == -1):
+        raise Failed
+    rest = abs(a) % abs(b)
+    return _int(-rest if a < 0 else rest)
 
 
 def negate(a: Any) -> Number:

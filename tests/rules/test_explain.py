@@ -49,7 +49,8 @@ def applied(
     return customer, context, now
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(300)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     text=random_rules.rules,
     customer=random_rules.values(dict(SCHEMA.customer)),
