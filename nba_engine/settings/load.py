@@ -57,7 +57,7 @@ def read_settings(
 def read_text(path: Path, name: str) -> tuple[str, list[Mistake]]:
     """A file's text, or the mistake that it cannot be read; ``name`` is what users call it."""
     try:
-        return path.read_bytes().decode("utf-8"), []
+        return path.read_bytes().decode("utf-8-sig"), []  # some editors write a mark first
     except FileNotFoundError:
         message, remedy = "there is no such file", "check the path"
     except UnicodeDecodeError as error:

@@ -78,8 +78,45 @@ def test_what_is_probably_not_meant_is_a_warning(
     assert warning.remedy
 
 
+def test_many_conditions_that_no_table_answers_are_a_warning(shop: Files) -> None:
+    rules = (
+        f"[rules.r{n}]\ntier = 'suitability'\nwhen = 'customer.spent * {n}.5 > customer.avg_basket'"
+        for n in range(501)
+    )
+    (warning,) = load({**shop, "more.toml": "\n".join(rules)}, Vocabulary()).warnings
+    assert warning.place == "rules (suitability)"
+    assert "501 conditions" in warning.message
+
+
+def test_attributes_hold_whatever_rules_can_read(shop: Files) -> None:
+    toml = """
+[actions.x]
+treatments_from = "standard"
+[actions.x.attributes]
+text = "a"
+whole = 1
+fraction = 0.5
+yes = true
+day = 1970-01-02T00:00:00Z
+words = ["a", "b"]
+numbers = [1, 2.5]
+none = []
+"""
+    catalog = load({**shop, "more.toml": toml}, Vocabulary())
+    assert catalog.actions[catalog.action_index["x"]].attributes == {
+        "text": "a",
+        "whole": 1,
+        "fraction": 0.5,
+        "yes": True,
+        "day": 86_400.0,
+        "words": ["a", "b"],
+        "numbers": [1.0, 2.5],
+        "none": [],
+    }
+
+
 def test_a_folder_is_read_by_name_and_only_its_toml_files(tmp_path: Path) -> None:
-    (tmp_path / "b.toml").write_text("b = 1")
+    (tmp_path / "b.toml").write_bytes(b"\xef\xbb\xbfb = 1")  # as some editors save UTF-8
     (tmp_path / "a.toml").write_text("a = 'ü'", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("no")
     assert list(read_folder(tmp_path).items()) == [("a.toml", "a = 'ü'"), ("b.toml", "b = 1")]
