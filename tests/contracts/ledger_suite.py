@@ -214,6 +214,15 @@ class LedgerSuite:
         assert used(store) == (2, 2, 1)
         assert granted(store, request(3), now=NOW + 3) == [False]
 
+    def test_an_overrun_is_measured_by_the_amount_of_the_last_grant(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        store.reserve([request(1, hold(ceiling=9), expires=NOW + 1)], now=NOW)
+        assert granted(store, request(2, hold(ceiling=1)), now=NOW + 2) == [True]
+        assert told(store, ("a", "delivery", 1), now=NOW + 3) == ["overrun"]
+        assert used(store) == (1, 1, 1)
+
     def test_one_late_confirmation_among_many_that_are_due_is_no_overrun(
         self, make_store: MakeStore
     ) -> None:
