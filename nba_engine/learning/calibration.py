@@ -41,16 +41,12 @@ def platt(logit: ArrayLike, label: ArrayLike) -> tuple[float, float]:
         weight = p * (1.0 - p)
         hessian = np.array([[weight @ (z * z), weight @ z], [weight @ z, weight.sum()]])
         step = np.linalg.solve(hessian + 1e-12 * np.eye(2), gradient)
-        size = 1.0
-        while size > _PRECISE:
-            tried = (a - size * step[0], b - size * step[1])
-            new = _loss(tried[0] * z + tried[1], target)
-            if new <= loss - 1e-4 * size * float(gradient @ step):
-                break
+        size, expected = 1.0, 1e-4 * float(gradient @ step)
+        new = _loss((a - step[0]) * z + b - step[1], target)
+        while new > loss - size * expected and size > _PRECISE:
             size /= 2
-        else:
-            break  # no step helps any more
-        (a, b), improved, loss = tried, loss - new, new
+            new = _loss((a - size * step[0]) * z + b - size * step[1], target)
+        a, b, improved, loss = a - size * step[0], b - size * step[1], loss - new, new
         if improved <= _PRECISE * len(y):
             break
     return float(a), float(b)

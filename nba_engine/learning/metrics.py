@@ -81,11 +81,19 @@ def ece(label: ArrayLike, probability: ArrayLike, *, bins: int = 20, by: Bins = 
     return float(np.average(gaps, weights=table.count))
 
 
-def recall_at_k(group: ArrayLike, label: ArrayLike, score: ArrayLike, k: int) -> float:
-    """Positives among the k best scores of each group, over all positives of all groups.
+def recall_at_k(
+    group: ArrayLike,
+    label: ArrayLike,
+    score: ArrayLike,
+    k: int,
+    *,
+    average: Literal["pooled", "groups"] = "pooled",
+) -> float:
+    """Positives among the k best scores of each group, over all positives.
 
-    ``group`` (n,) names the list a row belongs to (a customer at one anchor). Among equal scores
-    the earlier row comes first. Raises `ValueError` without positives.
+    ``group`` (n,) names the list a row belongs to (a customer at one anchor). ``pooled`` divides
+    the sum of hits by the sum of positives; ``groups`` is the mean share over the groups with a
+    positive. Among equal scores the earlier row comes first. Raises `ValueError` without positives.
     """
     y, s = _pair(label, score)
     groups = np.unique(np.asarray(group), return_inverse=True)[1].reshape(-1)
@@ -97,7 +105,12 @@ def recall_at_k(group: ArrayLike, label: ArrayLike, score: ArrayLike, k: int) ->
     sizes = np.bincount(groups)
     starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
     top = np.arange(len(order)) - starts < k
-    return float(y[order][top].sum() / y.sum())
+    hits = np.bincount(groups[order], weights=y[order] * top)
+    positives = np.bincount(groups, weights=y)
+    if average == "pooled":
+        return float(hits.sum() / positives.sum())
+    some = positives > 0
+    return float(np.mean(hits[some] / positives[some]))
 
 
 def lift(label: ArrayLike, score: ArrayLike, *, share: float = 0.1) -> float:

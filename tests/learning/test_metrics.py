@@ -68,11 +68,16 @@ def test_recall_equals_a_loop_over_the_groups() -> None:
     group = random.integers(0, 40, 2000)
     label = (random.random(2000) < 0.2).astype(int)
     score = random.random(2000)
-    hits = 0
+    hits, shares = 0, []
     for one in range(40):
         rows = np.flatnonzero(group == one)
-        hits += label[rows[np.argsort(-score[rows])[:5]]].sum()
+        found = label[rows[np.argsort(-score[rows])[:5]]].sum()
+        hits += found
+        if label[rows].sum():
+            shares.append(found / label[rows].sum())
     assert recall_at_k(group, label, score, 5) == pytest.approx(hits / label.sum())
+    by_group = recall_at_k(group, label, score, 5, average="groups")
+    assert by_group == pytest.approx(np.mean(shares))
 
 
 def test_lift_compares_the_top_with_all() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -78,6 +79,13 @@ def test_a_sample_chooses_the_same_strength_as_all_rows() -> None:
     np.testing.assert_array_equal(every.weights, sampled.weights)
 
 
+def test_a_sample_of_one_class_is_no_sample() -> None:
+    rows, label = np.arange(1000.0)[:, np.newaxis], np.zeros(1000, dtype=int)
+    label[3] = 1
+    with pytest.raises(FailedPrecondition, match="the sample for choosing C holds one class"):
+        train_logistic(rows, label, rows, label, select_rows=5)
+
+
 def test_platt_finds_the_scale_and_shift_of_the_log_odds() -> None:
     random = np.random.default_rng(0)
     logit = random.normal(size=200_000)
@@ -85,6 +93,26 @@ def test_platt_finds_the_scale_and_shift_of_the_log_odds() -> None:
     a, b = platt(logit, label)
     assert a == pytest.approx(1.7, abs=0.03)
     assert b == pytest.approx(-0.6, abs=0.03)
+
+
+# with the later seeds a full Newton step goes too far
+@pytest.mark.parametrize("seed", [*range(10), 26, 46, 135, 138, 282])
+def test_platt_agrees_with_a_general_optimizer(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(3, 40))
+    logit = random.standard_t(1, count) * (scale := 10 ** random.uniform(-3, 4))
+    label = (random.random(count) < random.uniform(0.05, 0.95)).astype(int)
+    label[:2] = 1, 0
+    ones, zeros = label.sum(), count - label.sum()
+    target = np.where(label > 0, (ones + 1) / (ones + 2), 1 / (zeros + 2))
+
+    def loss(ab: np.ndarray) -> float:
+        z = ab[0] * logit / scale + ab[1]
+        return float(np.sum(np.logaddexp(0, z) - target * z))
+
+    best = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"fatol": 1e-10})
+    a, b = platt(logit, label)
+    assert loss(np.array([a * scale, b])) <= best.fun + 1e-5
 
 
 def test_platt_stays_finite_when_the_log_odds_separate_the_classes() -> None:
@@ -148,6 +176,31 @@ def test_an_export_replaces_the_folder_and_leaves_nothing_beside_it(tmp_path: Pa
         )
         (tmp_path / "m" / "stray").touch()
     assert load_manifest(tmp_path / "m").version == "2"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_folder_that_cannot_be_replaced_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted, (held_out, _) = model(), synthetic(100, 3)
+
+    def export(version: str) -> None:
+        export_logistic(
+            tmp_path / "m", fitted, name="m", version=version, features=FEATURES, held_out=held_out
+        )
+
+    export("1")
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if target == tmp_path / "m" and ".old." not in path.name:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="No space left"):
+        export("2")
+    assert load_manifest(tmp_path / "m").version == "1"
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 

@@ -185,6 +185,14 @@ def test_a_map_is_looked_up_by_the_actions_key() -> None:
     assert values["offer4.app"] == values["nothing.app"] == -1.0
 
 
+def test_an_integer_beyond_every_number_is_missing() -> None:
+    share = Feature(name="s", source="customer.shares", key="action.category", default=-1.0)
+    for others in ({}, {"c2": "3"}):
+        values = rows_of(share, {"shares": {"c0": 10**400, "c1": 2, **others}})
+        assert values["offer0.app"] == values["offer4.app"] == -1.0
+        assert values["offer2.app"] == 2.0
+
+
 def test_a_table_sums_over_distinct_elements() -> None:
     score = Feature(
         name="e",

@@ -98,7 +98,10 @@ def built(
             "wrong",
             [helper.make_tensor_value_info("features", taking, [rows, WIDTH] if rows else ["n"])],
             [helper.make_tensor_value_info("propensity", giving, None)],
-            [numpy_helper.from_array(np.array([True, True, True]), "three")],
+            [
+                numpy_helper.from_array(np.array([True, True, True]), "three"),
+                numpy_helper.from_array(np.array([7], dtype=np.int64), "seven"),
+            ],
         )
         opset = [helper.make_opsetid("", 11)]
         onnx.save(helper.make_model(made, opset_imports=opset, ir_version=8), folder / "model.onnx")
@@ -160,6 +163,7 @@ def test_the_good_folder_opens(good: Path) -> None:
             "output",
             "has rank 3, needs 1 or 2",
         ),
+        (built(step("Reshape", "seven")), "model.onnx", "", "cannot score the probe rows"),
         (built(step("Compress", "three")), "model.onnx", "output", "gives shape (3,) for"),
         (set_initializer("bias", np.nan), "model.onnx", "output", "not finite for probe row 0"),
         (set_initializer("bias", 0.123), "model.onnx", "output", "differs from the recorded"),
@@ -217,6 +221,24 @@ def test_a_damaged_folder_is_refused_with_its_file_and_place(
     texts = [m.message for m in found if m.file.endswith(file) and m.place == place]
     assert any(says in text for text in texts), found
     assert all(m.remedy for m in found)
+
+
+def test_a_graph_that_keeps_its_weights_in_another_file_is_refused(
+    good: Path, tmp_path: Path
+) -> None:
+    def damage(folder: Path) -> None:
+        model = onnx.load(folder / "model.onnx")
+        onnx.save(
+            model,
+            folder / "model.onnx",
+            save_as_external_data=True,
+            location="weights.bin",
+            size_threshold=0,
+        )
+
+    (found,) = mistakes(good, tmp_path / "m", damage)
+    assert "not a valid ONNX model" in found.message
+    assert "weights.bin" in found.message
 
 
 def test_a_graph_with_unbounded_scores_is_refused(good: Path, tmp_path: Path) -> None:
