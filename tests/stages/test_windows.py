@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nba_engine.domain import ChannelSpec, QuietHours, Window
+from nba_engine.stages.windows import Calendar, QuietClock
+from tests.stages.making import catalog
+
+ZONE = zoneinfo.ZoneInfo("America/New_York")
+Unit = Literal["hour", "day", "week", "month", "lifetime"]
+
+
+def at(*moment: int, zone: dt.tzinfo = ZONE) -> float:
+    return dt.datetime(*moment, tzinfo=zone).timestamp()  # type: ignore[misc, arg-type]
+
+
+@pytest.mark.parametrize(
+    ("unit", "key", "start", "end"),
+    [
+        ("hour", "2017-11-08T15:00Z", (2017, 11, 8, 10), (2017, 11, 8, 11)),
+        ("day", "2017-11-08", (2017, 11, 8), (2017, 11, 9)),
+        ("week", "2017-11-06", (2017, 11, 6), (2017, 11, 13)),
+        ("month", "2017-11-01", (2017, 11, 1), (2017, 12, 1)),
+    ],
+)
+def test_windows_are_calendar_windows_of_their_zone(
+    unit: Unit, key: str, start: tuple[int, ...], end: tuple[int, ...]
+) -> None:
+    calendar = Calendar(Window(unit=unit, time_zone="America/New_York"))
+    assert calendar.at(at(2017, 11, 8, 10, 59)) == (key, at(*start), at(*end))
+
+
+def test_a_lifetime_never_ends() -> None:
+    period = Calendar(Window(unit="lifetime")).at(0.0)
+    assert period == ("lifetime", float("-inf"), float("inf"))
+
+
+def test_the_day_of_the_clock_change_has_25_hours() -> None:
+    period = Calendar(Window(unit="day", time_zone="America/New_York")).at(at(2017, 11, 5, 12))
+    assert period.end - period.start == 25 * 3600
+
+
+def test_the_hour_that_comes_twice_is_two_windows() -> None:
+    calendar = Calendar(Window(unit="hour", time_zone="America/New_York"))
+    first = at(2017, 11, 5, 5, 30, zone=dt.UTC)  # 01:30, summer time
+    assert calendar.at(first).key != calendar.at(first + 3600.0).key
+
+
+@given(
+    times=st.lists(st.floats(1.4e9, 1.7e9), min_size=1, max_size=8),
+    unit=st.sampled_from(["hour", "day", "week", "month"]),
+    zone=st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
+)
+def test_every_moment_lies_in_its_window_in_whatever_order_one_asks(
+    times: list[float], unit: Unit, zone: str
+) -> None:
+    calendar = Calendar(Window(unit=unit, time_zone=zone))
+    for time in times:
+        period = calendar.at(time)
+        assert period.start <= time < period.end
+        assert Calendar(Window(unit=unit, time_zone=zone)).at(time) == period
+        assert calendar.at(period.end).start == period.end
+
+
+def sms(start: int, end: int) -> ChannelSpec:
+    return ChannelSpec(
+        id="sms", name="SMS", direction="outbound", quiet_hours=QuietHours(start=start, end=end)
+    )
+
+
+@given(
+    start=st.integers(0, 1439),
+    end=st.integers(0, 1439),
+    now=st.floats(1.509e9, 1.512e9) | st.floats(1.5207e9, 1.5211e9),
+)
+def test_a_quiet_channel_opens_at_the_first_moment_that_is_not_quiet(
+    start: int, end: int, now: float
+) -> None:
+    clock = QuietClock(catalog())
+    channel = sms(start, end)
+    opens = clock.opens(channel, now)
+    assert opens >= now
+    assert not clock.is_quiet(channel, opens)
+    if opens > now:
+        assert clock.is_quiet(channel, now)
+        assert clock.is_quiet(channel, opens - 1.0)
+
+
+def test_inbound_channels_are_never_quiet() -> None:
+    inbound = ChannelSpec(id="chat", name="Chat", quiet_hours=QuietHours(start=0, end=1439))
+    assert not QuietClock(catalog()).is_quiet(inbound, at(2017, 11, 8, 3))
