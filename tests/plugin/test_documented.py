@@ -13,7 +13,8 @@ from nba_engine.plugin import spec
 from nba_engine.settings import StageSettings
 from tests.engine.world import CATALOG, STAGES, ask, shop
 
-DOCS = Path(__file__).parents[2] / "docs" / "plugins.md"
+TESTS = Path(__file__).parents[1]
+DOCS = TESTS.parent / "docs" / "plugins.md"
 HOOKS = [name for name in spec.__all__ if name.startswith("nba_")]
 
 
@@ -38,6 +39,12 @@ def test_every_hook_says_when_it_is_called_and_what_raising_means(hook: str) -> 
     text = inspect.getdoc(getattr(spec, hook)) or ""
     assert "Called once" in text
     assert "Raising" in text
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_implemented_by_a_plugin_of_a_test(hook: str) -> None:
+    files = [*TESTS.glob("plugin/*.py"), *TESTS.glob("app/*.py")]
+    assert any(f"def {hook}(" in file.read_text() for file in files)
 
 
 def test_every_hook_has_a_user_in_this_repository() -> None:
