@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from time import monotonic
 from typing import Any, Literal
 
 import apsw
@@ -60,7 +59,6 @@ class Ledger:
 
     def __init__(self, *, simulated: bool) -> None:
         self._simulated = simulated
-        self._given: tuple[float, float] | None = None  # the last `now`, and when it was given
 
     def time(self, connection: apsw.Connection, now: float) -> float:
         """The ledger clock: never runs backwards, over restarts and processes.
@@ -69,19 +67,11 @@ class Ledger:
         """
         if self._simulated:
             return now
-        self._given = (now, monotonic())
         latest = connection.execute("SELECT value FROM meta WHERE key = 'clock'").get
         if latest is None or now >= latest + _CLOCK_STEP:
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (float(now),))
             return now
         return max(now, float(latest))
-
-    def estimate(self) -> float | None:
-        """The time now, going by the last one given to this process; None before the first."""
-        if self._given is None:
-            return None
-        now, given_at = self._given
-        return now + monotonic() - given_at
 
     def reserve(
         self, connection: apsw.Connection, requests: Sequence[ReservationRequest], now: float

@@ -92,7 +92,7 @@ class SqliteStore:
             )
             self._ledger = Ledger(simulated=self._simulated)
             self._new_id = derived_id if self._simulated else random_id
-            self._writer = Writer(path, chore=None if self._simulated else self._tidy)
+            self._writer = Writer(path)
         except DRIVER_ERRORS as error:
             self._readers.close()
             raise translated(error, path) from error
@@ -213,8 +213,8 @@ class SqliteStore:
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent.
 
-        Reservations that expired count until they are ended: at the next `reserve`, `record` or
-        `expire`, and in a real store, once one of these told it the time, every second.
+        Reservations that expired count until they are ended, by the next `reserve`, `record` or
+        `expire`.
         """
         try:
             return read_usage(self._readers.connection(), accounts)
@@ -252,10 +252,15 @@ class SqliteStore:
             raise translated(error, self._path) from error
 
     def expire(self, *, now: float, deadline: float | None = None) -> int:
-        """End every reservation that is due; returns how many."""
+        """End every reservation that is due; returns how many. Call it every few seconds.
+
+        Also forgets the request ids of updates that are older than a week.
+        """
 
         def change(connection: apsw.Connection) -> int:
             at = self._ledger.time(connection, now)
+            oldest = time.time() - REQUESTS_KEPT
+            connection.execute("DELETE FROM requests WHERE time < ?", (oldest,))
             return self._ledger.sweep(connection, at, most=1_000)
 
         total = 0
@@ -291,13 +296,6 @@ class SqliteStore:
     ) -> list[CustomerState]:
         done = [_seen(connection, number, update) for number, update in enumerate(updates)]
         return update_customers(customers, updates, done)
-
-    def _tidy(self, connection: apsw.Connection) -> None:
-        """Once a second: end what is due, forget old request ids."""
-        now = self._ledger.estimate()
-        if now is not None:
-            self._ledger.sweep(connection, now, most=1_000)
-        connection.execute("DELETE FROM requests WHERE time < ?", (time.time() - REQUESTS_KEPT,))
 
 
 def _seen(connection: apsw.Connection, number: int, update: ProfileUpdate) -> bool:

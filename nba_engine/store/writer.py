@@ -25,7 +25,6 @@ Change = Callable[[apsw.Connection], _T]
 
 LARGEST_GROUP = 256
 LONGEST_WAIT = 10.0  # seconds a caller waits when it names no deadline
-CHORE_SECONDS = 1.0
 
 
 class _Ticket(Generic[_T]):
@@ -54,13 +53,11 @@ class Writer:
 
     Changes run in the order of their arrival, each in a savepoint of its own: one that fails
     leaves no trace and does not disturb the others of its group. `submit` returns when the
-    change is durable. Processes queue at a file lock. ``chore`` runs about once a second,
-    also without changes.
+    change is durable. Processes queue at a file lock.
     """
 
-    def __init__(self, path: Path, *, chore: Change[None] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._chore = chore
         self._queue: queue.SimpleQueue[_Ticket[Any] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -103,32 +100,26 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        chore_due = time.monotonic() + CHORE_SECONDS
-        while True:
+        last = False
+        while not last:
             group: list[_Ticket[Any]] = []
-            last = self._gather(group, chore_due)
+            last = self._gather(group)
             if group:
                 self._commit(group)
-            if self._chore is not None and time.monotonic() >= chore_due:
-                self._commit([_Ticket(self._chore)])
-                chore_due = time.monotonic() + CHORE_SECONDS
-            if last:
-                break
         self._connection.close()
         self._lock.close()
 
-    def _gather(self, group: list[_Ticket[Any]], until: float) -> bool:
-        """Everything waiting, up to a group; true after the last one."""
-        try:
-            patience = max(0.0, until - time.monotonic()) if self._chore else None
-            ticket = self._queue.get(timeout=patience)
-            while ticket is not None:
-                group.append(ticket)
-                if len(group) == LARGEST_GROUP:
-                    return False
+    def _gather(self, group: list[_Ticket[Any]]) -> bool:
+        """Wait for a change, and take everything that waits, up to a group; true at the end."""
+        ticket = self._queue.get()
+        while ticket is not None:
+            group.append(ticket)
+            if len(group) == LARGEST_GROUP:
+                return False
+            try:
                 ticket = self._queue.get_nowait()
-        except queue.Empty:
-            return False
+            except queue.Empty:
+                return False
         return True
 
     def _commit(self, group: Sequence[_Ticket[Any]]) -> None:

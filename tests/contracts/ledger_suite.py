@@ -96,6 +96,7 @@ class LedgerSuite:
         store = make_store()
         assert granted(store, request(1, hold(amount=2), hold(amount=2))) == [False]
         assert granted(store, request(2, hold(amount=2), hold(amount=1))) == [True]
+        assert granted(store, request(3, hold(amount=0, ceiling=9), hold(amount=1))) == [False]
         assert used(store) == (3, 0, 0)
 
     def test_repeating_a_reservation_reserves_nothing_more(self, make_store: MakeStore) -> None:
