@@ -123,6 +123,12 @@ def test_a_mistake_is_one_sentence_with_place_and_remedy(
     assert (error.message, error.hint, error.line, error.column) == (message, hint, line, column)
 
 
+def test_a_duration_is_10_000_years_at_most() -> None:
+    parse_rule("now - customer.last < duration('87660000h')", SCHEMA)
+    error = error_of("now - customer.last < duration('87660001h')")
+    assert error.message == "'87660001h' is no duration"
+
+
 def test_further_mistakes_of_the_same_text_come_along() -> None:
     error = error_of("customer.agge > 18 && customer.ctry == 'x'")
     assert [other.message for other in error.more] == ["undefined field 'ctry' in customer"]
