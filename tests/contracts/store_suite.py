@@ -109,6 +109,7 @@ class StoreSuite:
             store.update([changed])
         store.record([happened(1), happened(2)], FOLD, now=NOW)
         store.record([happened(1)], FOLD, now=NOW)
+        store.record([happened(3, "view")], FOLD, now=NOW)  # which no aggregate counts
         assert state_of(store).version == 3
 
     def test_an_update_keeps_what_it_does_not_name(self, make_store: MakeStore) -> None:
