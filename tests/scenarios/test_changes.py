@@ -12,13 +12,7 @@ from tests.scenarios.running import install_plugin, interactions, open_world, re
 from tests.scenarios.worlds import NOW, world
 
 
-@pytest.mark.parametrize(
-    "seed",
-    range(
-        int(__import__("os").environ.get("SEED0", "0")),
-        int(__import__("os").environ.get("SEED1", "12")),
-    ),
-)
+@pytest.mark.parametrize("seed", range(12))
 def test_every_change_an_explanation_names_brings_the_candidate_past_its_stage(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
