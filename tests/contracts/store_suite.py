@@ -304,6 +304,49 @@ class StoreSuite:
         assert list(store.reserve([], now=NOW)) == []
         assert dict(store.usage([])) == {}
 
+    def test_bulk_writes_profiles_interactions_and_progress_together(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        results = store.bulk(
+            updates=[update(age=41), update("crm:2", age=5)],
+            interactions=[happened(1), happened(2), happened(1)],
+            fold=FOLD,
+            now=NOW,
+            progress=("purchases.csv", "row 3"),
+        )
+        assert [result.status for result in results] == ["recorded", "recorded", "duplicate"]
+        state = state_of(store)
+        assert (state.version, state.attributes, state.aggregates) == (
+            1,
+            {"age": 41},
+            {"purchases": 2},
+        )
+        assert store.progress("purchases.csv") == "row 3"
+
+    def test_a_bulk_load_that_fails_notes_no_progress(self, make_store: MakeStore) -> None:
+        store = make_store()
+        store.bulk(now=NOW, progress=("file", "row 1"))
+
+        def broken(states: object, interactions: object) -> dict[str, object]:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            store.bulk(
+                interactions=[happened(1)],
+                fold=broken,
+                now=NOW,
+                progress=("file", "row 2"),
+            )
+        assert store.progress("file") == "row 1"
+
+    def test_progress_is_there_after_a_restart(self, make_store: MakeStore) -> None:
+        store = make_store()
+        assert store.progress("file") is None
+        store.bulk(updates=[update(age=1)], now=NOW, progress=("file", "row 1"))
+        store.close()
+        assert make_store().progress("file") == "row 1"
+
     def test_everything_is_there_after_a_restart(self, make_store: MakeStore) -> None:
         store = make_store()
         store.update([update(age=41)])

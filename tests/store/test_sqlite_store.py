@@ -25,36 +25,6 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def test_bulk_writes_profiles_interactions_and_progress_together(store: SqliteStore) -> None:
-    results = store.bulk(
-        updates=[update(age=41), update("crm:2", age=5)],
-        interactions=[happened(1), happened(2), happened(1)],
-        fold=FOLD,
-        now=NOW,
-        progress=("purchases.csv", "row 3"),
-    )
-    assert [result.status for result in results] == ["recorded", "recorded", "duplicate"]
-    state = state_of(store)
-    assert (state.version, state.attributes, state.aggregates) == (1, {"age": 41}, {"purchases": 2})
-    assert store.progress("purchases.csv") == "row 3"
-
-
-def test_a_bulk_load_that_fails_notes_no_progress(store: SqliteStore) -> None:
-    store.put_progress("file", "row 1")
-
-    def broken(states: object, interactions: object) -> dict[str, object]:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        store.bulk(
-            interactions=[happened(1)],
-            fold=broken,
-            now=NOW,
-            progress=("file", "row 2"),
-        )
-    assert store.progress("file") == "row 1"
-
-
 def test_bulk_gives_the_states_that_single_records_give(tmp_path: Path) -> None:
     history = [
         happened(n, identity=f"crm:{n % 5}", time=NOW + n, category=[f"c{n % 3}", f"c{n % 7}"])
