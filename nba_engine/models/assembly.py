@@ -49,6 +49,16 @@ class Assembly:
             self.static[:, position] = _column(features[position], catalog)
         self._rows = self.static.astype(np.float32)
 
+    def same_rows(self) -> tuple[IntArray, IntArray]:
+        """Groups of treatments whose rows are equal for every customer.
+
+        The first treatment of each group (g,), and the group of each treatment (T,).
+        """
+        places = [axis.of[:, np.newaxis] for axis in self.axes]
+        differing = np.concatenate([self._rows[:, self.treatment], *places], axis=1)
+        _, first, group = np.unique(differing, axis=0, return_index=True, return_inverse=True)
+        return first, group.reshape(-1)
+
     def of_request(self, customer: Values, context: Values, now: float) -> list[float]:
         """The numbers of the ``request`` features, in their order."""
         return self._readers(customer, context, now)

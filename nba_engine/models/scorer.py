@@ -86,11 +86,15 @@ class _LinearScorer(_BoundScorer):
 
 
 class _RowScorer(_BoundScorer):
-    """Row signature: one row per candidate through the graph."""
+    """Row signature: one row per candidate through the graph, equal rows only once.
+
+    Treatments of one action often have equal rows, and so has one treatment in two placements.
+    """
 
     def __init__(self, manifest: Manifest, assembly: Assembly, run: RunModel) -> None:
         super().__init__(manifest, assembly)
         self._run = run
+        self._first, self._group = assembly.same_rows()
         self._local = threading.local()
 
     def propensities(
@@ -99,6 +103,17 @@ class _RowScorer(_BoundScorer):
         """P per candidate, (n,)."""
         if len(index) == 0:
             return np.empty(0)
+        group = self._group.take(index)
+        used = np.zeros(len(self._first), dtype=np.bool_)
+        used[group] = True
+        groups = np.flatnonzero(used)
+        if len(groups) == len(index):
+            return self._score(index, customer, context, now)
+        place = np.cumsum(used) - 1
+        scores = self._score(self._first.take(groups), customer, context, now)
+        return scores.take(place.take(group))
+
+    def _score(self, index: IntArray, customer: Values, context: Values, now: float) -> FloatArray:
         rows = self._assembly.rows(index, customer, context, now, self._buffer(len(index)))
         return _probabilities(np.asarray(self._run(rows)).reshape(-1).astype(np.float64))
 

@@ -104,19 +104,47 @@ def test_a_wide_model_scores_actions_and_says_nan_for_those_it_does_not_know(
     assert sum(np.isnan(list(scores.values()))) == len(EVERY) - 4
 
 
+def test_rows_that_are_equal_for_every_customer_are_scored_once(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    class Runtime:
+        def load(self, folder: Path, manifest: Manifest) -> Any:
+            def run(rows: np.ndarray) -> np.ndarray:
+                seen.append(len(rows))
+                return rows[:, 0] / 100 + rows[:, 1] / 10
+
+            return run
+
+    share = Feature(name="share", source="customer.shares", key="action.category")
+    price = Feature(name="price", source="action.price")
+    write_manifest(
+        tmp_path,
+        Manifest(name="m", version="1", signature="row", features=(price, share), format="fixed"),
+    )
+    scorer = open_scorer(tmp_path, CATALOG, {"fixed": Runtime()}, {})
+    index = np.array([5, 0, 1, 5, len(EVERY) - 1, 4])
+    customer = {"shares": {"c0": 1.0, "c1": 2.0}}
+    scores = scorer.propensities(index, customer, {}, world.NOW)
+    rows = scorer.features(index, customer, {}, world.NOW)
+    np.testing.assert_allclose(scores, rows[:, 0] / 100 + rows[:, 1] / 10, rtol=1e-6)
+    assert seen == [3]  # offer 2 on both channels, offer 0 on both, nothing
+    scorer.propensities(np.array([4, 0]), customer, {}, world.NOW)
+    assert seen == [3, 2]
+
+
 def test_scores_that_are_no_probabilities_become_nan(tmp_path: Path) -> None:
     class Runtime:
         def load(self, folder: Path, manifest: Manifest) -> Any:
             answers = np.array([0.5, np.nan, np.inf, -np.inf, 3.0, -0.2, 1.0000001], np.float32)
             return lambda rows: answers[: len(rows), np.newaxis]
 
-    feature = Feature(name="age", source="customer.age")
+    feature = Feature(name="id", source="customer.shares", key="action.id")
     write_manifest(
         tmp_path,
         Manifest(name="m", version="1", signature="row", features=(feature,), format="fixed"),
     )
     scorer = open_scorer(tmp_path, CATALOG, {"fixed": Runtime()}, {})
-    scores = scorer.propensities(EVERY[:7], {}, {}, world.NOW)
+    scores = scorer.propensities(EVERY[:14:2], {}, {}, world.NOW)
     np.testing.assert_array_equal(scores, [0.5, *[np.nan] * 5, 1.0])
 
 
@@ -166,3 +194,11 @@ def test_serving_a_model_imports_nothing_that_only_training_needs() -> None:
     assert not {"sklearn", "scipy", "lightgbm", "onnx", "pandas", "pyarrow"} & set(
         done.stdout.split()
     )
+
+
+def test_a_row_model_of_the_customer_alone_gives_every_candidate_the_same(tmp_path: Path) -> None:
+    world.trained(tmp_path / "m", world.PLAIN)
+    for path in (tmp_path / "m", without_linear(tmp_path / "m", tmp_path / "g")):
+        scorer = open_scorer(path, CATALOG, world.RUNTIMES, {})
+        scores = scorer.propensities(EVERY, {"age": 50, "visits": 3}, {}, world.NOW)
+        assert len(set(scores.tolist())) == 1
