@@ -6,9 +6,9 @@ import re
 
 import msgspec
 import numpy as np
+
 from nba_demo.data import CUT_OFF, DAY, Year
 from nba_demo.names import readable, slug
-
 from nba_engine.domain import FloatArray, IntArray
 
 __all__ = ["OFFERS", "Offer", "choose_offers"]
@@ -39,6 +39,7 @@ _HEALTH = frozenset(
 )
 _PET = frozenset({"CAT FOOD", "CAT LITTER", "DOG FOODS", "PET CARE SUPPLIES"})
 _BABY = frozenset({"BABY FOODS", "BABY HBC", "DIAPERS & DISPOSABLES", "INFANT CARE PRODUCTS"})
+
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """One category offer, with what the purchases before the cut-off say about it.

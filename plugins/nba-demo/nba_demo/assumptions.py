@@ -14,11 +14,12 @@ __all__ = [
     "CONSENT_SHARES",
     "CONTROL_SHARE",
     "COSTS",
+    "CUSTOMER_BUDGET",
     "LEVERS",
     "LIMITS",
     "MARGIN",
-    "QUIET_HOURS",
     "PRIORS",
+    "QUIET_HOURS",
     "WEEKS",
     "consents_to",
     "offer_value",
@@ -28,7 +29,7 @@ __all__ = [
 COSTS = {"letter": 0.75, "email": 0.02, "app": 0.0, "call": 4.00}  # USD per contact
 MARGIN = 0.25  # of what a household spends
 WEEKS = 4.0  # a household that responds keeps buying the category as usual for this long
-LEVERS = {"letter_with_voucher": 1.3}  # what a marketer might multiply a voucher's value with
+LEVERS = {"voucher_by_letter": 1.3, "win_back_by_call": 1.6}  # a marketer's multipliers
 PRIORS = {"win_back": 0.12, "loyalty": 0.15}  # no data tells how often these succeed
 CONSENT_SHARES = {"letter": 0.90, "email": 0.65, "call": 0.30}
 CONTROL_SHARE = 0.05
@@ -36,22 +37,19 @@ LIMITS = {
     "email_week": 2,
     "letter_month": 2,
     "relations_month": 1,
-    "calls_day": 8,
-    "campaign_money": 3_000.0,
-    "customer_money": "0.50 + 0.01 * customer.spent_lately",
+    "calls_day": 3,
+    "campaign_money": 1_200.0,
 }
+CUSTOMER_BUDGET = "0.50 + 0.01 * customer.spent_lately"  # USD a month
 QUIET_HOURS = ("20:00", "09:00")
 
 CANNOT_SUPPORT = (
-    "Channels, contact costs, margins, consents and the priors of win-back and loyalty are stated "
-    "assumptions: the data has none of them.",
-    "A purchase is not an acceptance. A hit says that the household bought in the recommended "
-    "category within 14 days, with or without the offer; nothing here measures what a contact "
-    "changes (uplift).",
+    "Channels, costs, margins, consents and the priors of win-back and loyalty are assumptions.",
+    "A purchase is not an acceptance: a hit was bought within 14 days, with or without the offer.",
+    "Nothing here measures what a contact changes (uplift).",
     "Money is expected margin under these assumptions; it is no forecast of profit.",
     "Whatever is recommended counts as shown or delivered at once (an assumption).",
-    "The campaigns of the year were not randomized and carry no channel: the model does not learn "
-    "from them.",
+    "The year's campaigns were not randomized and carry no channel; no model learns from them.",
 )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+
 from nba_demo.data import DAY
 from nba_demo.panel import HORIZON, RECENT, Moment, Panel
-
 from nba_engine.domain import BoolArray, FloatArray
 
 __all__ = ["GammaPoisson", "fit_gamma_poisson", "old_rate", "session_recall"]

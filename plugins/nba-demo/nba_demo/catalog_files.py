@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from nba_demo.actions import Offer
 from nba_demo.assumptions import (
     CONTROL_SHARE,
     COSTS,
+    CUSTOMER_BUDGET,
     LEVERS,
     LIMITS,
     MARGIN,
@@ -24,7 +26,6 @@ from nba_demo.assumptions import (
 from nba_demo.data import TIME_ZONE
 from nba_demo.features import AGGREGATES, Popularity
 from nba_demo.relations import SEASONS, relations_among
-
 from nba_engine.domain import AggregateSpec
 
 __all__ = ["ASKED", "FORMS", "catalog_files", "settings_file", "write_catalog"]
@@ -46,15 +47,12 @@ FORMS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
         ("letter", "letter", ("letterbox",)),
     ),
     "win_back": (
-        ("banner", "app", ("app_banner",)),
-        ("email", "email", ("newsletter",)),
         ("letter", "letter", ("letterbox",)),
         ("call", "call", ("phone",)),
     ),
     "loyalty": (
         ("banner", "app", ("app_banner",)),
         ("email", "email", ("newsletter",)),
-        ("call", "call", ("phone",)),
     ),
 }
 _CONTENT: Mapping[str, Mapping[str, str]] = {
@@ -72,7 +70,7 @@ _CONTENT: Mapping[str, Mapping[str, str]] = {
     },
     "call": {"script": "Thank the household for {{ customer.visits }} visits; {{ action.name }}."},
 }
-_TAGS = {"discover": ("discovery",), "letter": ("voucher",)}
+_TAGS = {"discover": ("discovery",)}
 
 
 def write_catalog(
@@ -240,7 +238,7 @@ def _limits() -> str:
             "name": "Advertising budget of a household: 50 cents and 1% of what it spent lately",
             "scope": ["customer"],
             "measure": "money",
-            "amount": LIMITS["customer_money"],
+            "amount": CUSTOMER_BUDGET,
             "window": "month",
             "applies_to": {"kinds": ["offer"], "channels": ["email", "letter"]},
         },
@@ -265,12 +263,13 @@ def _limits() -> str:
         _table(f"limits.{name}", {**table, "assumption": "assumption: the amount"})
         for name, table in limits.items()
     ]
+    applies_to: dict[str, dict[str, list[str]]] = {
+        "voucher_by_letter": {"kinds": ["offer"], "channels": ["letter"]},
+        "win_back_by_call": {"kinds": ["win_back"], "channels": ["call"]},
+    }
     parts += [
-        _table(
-            f"levers.{name}",
-            {"factor": factor, "applies_to": {"tags": ["voucher"], "kinds": ["offer"]}},
-        )
-        for name, factor in LEVERS.items()
+        _table(f"levers.{name}", {"factor": LEVERS[name], "applies_to": selector})
+        for name, selector in applies_to.items()
     ]
     parts.append(_table("control_group", {"share": CONTROL_SHARE, "salt": "2017"}))
     return _file("What must not be exceeded, the marketer's levers, and the control group.", parts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from nba_demo.actions import Offer
 from nba_demo.panel import Panel
-
 from nba_engine.domain import FloatArray
 from nba_engine.learning import ease, top_complements
 from nba_engine.models import CsrTable

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from nba_demo.data import DAY
-from nba_demo.panel import HALF_LIFE, HORIZON, RECENT, VISIT_HALF_LIVES, Moment, Panel
 from numpy.typing import NDArray
 
+from nba_demo.data import DAY
+from nba_demo.panel import HALF_LIFE, HORIZON, RECENT, VISIT_HALF_LIVES, Moment, Panel
 from nba_engine.domain import AggregateSpec, Feature, FloatArray
 
 __all__ = ["AGGREGATES", "FEATURES", "LONG_AGO", "Popularity", "assemble", "measure_popularity"]

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+
 from nba_demo.actions import Offer
 from nba_demo.assumptions import CONSENT_SHARES, consents_to
 from nba_demo.data import Year
 from nba_demo.features import AGGREGATES
-
 from nba_engine.domain import Consent, Interaction, ProfileUpdate
 from nba_engine.domain.algebra import fold_for
 from nba_engine.store import open_store

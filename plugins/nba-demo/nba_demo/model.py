@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
+
 from nba_demo.data import DAY
 from nba_demo.features import FEATURES, LONG_AGO
 from nba_demo.panel import HORIZON, RECENT
-from numpy.typing import NDArray
-
 from nba_engine.domain import BoolArray, FloatArray
 
 __all__ = ["Model", "fit", "graph", "terms"]

@@ -13,6 +13,8 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
+
 from nba_demo.actions import Offer
 from nba_demo.baselines import fit_gamma_poisson, old_rate, session_recall
 from nba_demo.complements import complements, matrix_of
@@ -21,8 +23,6 @@ from nba_demo.features import Popularity, assemble, measure_popularity
 from nba_demo.measures import Calibration, Measures, calibration, measure
 from nba_demo.model import Model, fit
 from nba_demo.panel import HORIZON, Moment, Panel, at_moment, labels
-from numpy.typing import NDArray
-
 from nba_engine.domain import BoolArray, FloatArray
 from nba_engine.models import CsrTable
 

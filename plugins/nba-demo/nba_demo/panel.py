@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+
 from nba_demo.actions import Offer
 from nba_demo.data import DAY, Year
-
 from nba_engine.domain import BoolArray, FloatArray, IntArray
 
 __all__ = ["HORIZON", "RECENT", "Moment", "Panel", "at_moment", "labels", "make_panel"]

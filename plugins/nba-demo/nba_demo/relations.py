@@ -26,11 +26,13 @@ UPGRADES: Mapping[str, str] = {
     "FRZN MEAT/MEAT DINNERS": "PREPARED FOOD",
     "HOT DOGS": "DINNER SAUSAGE",
 }
-# (first day, last day) in which an offer makes sense; None: open
+# (first day, last day) in which an offer makes sense, an assumption; None: open
 SEASONS: Mapping[str, tuple[str | None, str | None]] = {
     "CHARCOAL AND LIGHTER FLUID": ("2017-04-15", "2017-11-15"),
     "FRZN NOVELTIES/WTR ICE": (None, "2017-11-30"),
     "COCOA MIXES": ("2017-11-20", None),
+    "CORN": ("2018-05-01", None),
+    "STONE FRUIT": ("2018-05-15", None),
 }
 
 

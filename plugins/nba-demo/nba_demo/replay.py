@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import msgspec
 import numpy as np
+
 from nba_demo.catalog_files import ASKED
 from nba_demo.data import DAY, Year
 from nba_demo.importing import Baskets, identity
-
 from nba_engine._gen.nba.v1 import (
     decision_pb2,
     decision_service_pb2,
@@ -93,7 +93,7 @@ def replay(
                     done.extend(future.result())
             except grpc.RpcError as error:
                 worker.stop()
-                detail = error.details() if isinstance(error, grpc.Call) else str(error)
+                detail = getattr(error, "details", lambda: "")() or str(error)
                 raise Unavailable(f"the server refused a call of the replay: {detail}") from error
     return sorted(done, key=lambda one: one.basket)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from nba_engine.errors import Unavailable
 
@@ -31,7 +32,7 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
-    def __enter__(self) -> ServerProcess:
+    def __enter__(self) -> Self:
         self._ready.unlink(missing_ok=True)
         command = [sys.executable, "-c", _SERVE, "serve", "-s", str(self._settings)]
         command += ["--listen", "127.0.0.1:0", "--ready-file", str(self._ready)]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from nba_demo.data import CUT_OFF, TIME_ZONE
+import numpy as np
+
+from nba_demo.data import TIME_ZONE
 from nba_demo.features import FEATURES
 from nba_demo.model import graph
 from nba_demo.offline import Offline, Trained, anchors
 from nba_demo.panel import HORIZON
-
 from nba_engine.domain import Manifest
 from nba_engine.learning.export import publish
-from nba_engine.models import save_table
+from nba_engine.models import OnnxRuntime, load_manifest, save_table
 
-__all__ = ["publish_model"]
+__all__ = ["parity_of", "publish_model"]
 
 NAME = "propensity"
 
@@ -36,9 +38,10 @@ def publish_model(folder: Path, trained: Trained, offline: Offline, data_hash: s
         for figure in ("log_loss", "auc", "ece", "recall")
         if (value := getattr(measures, figure)) is not None
     }
+    exported = graph(trained.model)
     manifest = Manifest(
         name=NAME,
-        version=f"logistic-{data_hash}",
+        version=f"logistic-{hashlib.sha256(exported).hexdigest()[:12]}",
         signature="row",
         features=FEATURES,
         trained_from=_day(anchors("train")[0]),
@@ -52,15 +55,18 @@ def publish_model(folder: Path, trained: Trained, offline: Offline, data_hash: s
     return publish(
         folder / "models" / NAME,
         manifest,
-        graph(trained.model, entry=manifest.input, output=manifest.output),
+        exported,
         trained.held_out,
         trained.model.predict,
     )
 
 
-def cut_off_day() -> str:
-    """The cut-off as a local day."""
-    return _day(CUT_OFF)
+def parity_of(folder: Path, trained: Trained) -> float:
+    """The largest difference between the published graph and the model on the held-out rows."""
+    manifest = load_manifest(folder / "models" / NAME)
+    run = OnnxRuntime().load(folder / "models" / NAME, manifest)
+    served = np.asarray(run(trained.held_out), np.float64).reshape(-1)
+    return float(np.abs(served - trained.model.predict(trained.held_out)).max())
 
 
 def _day(time: float) -> str:

@@ -1,0 +1,234 @@
+"""Whether the decisions can be trusted: candidates add up, limits hold, explanations are true."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from nba_demo.assumptions import LIMITS
+from nba_demo.catalog_files import ASKED
+from nba_demo.data import TIME_ZONE, Year
+from nba_demo.replay import Replayed
+from nba_engine.app import open_app
+from nba_engine.domain import MICROS, CandidateTrace, Change
+from nba_engine.engine import Engine
+
+__all__ = [
+    "Explained",
+    "LimitsHeld",
+    "Sums",
+    "check_explanations",
+    "check_limits",
+    "check_sums",
+    "count_candidates",
+]
+
+PER_CODE = 20
+_ROUNDS = 3  # named changes applied one after the other
+_PROCESSES = 2
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidates counted from the catalog's files, against recommended + dropped."""
+
+    per_decision: int
+    checked: int
+    violations: int
+
+
+class LimitsHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """Accounts recounted from what was shown, and how many were above their amount."""
+
+    accounts: dict[str, int]
+    violations: int
+
+
+class Explained(msgspec.Struct, kw_only=True):
+    """Of one reason code: explanations whose named change was applied, and how it went.
+
+    ``first``: passed with the change named first; ``later``: after applying what was named then.
+    """
+
+    tried: int = 0
+    first: int = 0
+    later: int = 0
+    failed: list[str] = []
+
+    @property
+    def passed(self) -> int:
+        """Candidates that were seen to pass the stage."""
+        return self.first + self.later
+
+
+def count_candidates(folder: Path) -> dict[str, int]:
+    """Placement → (treatment, placement) pairs, counted from ``catalog/*.toml`` alone."""
+    tables: dict[str, dict[str, Any]] = {}
+    for file in sorted((folder / "catalog").glob("*.toml")):
+        for name, table in tomllib.loads(file.read_text("utf-8")).items():
+            tables.setdefault(name, {}).update(table)
+    sets = tables["treatment_sets"]
+    counts = dict.fromkeys(tables["placements"], 1)  # one of *nothing* each
+    for action in tables["actions"].values():
+        for treatment in sets.get(action.get("treatments_from", ""), {}).values():
+            for placement in treatment["placements"]:
+                counts[placement] += 1
+    return counts
+
+
+def check_sums(folder: Path, replayed: Sequence[Replayed]) -> Sums:
+    """For every decision: counted = said to be weighed = recommended + sum of dropped."""
+    counts = count_candidates(folder)
+    expected = sum(counts[placement] for placement in ASKED)
+    wrong = sum(
+        not expected == one.candidates == len(one.shown) + sum(one.dropped.values())
+        for one in replayed
+    )
+    return Sums(per_decision=expected, checked=len(replayed), violations=wrong)
+
+
+def check_limits(year: Year, replayed: Sequence[Replayed]) -> LimitsHeld:
+    """Recount the limits with constant amounts from what the client was shown."""
+    zone = ZoneInfo(TIME_ZONE)
+    used: dict[str, Counter[tuple[Any, ...]]] = {name: Counter() for name in _AMOUNTS}
+    for one in replayed:
+        day = datetime.fromtimestamp(one.time, zone).date()
+        week = day - timedelta(days=day.weekday())
+        month = (day.year, day.month)
+        household = int(year.basket_household[one.basket])
+        for shown in one.shown:
+            if shown.action == "nothing":
+                continue
+            if shown.channel == "email":
+                used["email_week"][household, week] += 1
+            if shown.channel == "letter":
+                used["letter_month"][household, month] += 1
+            if shown.channel == "call":
+                used["call_center"][(day,)] += 1
+            if shown.action in {"win_back", "loyalty"}:
+                used["relations_month"][household, shown.action, month] += 1
+            else:
+                used["autumn_budget"][()] += shown.cost
+    violations = sum(
+        amount > _AMOUNTS[name] for name, accounts in used.items() for amount in accounts.values()
+    )
+    return LimitsHeld(
+        accounts={name: len(accounts) for name, accounts in used.items()}, violations=violations
+    )
+
+
+_AMOUNTS: Mapping[str, float] = {
+    "email_week": LIMITS["email_week"],
+    "letter_month": LIMITS["letter_month"],
+    "call_center": LIMITS["calls_day"],
+    "relations_month": LIMITS["relations_month"],
+    "autumn_budget": LIMITS["campaign_money"] * MICROS,
+}
+
+
+def check_explanations(
+    settings: Path, replayed: Sequence[Replayed], *, seed: int, per_code: int = PER_CODE
+) -> dict[str, Explained]:
+    """Apply the named change of explanations, decide again, and see the candidate pass.
+
+    Per reason code, explanations of decisions spread over the replay by ``seed``. A change of the
+    time may lead into a week whose limits later decisions of the replay have used; the next named
+    change is applied too then, and the count says so. Runs in processes of its own.
+    """
+    assigned = _assign(replayed, seed, per_code)
+    parts = [assigned[at::_PROCESSES] for at in range(_PROCESSES)]
+    found: dict[str, Explained] = {}
+    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
+        for result in pool.map(_check_part, [settings] * len(parts), parts, [seed] * len(parts)):
+            for code, one in msgspec.msgpack.decode(result, type=dict[str, Explained]).items():
+                total = found.setdefault(code, Explained())
+                total.tried += one.tried
+                total.first += one.first
+                total.later += one.later
+                total.failed.extend(one.failed)
+    return dict(sorted(found.items()))
+
+
+def _assign(
+    replayed: Sequence[Replayed], seed: int, per_code: int
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Decisions with the reason codes that each of them is asked about."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(replayed)).tolist()
+    holding: Counter[str] = Counter(code for one in replayed for code in one.dropped)
+    wanted = dict.fromkeys(holding, per_code)
+    assigned: dict[int, list[str]] = {}
+    # rare codes first: decisions that have them can answer for the frequent ones too
+    for code in sorted(holding, key=lambda code: holding[code]):
+        candidates = [*assigned, *(at for at in order if at not in assigned)]
+        for at in candidates:
+            if not wanted[code]:
+                break
+            if code in replayed[at].dropped:
+                assigned.setdefault(at, []).append(code)
+                wanted[code] -= 1
+    return [(replayed[at].decision_id, tuple(codes)) for at, codes in assigned.items()]
+
+
+def _check_part(
+    settings: Path, assigned: Sequence[tuple[str, tuple[str, ...]]], seed: int
+) -> bytes:
+    found: dict[str, Explained] = {}
+    with open_app(settings) as app:
+        order = {stage.stage: at for at, stage in enumerate(app.settings.pipeline)}
+        random = np.random.default_rng(seed)
+        for decision_id, codes in assigned:
+            traces = app.engine.explain(decision_id).candidates
+            for code in codes:
+                stage, _, reason = code.partition("/")
+                able = [
+                    trace
+                    for trace in traces
+                    if trace.stage == stage and trace.reason == reason and _applicable(trace)
+                ]
+                if able:
+                    trace = able[int(random.integers(len(able)))]
+                    one = found.setdefault(code, Explained())
+                    _try(app.engine, decision_id, trace, order, one)
+    return msgspec.msgpack.encode(found)
+
+
+def _try(
+    engine: Engine,
+    decision_id: str,
+    trace: CandidateTrace,
+    order: Mapping[str, int],
+    one: Explained,
+) -> None:
+    changes: list[Change] = list(trace.changes)
+    one.tried += 1
+    for attempt in range(_ROUNDS):
+        after = next(
+            other
+            for other in engine.what_if(decision_id, changes).candidates
+            if other.treatment == trace.treatment and other.placement == trace.placement
+        )
+        if not after.stage or order[after.stage] > order[trace.stage]:
+            if attempt:
+                one.later += 1
+            else:
+                one.first += 1
+            return
+        moved = any(change.kind == "time" for change in changes)
+        if not moved or not _applicable(after):
+            break
+        changes += after.changes
+    one.failed.append(f"{decision_id} {trace.placement} {trace.treatment}: {after.text}")
+
+
+def _applicable(trace: CandidateTrace) -> bool:
+    return bool(trace.changes) and all(change.kind != "none" for change in trace.changes)

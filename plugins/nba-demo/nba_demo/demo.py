@@ -1,0 +1,248 @@
+"""The demo from start to end: import, train, serve, replay, explain, show."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+from rich.console import Console
+
+from nba_demo.actions import Offer, choose_offers
+from nba_demo.assumptions import CANNOT_SUPPORT
+from nba_demo.baselines import fit_gamma_poisson
+from nba_demo.catalog_files import write_catalog
+from nba_demo.checks import check_explanations, check_limits, check_sums
+from nba_demo.data import CUT_OFF, TIME_ZONE, Year, load_year
+from nba_demo.folder import building
+from nba_demo.funnel import contacts, funnel, limit_use, speed, spend
+from nba_demo.hits import count_hits
+from nba_demo.importing import Baskets, Imported, identity, import_year
+from nba_demo.offline import Offline, Trained, evaluate, train
+from nba_demo.panel import Panel, at_moment, make_panel
+from nba_demo.plots import draw
+from nba_demo.replay import THREADS, Replayed, replay
+from nba_demo.results import Results, to_json
+from nba_demo.serving import ServerProcess
+from nba_demo.steps import Steps
+from nba_demo.summary import print_summary, seconds_line
+from nba_demo.training import parity_of, publish_model
+from nba_engine.app import App, check, open_app
+from nba_engine.errors import FailedPrecondition, MistakesFound
+
+__all__ = ["run_demo"]
+
+LISTEN = "127.0.0.1:50051"
+
+
+class _Built(msgspec.Struct, frozen=True, kw_only=True):
+    """What the first half leaves for the second."""
+
+    year: Year
+    offers: tuple[Offer, ...]
+    panel: Panel
+    trained: Trained
+    offline: Offline
+    imported: Imported
+    parity: float
+    settings: Path
+
+
+def run_demo(out: Path, *, households: int, seed: int, console: Console | None = None) -> None:
+    """Build the demo into ``out``. Raises `FailedPrecondition` when a gate or a check fails."""
+    console = console or Console(highlight=False)
+    steps = Steps(console)
+    console.print(
+        "A year of grocery purchases, campaigns and coupon redemptions, as published in The "
+        "Complete Journey.\nChannels, contact costs, margins and consents are assumptions."
+    )
+    with building(out) as folder:
+        built = _build(folder, steps, households=households, seed=seed)
+        _enforce_gates(built.offline, whole=households == 0)
+        replayed, took = _replay(built, folder, steps)
+        results = _results(built, replayed, took, folder, steps, households=households, seed=seed)
+        with steps.step("plots", "Drawing", 1) as tick:
+            draw(results, folder / "plots")
+            tick(1)
+        results = msgspec.structs.replace(results, seconds=dict(steps.seconds))
+        (folder / "summary.json").write_bytes(to_json(results))
+    print_summary(console, results)
+    _go_on(console, out, built, steps)
+    failures = results.failures()
+    if failures:
+        raise FailedPrecondition("; ".join(failures))
+
+
+def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
+    with steps.step("read", "Reading the year", 2) as tick:
+        year = load_year(households=households, seed=seed)
+        tick(1)
+        offers = choose_offers(year)
+        panel = make_panel(year, offers)
+        tick(1)
+    with steps.step("import", "Importing purchases up to 2017-11-06", len(year.households)) as tick:
+        imported = import_year(
+            year, offers, folder / "data" / "nba.db", until=CUT_OFF, seed=seed, tick=tick
+        )
+    with steps.step("train", "Training the propensity model", 15) as tick:
+        trained = train(panel, offers, tick=lambda: tick(1))
+    with steps.step("test", "Measuring it on the weeks after", 4) as tick:
+        offline = evaluate(panel, trained, seed=seed, tick=lambda: tick(1))
+    with steps.step("publish", "Exporting to ONNX, writing and checking the catalog", 3) as tick:
+        publish_model(folder, trained, offline, year.data_hash)
+        tick(1)
+        parity = parity_of(folder, trained)
+        tick(1)
+        settings = write_catalog(folder, offers, trained.popularity, listen=LISTEN)
+        mistakes = check(settings)
+        if mistakes:
+            raise MistakesFound(mistakes)
+        tick(1)
+    return _Built(
+        year=year,
+        offers=offers,
+        panel=panel,
+        trained=trained,
+        offline=offline,
+        imported=imported,
+        parity=parity,
+        settings=settings,
+    )
+
+
+def _enforce_gates(offline: Offline, *, whole: bool) -> None:
+    missed = [gate for gate in offline.gates if not gate.passed]
+    if missed and whole:
+        raise FailedPrecondition(
+            "the model misses its gates: "
+            + "; ".join(f"{gate.name} {gate.value:.4f} (bound {gate.bound:g})" for gate in missed)
+        )
+
+
+def _replay(built: _Built, folder: Path, steps: Steps) -> tuple[list[Replayed], float]:
+    year = built.year
+    trips = int((year.basket_time >= CUT_OFF).sum())
+    baskets = Baskets(year, built.offers)
+    with (
+        ServerProcess(built.settings, log=folder / "server.log") as server,
+        steps.step("replay", f"Replaying {trips:,} trips through gRPC", trips) as tick,
+    ):
+        began = time.perf_counter()
+        replayed = replay(year, baskets, server.address, start=CUT_OFF, tick=tick)
+        took = time.perf_counter() - began
+    return replayed, took
+
+
+def _results(
+    built: _Built,
+    replayed: Sequence[Replayed],
+    took: float,
+    folder: Path,
+    steps: Steps,
+    *,
+    households: int,
+    seed: int,
+) -> Results:
+    with steps.step("explanations", "Applying what explanations name, deciding again", 1) as tick:
+        explanations = check_explanations(built.settings, replayed, seed=seed)
+        tick(1)
+    with open_app(built.settings) as app:
+        frequency = fit_gamma_poisson(at_moment(built.panel, CUT_OFF))
+        with steps.step("hits", "Looking up what was bought", len(replayed)) as tick:
+            hits = count_hits(
+                built.year,
+                built.panel,
+                built.offers,
+                replayed,
+                catalog=app.engine.catalog,
+                log=app.engine.log,
+                popularity=built.trained.popularity,
+                frequency=frequency,
+                tick=tick,
+            )
+        stages = [stage.stage for stage in app.settings.pipeline]
+        return Results(
+            command=" ".join(["nba", *sys.argv[1:]]),
+            households=len(built.year.households),
+            offers=len(built.offers),
+            whole_panel=households == 0,
+            first_day=_day(CUT_OFF),
+            last_day=_day(float(built.year.basket_time[-1])),
+            imported=built.imported,
+            offline=built.offline,
+            training_rows=built.trained.rows,
+            train_seconds=steps.seconds["train"],
+            parity=built.parity,
+            model_version=dict(app.engine.model_versions)["propensity"],
+            catalog_version=app.engine.catalog.version,
+            decisions=len(replayed),
+            recommended=sum(s.action != "nothing" for one in replayed for s in one.shown),
+            degraded=sum(bool(one.degraded) for one in replayed),
+            overruns=sum(one.overruns for one in replayed),
+            speed=speed(replayed, took, THREADS),
+            contacts=contacts(replayed),
+            hits=hits,
+            limits=tuple(limit_use(app.engine.catalog, list(app.engine.store.usage_report()))),
+            funnel=tuple(funnel(replayed, stages)),
+            spend=spend(replayed, CUT_OFF),
+            explained=_explain_one(app, replayed),
+            sums=check_sums(folder, replayed),
+            limits_held=check_limits(built.year, replayed),
+            explanations=explanations,
+            cannot_support=CANNOT_SUPPORT,
+            seconds={},
+        )
+
+
+def _explain_one(app: App, replayed: Sequence[Replayed]) -> tuple[str, ...]:
+    """The sentences about one decision: the first one in mid-replay that sends a letter.
+
+    Of each placement only what is on top is told.
+    """
+    middle = replayed[len(replayed) // 4 :]
+    with_letter = (
+        one
+        for one in middle
+        if any(s.channel == "letter" and s.action != "nothing" for s in one.shown)
+    )
+    chosen = next(with_letter, middle[0])
+    explanation = app.engine.explain(chosen.decision_id)
+    lower = tuple(
+        f"is number {position + 1} in" for position in range(1, max(len(chosen.shown), 2))
+    )
+    return tuple(
+        sentence
+        for sentence in explanation.sentences
+        if not any(words in sentence for words in lower)
+    )
+
+
+def _go_on(console: Console, out: Path, built: _Built, steps: Steps) -> None:
+    nba = _command()
+    household = identity(int(built.year.households[0]))
+    settings = out / "nba.toml"
+    console.print()
+    console.print(f"All of this is in {out}/summary.json, pictures in {out}/plots. Go on:")
+    console.print(f"  {nba} serve -s {settings}", soft_wrap=True)
+    console.print(
+        f"  {nba} decide {household} -s {settings} --time 2018-01-02T17:30 --explain",
+        soft_wrap=True,
+    )
+    console.print(seconds_line(steps.seconds), style="dim", soft_wrap=True)
+
+
+def _command() -> str:
+    """How this command was called, relative to here where that is shorter."""
+    called = Path(sys.argv[0])
+    if called.name != "nba":
+        return "nba"
+    here = Path.cwd()
+    return str(called.relative_to(here)) if called.is_relative_to(here) else str(called)
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, ZoneInfo(TIME_ZONE)).date().isoformat()

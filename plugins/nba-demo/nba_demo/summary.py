@@ -1,0 +1,253 @@
+"""The summary for people: what was learned, decided, bought, spent, and whether to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from nba_demo.checks import Explained
+from nba_demo.hits import Chosen
+from nba_demo.measures import Measures
+from nba_demo.results import Results
+
+__all__ = ["print_summary"]
+
+WIDTH = 100
+_CHANNELS = {"app": "App", "email": "E-mail", "letter": "Letter", "call": "Call"}
+
+
+def print_summary(console: Console, results: Results) -> None:
+    """Print everything, at most 100 columns wide."""
+    console = Console(
+        file=console.file,
+        width=min(console.width, WIDTH),
+        force_terminal=console.is_terminal,
+        highlight=False,
+    )
+    for title, parts in (
+        ("Propensity, on weeks the model has not seen", _offline(results)),
+        ("Eight weeks replayed through the server", _replay(results)),
+        ("Did they buy what was recommended?", _hits(results)),
+        ("Spend per limit", _limits(results)),
+        ("Where the candidates went", _funnel(results)),
+        ("One decision, explained", _explained(results)),
+        ("Can it be trusted?", _checks(results)),
+        ("What these numbers cannot support", _cannot(results)),
+    ):
+        console.print()
+        console.print(Rule(Text(title, style="bold"), align="left", style="dim", characters="─"))
+        for part in parts:
+            console.print(Padding(part, (0, 0, 0, 2)))
+
+
+def _table(*columns: str) -> Table:
+    """A plain table; a heading that ends in ``>`` is a column of numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        heading = column.removesuffix(">")
+        table.add_column(heading, justify="right" if column.endswith(">") else "left")
+    return table
+
+
+def _offline(results: Results) -> Iterable[RenderableType]:
+    offline = results.offline
+    yield Text(
+        f"Will a household buy in a category within 14 days? {results.training_rows:,} rows of 12 "
+        f"fortnights to train, the four fortnights from {results.first_day} on to test."
+    )
+    table = _table("", "log-loss>", "AUC>", "ECE>", "R@10>")
+    for heading, measures in (
+        ("all 150 categories" if results.offers == 150 else "all categories", offline.everything),
+        ("cross-sell: not bought within 91 days", offline.cross_sell),
+    ):
+        table.add_row(Text(heading, style="italic"))
+        for name, one in measures.items():
+            table.add_row(*_measured(name, one), style="bold" if name == "model" else "")
+    yield table
+    yield Text(
+        f"In a basket of which half is known, the complement table finds "
+        f"{offline.in_session_ease:.1%} of the rest in ten guesses; popularity "
+        f"{offline.in_session_popularity:.1%}."
+    )
+    gates = _table("gate", "value>", "bound>", "")
+    for gate in offline.gates:
+        share = "log-loss" in gate.name
+        gates.add_row(
+            gate.name,
+            f"{gate.value:.1%}" if share else f"{gate.value:.4f}",
+            f"{'≥' if gate.at_least else '≤'} {gate.bound:.0%}"
+            if share
+            else f"{'≥' if gate.at_least else '≤'} {gate.bound:g}",
+            Text("passed", style="green") if gate.passed else Text("FAILED", style="bold red"),
+        )
+    yield gates
+    yield Text(
+        f"Trained in {results.train_seconds:.0f} s; the ONNX graph differs from the model by at "
+        f"most {results.parity:.0e} on the validation rows.",
+        style="dim",
+    )
+
+
+def _measured(name: str, one: Measures) -> tuple[str, ...]:
+    return (
+        f"  {name}",
+        "" if one.log_loss is None else f"{one.log_loss:.4f}",
+        f"{one.auc:.3f}",
+        "" if one.ece is None else f"{one.ece:.4f}",
+        f"{one.recall:.3f}",
+    )
+
+
+def _replay(results: Results) -> Iterable[RenderableType]:
+    speed = results.speed
+    table = _table("", ">")
+    table.add_row("decisions, one before every shopping trip", f"{results.decisions:,}")
+    table.add_row("candidates weighed", f"{results.decisions * results.sums.per_decision:,}")
+    table.add_row("recommended (without doing nothing)", f"{results.recommended:,}")
+    table.add_row("decisions with a degraded stage", f"{results.degraded:,}")
+    table.add_row(
+        f"latency over gRPC, {speed.in_flight} calls in flight: p50 / p99",
+        f"{speed.client_p50:.1f} / {speed.client_p99:.1f} ms",
+    )
+    table.add_row(
+        "  of it in the stages: p50 / p99", f"{speed.engine_p50:.1f} / {speed.engine_p99:.1f} ms"
+    )
+    table.add_row(
+        "decisions per second, each with its purchase recorded durably", f"{speed.per_second:.0f}"
+    )
+    yield table
+    kinds = ("offer", "loyalty", "win_back", "nothing")
+    shown = _table("recommended on", *(f"{kind.replace('_', '-')}>" for kind in kinds))
+    for channel, name in _CHANNELS.items():
+        counts = results.contacts.get(channel, {})
+        shown.add_row(name, *(f"{counts.get(kind, 0):,}" for kind in kinds))
+    yield shown
+
+
+def _hits(results: Results) -> Iterable[RenderableType]:
+    hits = results.hits
+    yield Text(
+        f"{hits.decisions:,} decisions before 18 December 2017 (later labels are cut off). The "
+        "others chose as many offers per placement among the same survivors of rules and limits."
+    )
+    table = _table(
+        "chosen by",
+        "offers>",
+        "bought within 14 days>",
+        "not bought in 91 days:>",
+        "bought>",
+        "margin of hits*>",
+    )
+    for name, one in hits.choosers.items():
+        table.add_row(*_chosen(name, one), style="bold" if name == "engine" else "")
+    yield table
+    yield Text(
+        "The engine and the baselines rank by money (propensity * value - cost); ranking by "
+        "propensity alone finds more purchases, and less margin. *Assumed margin, in USD; a "
+        "purchase is not an acceptance.",
+        style="dim",
+    )
+
+
+def _chosen(name: str, one: Chosen) -> tuple[str, ...]:
+    return (
+        name,
+        f"{one.offers:,}",
+        f"{one.share:.1%}",
+        f"{one.new_offers:,}",
+        f"{one.new_share:.1%}",
+        f"{one.value_of_hits:,.0f}",
+    )
+
+
+def _limits(results: Results) -> Iterable[RenderableType]:
+    table = _table("limit*", "per", "amount", "accounts>", "used>", "full>")
+    for one in results.limits:
+        money = one.measure == "money"
+        table.add_row(
+            one.name,
+            one.window,
+            f"{one.amount} USD" if money else one.amount,
+            f"{one.accounts:,}",
+            f"{one.used:,.2f} USD" if money else f"{one.used:,.0f}",
+            "" if one.full is None else f"{one.full:,}",
+        )
+    yield table
+    total = {channel: sum(line) for channel, line in results.spend.items()}
+    yield Text(
+        "Spent: "
+        + ", ".join(f"{_CHANNELS[c]} {amount:,.2f} USD" for c, amount in total.items())
+        + ". *All amounts and costs are assumptions.",
+        style="dim",
+    )
+
+
+def _funnel(results: Results) -> Iterable[RenderableType]:
+    table = _table("stage", "dropped for", "candidates>", "share>", "")
+    total = results.decisions * results.sums.per_decision
+    last = ""
+    left = total
+    table.add_row("", "weighed", f"{total:,}", "100.0%", _bar(1.0))
+    for line in results.funnel:
+        left -= line.candidates
+        share = line.candidates / total
+        stage = line.stage if line.stage != last else ""
+        last = line.stage
+        table.add_row(stage, line.reason, f"{line.candidates:,}", f"{share:.1%}", _bar(share))
+    table.add_row("", "recommended", f"{left:,}", f"{left / total:.1%}", _bar(left / total))
+    yield table
+
+
+def _bar(share: float) -> Text:
+    return Text("█" * max(1, round(share * 30)) if share > 0.001 else "▏", style="cyan")
+
+
+def _explained(results: Results) -> Iterable[RenderableType]:
+    for sentence in results.explained:
+        yield Text(f"• {sentence}")
+
+
+def _checks(results: Results) -> Iterable[RenderableType]:
+    sums, held = results.sums, results.limits_held
+    yield Text(
+        f"Candidates: {sums.checked:,} decisions, each weighed the {sums.per_decision} that the "
+        f"catalog's files give, all recommended or dropped for a reason; {sums.violations} exceptions."
+    )
+    yield Text(
+        f"Limits: {sum(held.accounts.values()):,} accounts recounted from what was shown, "
+        f"{held.violations} above their amount; {results.overruns} overruns in the ledger."
+    )
+    yield Text(
+        f"Survivors reproduced from the raw purchases in {results.hits.decisions:,} decisions, "
+        f"{results.hits.mismatches} exceptions."
+    )
+    yield Text(
+        "Explanations: the change they name applied, decided again, seen to pass that stage:"
+    )
+    table = _table("reason", "passed>", "of>", "", "reason", "passed>", "of>", "")
+    rows = [_explanation(code, one) for code, one in results.explanations.items()]
+    half = (len(rows) + 1) // 2
+    for at in range(half):
+        table.add_row(*rows[at], *(rows[at + half] if at + half < len(rows) else ("",) * 4))
+    yield table
+
+
+def _explanation(code: str, one: Explained) -> tuple[str, str, str, str]:
+    note = f"({one.later} in a second step)" if one.later else ""
+    return code, str(one.passed), str(one.tried), note
+
+
+def _cannot(results: Results) -> Iterable[RenderableType]:
+    for sentence in results.cannot_support:
+        yield Text(f"• {sentence}")
+
+
+def seconds_line(seconds: Mapping[str, float]) -> str:
+    """Where the time went."""
+    parts = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    return f"{sum(seconds.values()):.0f} seconds: {parts}"
