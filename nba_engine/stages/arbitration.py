@@ -9,6 +9,7 @@ import numpy as np
 from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
 from nba_engine.domain.values import FloatArray
 from nba_engine.stages.accounts import Accounts, amount_of
+from nba_engine.stages.ranking import scores_of
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import money, subject
 
@@ -34,7 +35,7 @@ class Arbitration:
     def apply(self, deciding: Deciding) -> None:
         """Adjust scores by prices, then compare with *nothing*."""
         candidates = deciding.candidates
-        score = candidates["score"]
+        score = scores_of(candidates)
         if deciding.prices:
             index = candidates.index
             price = np.zeros(len(index))

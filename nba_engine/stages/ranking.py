@@ -6,14 +6,22 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nba_engine.domain import Candidates
 from nba_engine.domain.values import FloatArray, IntArray
 
-__all__ = ["Ranking", "tie_keys"]
+__all__ = ["Ranking", "scores_of", "tie_keys"]
 
 
 def tie_keys(seed: int, treatments: int) -> FloatArray:
     """A random number per treatment, from a stream of its own: whoever else drew changes nothing."""
     return np.random.Generator(np.random.PCG64([seed, 1])).random(treatments)
+
+
+def scores_of(candidates: Candidates) -> FloatArray:
+    """The scores; 0 where no stage gave one (it failed, or the pipeline has none): not worth it."""
+    if "score" not in candidates:
+        return np.zeros(len(candidates))
+    return candidates["score"]
 
 
 class Ranking:

@@ -30,7 +30,7 @@ from nba_engine.errors import (
 )
 from nba_engine.stages.accounts import Accounts
 from nba_engine.stages.filling import Filled, Filling
-from nba_engine.stages.ranking import Ranking, tie_keys
+from nba_engine.stages.ranking import Ranking, scores_of, tie_keys
 from nba_engine.stages.reservations import recommendation_id
 from nba_engine.stages.seen import static_names
 from nba_engine.stages.slate_explained import explain_slate
@@ -123,7 +123,7 @@ class _Work:
         candidates = deciding.candidates
         self._slate = slate
         self._deciding = deciding
-        self.score = candidates["score"]
+        self.score = scores_of(candidates)
         self.actions = deciding.catalog.action_of[candidates.index]
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(

@@ -68,6 +68,8 @@ class Valuation:
         cost = deciding.catalog.cost[index]
         weight = candidates["weight"] if "weight" in candidates else np.ones(len(index))
         score = lever * weight
+        if "propensity" not in candidates:  # a pipeline without a model decides on priors
+            candidates["propensity"] = deciding.catalog.prior[index]
         score *= candidates["propensity"]
         score *= value
         score -= cost

@@ -41,6 +41,16 @@ def test_check_names_every_mistake_of_settings_and_catalog_with_its_remedy(
         assert part in nba.err
 
 
+def test_check_lists_warnings_and_still_passes(nba: Nba, shop: Path) -> None:
+    catalog = shop.parent / "catalog" / "shop.toml"
+    catalog.write_text(
+        catalog.read_text() + '[treatment_sets.unused]\nx = { channel = "web", cost = 1 }\n'
+    )
+    assert nba("check", "-s", shop) == 0
+    assert "warning:" in nba.err
+    assert "unused" in nba.err
+
+
 def test_decide_prints_a_table_and_the_money(nba: Nba, shop: Path) -> None:
     people = shop.parent / "people.csv"
     people.write_text("identity,age\ncrm:1,41\ncrm:2,17\n")
