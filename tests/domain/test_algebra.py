@@ -125,6 +125,18 @@ def test_a_set_forgets_what_was_seen_too_long_ago() -> None:
     assert computed(recent, *seen, now=NOW + 7 * DAY) == ["new"]
 
 
+def test_the_state_of_a_set_holds_no_time_older_than_within() -> None:
+    recent = spec("set", by="c", within=7 * DAY)
+    cart = spec("set", by="c", within=7 * DAY, removed_by=("remove",))
+    seen = [
+        interaction(time=NOW - 9 * DAY, c="old"),
+        interaction("remove", time=NOW - 8 * DAY, c=["gone", "again"]),
+        interaction(c=["new", "again"]),
+    ]
+    assert fold_for({"a": recent})({}, seen) == {"a": {"new": NOW, "again": NOW}}
+    assert fold_for({"a": cart})({}, seen) == {"a": {"new": NOW, "again": NOW}}
+
+
 def test_a_cart_loses_what_was_removed_or_bought() -> None:
     cart = spec("set", "add_to_cart", by="product", removed_by=("remove_from_cart", "purchase"))
     seen = [
