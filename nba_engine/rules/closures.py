@@ -155,7 +155,7 @@ def _entry(node: Attribute, at: ValueOf) -> ValueOf:
 
     def value(c: Values, x: Values, n: Timestamp, e: Any) -> Any:
         found = values.index(container(c, x, n, e), at(c, x, n, e))
-        return values.coerce(found, element)
+        return None if found is None else values.coerce(values.plain(found), element)
 
     return value
 

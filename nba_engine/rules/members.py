@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from nba_engine.domain import Values
+from nba_engine.rules.access import LookUp
 from nba_engine.rules.logic import Literal, Some, Tree, literals
 from nba_engine.rules.nodes import Attribute
 from nba_engine.rules.subjects import truth_at
-from nba_engine.rules.tables import Conjuncts, LookUp, layers
+from nba_engine.rules.tables import Conjuncts, layers
 from nba_engine.rules.values import Timestamp, plain
 
 __all__ = ["build_members", "is_membership"]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from nba_engine.domain import FailedConjunct, Values
+from nba_engine.rules.access import LookUp, look_up, look_up_entries
 from nba_engine.rules.closures import TruthOf
 from nba_engine.rules.explain import explain
 from nba_engine.rules.fold import fold
@@ -22,10 +23,9 @@ from nba_engine.rules.logic import (
     truth_of_tree,
 )
 from nba_engine.rules.members import build_members, is_membership
-from nba_engine.rules.nodes import Attribute, Node, Now, key, walk
+from nba_engine.rules.nodes import Attribute, Const, Index, Node, Now, key, walk
 from nba_engine.rules.parse import ParsedRule
 from nba_engine.rules.subjects import subject_of
-from nba_engine.rules.tables import LookUp, build_scalar
 from nba_engine.rules.values import Timestamp, moment_of
 
 __all__ = ["CompiledTable", "Unit", "compile_table"]
@@ -52,8 +52,8 @@ class _Half(msgspec.Struct):
 
     def failing(self, customer: Values, context: Values, now: Timestamp) -> int:
         bits = 0
-        for look_up in self.look_ups:
-            bits |= look_up(customer, context, now)
+        for ask in self.look_ups:
+            bits |= ask(customer, context, now)
         for holds, mask in self.closures:
             if holds(customer, context, now, None) is not True:
                 bits |= mask
@@ -174,13 +174,24 @@ def _halves(masked: Sequence[tuple[Tree, int]]) -> tuple[_Half, _Half]:
         else:
             half = halves[any(_in_context(literal.node) for literal in literals(tree))]
             half.closures.append((truth_of_tree(tree), mask))
+    entries: dict[str, dict[str, tuple[Index, list[tuple[Tree, int]]]]] = {}
     for subject, group in groups.values():
         half = halves[_in_context(subject)]
+        match subject:
+            case Index(operand=Attribute(path=path), index=Const(value=str() as name)):
+                entries.setdefault(path, {})[name] = (subject, group)
+                continue
         if subject.type in _SCALARS:
-            half.look_ups.append(build_scalar(subject, group))
+            half.look_ups.append(look_up(subject, group))
         else:
             assert isinstance(subject, Attribute)
             half.look_ups.append(build_members(subject, group))
+    for by_name in entries.values():
+        subject = next(iter(by_name.values()))[0]
+        assert isinstance(subject.operand, Attribute)
+        by_key = {name: group for name, (_, group) in by_name.items()}
+        half = halves[_in_context(subject)]
+        half.look_ups.append(look_up_entries(subject.operand, subject.type, by_key))
     return halves
 
 

@@ -8,6 +8,7 @@ rules decide: values of different types are unequal, cannot be ordered, and do n
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 __all__ = [
@@ -70,7 +71,10 @@ def moment_of(now: float) -> Timestamp:
 
 
 def plain(value: Any) -> Any:
-    """Subclasses of str, float, int → the type itself; None raises KeyError (it is missing)."""
+    """Kindred Python types (numpy's float, tuples, any mapping) → the type itself.
+
+    None raises KeyError: it is missing.
+    """
     if value is None:
         raise KeyError
     for type_ in (str, float, int):
@@ -78,6 +82,8 @@ def plain(value: Any) -> Any:
             return type_(value)
     if isinstance(value, list | tuple):
         return value if type(value) is list else list(value)
+    if isinstance(value, Mapping):
+        return value if type(value) is dict else dict(value)
     return value
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections import OrderedDict
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -76,6 +79,32 @@ def test_units_fail_by_any_of_several_conjuncts_on_one_attribute() -> None:
         assert table.failing({"age": age, "consents": ["a", "b"]}, {}, NOW) == expected
     for consents in (["a"], ["b"], [], ["a", "b", "c"]):
         assert table.failing({"age": 30, "consents": consents}, {}, NOW) == 0b10
+
+
+def test_many_keys_of_one_map_are_looked_up_together() -> None:
+    rule = parse_rule(
+        "customer.spend[action.category] > action.price && customer.spend.k1 < 50.0"
+        " && (!has(customer.spend) || customer.spend[action.category] != 7.0)",
+        SCHEMA,
+    )
+    random_ = random.Random(11)
+    units = [
+        Unit(
+            action={"category": f"k{random_.randrange(20)}", "price": float(random_.randrange(9))},
+            treatment={},
+            rules=(("r", rule),),
+        )
+        for _ in range(60)
+    ]
+    table = compile_table(units)
+    assert table.unindexed == 0
+    for _ in range(200):
+        keys = random_.sample(range(20), random_.randrange(20))
+        values = (7.0, 7, 3.5, float("nan"), "x", None, True, 60.0)
+        customer = {"spend": {f"k{key}": random_.choice(values) for key in keys}}
+        failing = table.failing(customer, {}, NOW)
+        for number in range(len(units)):
+            assert (failing >> number & 1 == 1) is bool(table.explain(number, customer, {}, NOW))
 
 
 def test_equal_conjuncts_are_evaluated_once() -> None:
@@ -167,6 +196,9 @@ def test_attributes_computed_on_demand_are_asked_by_subscription() -> None:
         ("customer.last < now", {"last": np.float64(5.0)}),
         ('"a" in customer.consents', {"consents": ("a", "b")}),
         ("size(customer.consents) == 2", {"consents": ("a", "b")}),
+        ("customer.spend.a > 1.0", {"spend": MappingProxyType({"a": np.float64(2.0)})}),
+        ('"a" in customer.spend', {"spend": MappingProxyType({"a": 2.0})}),
+        ("has(customer.spend.a) && size(customer.spend) == 1", {"spend": OrderedDict(a=2.0)}),
         ("customer.basket > 1.0", {"basket": 10**400}),
         ("customer.basket + 1.0 > 1.0", {"basket": 10**400}),
         ("double(customer.age) > 1e300", {"age": 10**400}),
