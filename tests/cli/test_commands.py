@@ -59,11 +59,9 @@ def test_decide_prints_a_table_and_the_money(nba: Nba, shop: Path) -> None:
 
     assert nba("decide", "crm:1", "-s", shop, "-p", "home") == 0
 
-    lines = nba.out.splitlines()
-    assert [w for line in lines for w in line.split() if w in ("wine", "bread")] == [
-        "wine",
-        "bread",
-    ]
+    rows = [line.split() for line in nba.out.splitlines()]
+    ranked = [word for row in rows for word in row[2:3] if word in ("wine", "bread")]
+    assert ranked == ["wine", "bread"]
     assert "0.89 EUR" in nba.out
     assert "Fresh bread [today]" in nba.out
 
