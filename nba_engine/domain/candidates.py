@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
 
-__all__ = ["Candidates", "CandidatesMark", "Drop"]
+__all__ = ["FINITE", "Candidates", "CandidatesMark", "Drop"]
 
 # (index, slot, columns, number of drops, reason codes or None when there were none)
 CandidatesMark: TypeAlias = tuple[
     IntArray, IntArray, dict[str, FloatArray], int, dict[int, tuple[str, ...]] | None
 ]
+
+# columns that the next stages compute with: every number in them is finite
+FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
 
 
 class Drop(msgspec.Struct, frozen=True, eq=False):
@@ -41,10 +45,10 @@ class Candidates:
     """
 
     __slots__ = (
+        "_columns",
         "_index",
         "_nothing",
         "_slot",
-        "columns",
         "drops",
         "reason_codes",
         "stage",
@@ -56,7 +60,7 @@ class Candidates:
         self._index = index
         self._slot = slot
         self.total = len(index)
-        self.columns: dict[str, FloatArray] = {}
+        self._columns: dict[str, FloatArray] = {}
         self.drops: list[Drop] = []
         self.stage = ""  # set by the pipeline before each stage
         self.reason_codes: dict[int, tuple[str, ...]] = {}  # treatment index → codes for the API
@@ -76,18 +80,23 @@ class Candidates:
         return self._slot
 
     @property
+    def columns(self) -> Mapping[str, FloatArray]:
+        """The columns by name, to read; assign one with ``candidates[name] = column``."""
+        return MappingProxyType(self._columns)
+
+    @property
     def nothing(self) -> BoolArray:
         """Which of the surviving candidates are *nothing*, (n,)."""
         return self._nothing[self._index]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.columns
+        return name in self._columns
 
     def __getitem__(self, name: str) -> FloatArray:
-        return self.columns[name]
+        return self._columns[name]
 
     def __setitem__(self, name: str, column: FloatArray) -> None:
-        """Set a column. Raises `StageFailed` on a wrong length or type."""
+        """Set a column. Raises `StageFailed` on a wrong length or type, and on NaN in `FINITE`."""
         array = np.asarray(column)
         if array.dtype != np.float64:
             if array.dtype.kind not in "fiub":
@@ -97,8 +106,11 @@ class Candidates:
             raise StageFailed(
                 f"column {name!r} has shape {array.shape} for {len(self._index)} candidates"
             )
+        # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
+        if name in FINITE and not np.dot(array, array) < np.inf and not np.isfinite(array).all():
+            raise StageFailed(f"column {name!r} has values that are not finite")
         array.flags.writeable = False
-        self.columns[name] = array
+        self._columns[name] = array
 
     def keep(self, mask: BoolArray, reason: str) -> None:
         """Keep where ``mask`` (n,) is true; the others fall out for ``reason``."""
@@ -116,7 +128,7 @@ class Candidates:
         if len(out) == 0:
             return
         stay = np.flatnonzero(~mask)
-        columns = {name: column[out] for name, column in self.columns.items()}
+        columns = {name: column[out] for name, column in self._columns.items()}
         self.drops.append(Drop(self.stage, reason, self._index[out], self._slot[out], columns))
         self._keep(stay)
 
@@ -135,7 +147,7 @@ class Candidates:
         for number, reason in enumerate(reasons, 1):
             out = np.flatnonzero(code == number)
             if len(out):
-                columns = {name: column[out] for name, column in self.columns.items()}
+                columns = {name: column[out] for name, column in self._columns.items()}
                 drop = Drop(self.stage, reason, self._index[out], self._slot[out], columns)
                 self.drops.append(drop)
         self._keep(stay)
@@ -150,17 +162,17 @@ class Candidates:
         self._index = self._index[stay]
         self._slot = self._slot[stay]
         self._index.flags.writeable = self._slot.flags.writeable = False
-        for name, column in self.columns.items():
+        for name, column in self._columns.items():
             kept = column[stay]
             kept.flags.writeable = False
-            self.columns[name] = kept
+            self._columns[name] = kept
 
     def mark(self) -> CandidatesMark:
         """What `restore` needs to undo everything that follows."""
         return (
             self._index,
             self._slot,
-            self.columns.copy(),
+            self._columns.copy(),
             len(self.drops),
             self.reason_codes.copy() if self.reason_codes else None,
         )
@@ -168,7 +180,7 @@ class Candidates:
     def restore(self, mark: CandidatesMark) -> None:
         """Go back to a mark: drops, columns and reason codes since then are undone."""
         self._index, self._slot, columns, drops, codes = mark
-        self.columns = columns.copy()
+        self._columns = columns.copy()
         del self.drops[drops:]
         self.reason_codes = {} if codes is None else codes.copy()
 
@@ -176,7 +188,7 @@ class Candidates:
         """A copy that shares no mutable part with this one (arrays are read-only)."""
         copy = Candidates(self._index, self._slot, self._nothing)
         copy.total = self.total
-        copy.columns = self.columns.copy()
+        copy._columns = self._columns.copy()
         copy.drops = self.drops.copy()
         copy.stage = self.stage
         copy.reason_codes = self.reason_codes.copy()

@@ -11,7 +11,6 @@ from nba_engine.errors import DeadlineExceeded, InvalidRequest, NbaError, StageF
 from nba_engine.pipeline.step import (
     Step,
     apply_policy,
-    check_columns,
     check_recommendations,
     log_failure,
 )
@@ -65,7 +64,6 @@ class Pipeline:
                     else:
                         call_in_time(step.apply, deciding, step.timeout, self._pool)
                         candidates = deciding.candidates
-                    check_columns(candidates, mark[2])
                     if len(deciding.recommendations) != recommended:
                         check_recommendations(deciding)
                 except BaseException as error:
@@ -118,7 +116,6 @@ class Pipeline:
                     else:
                         call_in_time(step.apply, deciding, step.timeout * 10, self._pool)
                         candidates = deciding.candidates
-                    check_columns(candidates, mark[2])
                     if len(deciding.recommendations) != recommended:
                         check_recommendations(deciding)
                 except BaseException as error:

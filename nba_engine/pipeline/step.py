@@ -7,7 +7,7 @@ import traceback
 
 import numpy as np
 
-from nba_engine.domain import Candidates, Deciding, FloatArray, OnError, Stage
+from nba_engine.domain import Deciding, OnError, Stage
 from nba_engine.errors import Exhausted, StageFailed, Unavailable
 from nba_engine.pipeline.breaker import Breaker
 
@@ -15,7 +15,6 @@ __all__ = [
     "STAGE_FAILED",
     "Step",
     "apply_policy",
-    "check_columns",
     "check_recommendations",
     "log_failure",
 ]
@@ -23,8 +22,6 @@ __all__ = [
 STAGE_FAILED = "stage_failed"  # the reason of candidates that a failed filter could not judge
 
 _log = logging.getLogger("nba_engine.pipeline")
-# what the next stages compute with: no NaN and no infinity may get into these
-_FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
 
 
 class Step:
@@ -62,26 +59,6 @@ class Step:
         # the decision log keeps the candidates as these two built-in stages leave them
         self.keeps_eligible = name == "eligibility"
         self.keeps_scored = name == "propensity"
-
-
-def check_columns(candidates: Candidates, before: dict[str, FloatArray]) -> None:
-    """Hold a stage to its contract: lengths, types, finite numbers. Raises `StageFailed`.
-
-    Only columns that are not those of ``before`` are looked at: arrays are read-only.
-    """
-    count = len(candidates)
-    for name, column in candidates.columns.items():
-        if column is before.get(name):
-            continue
-        if type(column) is not np.ndarray or column.shape != (count,) or column.dtype != np.float64:
-            raise StageFailed(f"column {name!r} is not {count} numbers")
-        # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
-        if (
-            name in _FINITE
-            and not np.dot(column, column) < np.inf
-            and not np.isfinite(column).all()
-        ):
-            raise StageFailed(f"column {name!r} has values that are not finite")
 
 
 def check_recommendations(deciding: Deciding) -> None:
@@ -128,7 +105,6 @@ def _fall_back(step: Step, deciding: Deciding) -> None:
         mark = candidates.mark()
         try:
             fallback(deciding)
-            check_columns(candidates, mark[2])
         except (Exception, SystemExit) as error:
             log_failure(f"the fallback of stage {step.name}", error)
             candidates.restore(mark)

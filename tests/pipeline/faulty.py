@@ -80,7 +80,7 @@ def sets_wrong_length(deciding: Deciding) -> None:
 
 
 def sets_wrong_length_behind_the_back(deciding: Deciding) -> None:
-    deciding.candidates.columns["propensity"] = np.ones(len(deciding.candidates) - 1)
+    deciding.candidates.columns["propensity"] = np.ones(3)  # type: ignore[index]
 
 
 def sets_text(deciding: Deciding) -> None:
@@ -88,7 +88,7 @@ def sets_text(deciding: Deciding) -> None:
 
 
 def sets_a_list_behind_the_back(deciding: Deciding) -> None:
-    deciding.candidates.columns["propensity"] = [0.5] * len(deciding.candidates)  # type: ignore[assignment]
+    deciding.candidates.columns["propensity"] = [0.5] * len(deciding.candidates)  # type: ignore[index]
 
 
 def wrong_mask(deciding: Deciding) -> None:

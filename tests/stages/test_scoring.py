@@ -151,7 +151,7 @@ def test_what_has_no_value_falls_out_and_the_missing_attribute_is_named() -> Non
 
 def test_only_what_is_worth_more_than_nothing_goes_on() -> None:
     made = made_of(age=8)
-    made.candidates["score"] = np.array([1.0, 0.0, -1.0, np.nan, 0.0])
+    made.candidates["score"] = np.array([1.0, 0.0, -1.0, -2.0, 0.0])
     run(Arbitration(NoSettings(), Materials(made.catalog)), made)
     assert surviving(made) == ["a.app", "nothing.app"]
     assert set(dropped(made).values()) == {"below_nothing"}
