@@ -89,49 +89,35 @@ class _Converter:
     def _ident_expr(self, expr: Any, ident: Any) -> Node:
         start = self.positions[expr.id]
         span = (start, self.tokens.end_after(start, 0))
-        if ident.name == "now":
-            return Now(type="timestamp", span=span)
         if self.loop and ident.name == self.loop:
             return LoopVariable(type=self.type_of(expr), span=span, name=ident.name)
+        if ident.name == "now":
+            return Now(type="timestamp", span=span)
         if ident.name in ROOTS:
             raise self.refused(expr, f"'{ident.name}' is not a value", f"write {ident.name}.<name>")
         raise self.refused(expr, f"rules do not support '{ident.name}' as a value")
 
     def _select_expr(self, expr: Any, select: Any) -> Node:
-        position = self.positions[expr.id]
-        if select.test_only:
+        position, below = self.positions[expr.id], select.operand
+        is_root = below.WhichOneof("kind") == "ident_expr" and below.ident_expr.name in ROOTS
+        operand = None if is_root else self.node(below)
+        if select.test_only:  # the position is that of the bracket of has(…)
             start = self.tokens.starts[max(self.tokens.at(position) - 1, 0)]
             span = (start, self.tokens.closing(position))
-            inner = self._selected(select, position, span)
-            if isinstance(inner, Attribute):
-                return Has(type="bool", span=span, operand=inner)
-            assert isinstance(inner, Index)
-            return Has(type="bool", span=span, operand=inner.operand, field=select.field)
-        return self._selected(
-            select, position, (position, self.tokens.end_after(position, 1)), expr
-        )
+        else:
+            start = self.positions[below.id] if operand is None else operand.span[0]
+            span = (start, self.tokens.end_after(position, 1))
+        if operand is None:
+            attribute = self.attribute(below.ident_expr.name, select.field, span)
+            return Has(type="bool", span=span, operand=attribute) if select.test_only else attribute
+        if select.test_only:
+            return Has(type="bool", span=span, operand=operand, field=select.field)
+        field = Const(type="string", value=select.field, span=(position, span[1]))
+        return Index(type=self.type_of(expr), span=span, operand=operand, index=field)
 
-    def _selected(
-        self, select: Any, position: int, span: tuple[int, int], expr: Any = None
-    ) -> Node:
-        operand = select.operand
-        if operand.WhichOneof("kind") == "ident_expr" and operand.ident_expr.name in ROOTS:
-            root = operand.ident_expr.name
-            start = self.positions[operand.id] if expr is not None else span[0]
-            return Attribute(
-                type=self.schema.attributes(root)[select.field].replace(" ", ""),
-                span=(start, span[1]),
-                root=root,
-                name=select.field,
-            )
-        inner = self.node(operand)
-        start = inner.span[0] if expr is not None else span[0]
-        return Index(
-            type="bool" if expr is None else self.type_of(expr),
-            span=(start, span[1]),
-            operand=inner,
-            index=Const(type="string", value=select.field, span=(position, span[1])),
-        )
+    def attribute(self, root: str, name: str, span: tuple[int, int]) -> Attribute:
+        type_ = self.schema.attributes(root)[name].replace(" ", "")
+        return Attribute(type=type_, span=span, root=root, name=name)
 
     def _list_expr(self, expr: Any, created: Any) -> Node:
         if len(created.elements) > 1_000:

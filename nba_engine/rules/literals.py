@@ -87,4 +87,11 @@ def matcher(pattern: str) -> Callable[[str], bool] | str:
     except re2.error as error:
         text = error.args[0] if error.args else "not a regular expression"
         return text.decode() if isinstance(text, bytes) else str(text)
-    return lambda text: search(text) is not None
+
+    def found(text: str) -> bool:
+        try:
+            return search(text) is not None
+        except UnicodeEncodeError:  # half a surrogate pair is no text for RE2
+            raise Failed from None
+
+    return found

@@ -174,6 +174,8 @@ def test_a_rule_refused_as_always_true_or_false_is_just_that(
         ("customer.seen.milk < now", {"seen": {"milk": 5}}),
         ("customer.seen == customer.seen", {"seen": {"milk": 5}}),
         ("now in [customer.last]", {"last": NOW}),
+        ("customer.consents.exists(now, now == 'a')", {"consents": ["a"]}),
+        ("customer.consents.exists(customer, customer == 'a')", {"consents": ["a"]}),
         ("has(customer.spend.milk)", {"spend": 5}),
         ("has(customer.spend.milk)", {}),
         ("has(customer.spend.milk)", {"spend": {}}),
