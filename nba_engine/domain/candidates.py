@@ -31,7 +31,13 @@ class Drop(msgspec.Struct, frozen=True, eq=False):
     reason: str
     index: IntArray
     slot: IntArray
-    columns: dict[str, FloatArray]
+    before: dict[str, FloatArray]  # the columns of all candidates before the drop
+    at: IntArray  # where those that fell out stood in them
+
+    @property
+    def columns(self) -> dict[str, FloatArray]:
+        """The columns of those that fell out; gathered when asked for: only explanations do."""
+        return {name: column.take(self.at) for name, column in self.before.items()}
 
 
 class Candidates:
@@ -42,6 +48,9 @@ class Candidates:
     ``propensity``, ``value``, ``cost``, ``weight``, ``lever``, ``score`` and any a stage adds.
     Every drop is remembered, so *why not* is always answerable. Arrays are read-only once they
     are here: a stage makes new ones, so that a failed stage can be undone (`mark`, `restore`).
+
+    A column named in ``words`` holds reason codes: numbers of ``words[name]``, or -1 for none.
+    It tells many candidates their reasons at once; `reasons` looks up what is recommended.
     """
 
     __slots__ = (
@@ -53,6 +62,7 @@ class Candidates:
         "reason_codes",
         "stage",
         "total",
+        "words",
     )
 
     def __init__(self, index: IntArray, slot: IntArray, nothing: BoolArray) -> None:
@@ -64,6 +74,7 @@ class Candidates:
         self.drops: list[Drop] = []
         self.stage = ""  # set by the pipeline before each stage
         self.reason_codes: dict[int, tuple[str, ...]] = {}  # treatment index → codes for the API
+        self.words: dict[str, Sequence[str]] = {}
         self._nothing = nothing
 
     def __len__(self) -> int:
@@ -124,13 +135,11 @@ class Candidates:
             )
         if spare_nothing:
             mask = mask & ~self.nothing
-        out = np.flatnonzero(mask)
+        out = mask.nonzero()[0]
         if len(out) == 0:
             return
-        stay = np.flatnonzero(~mask)
-        columns = {name: column[out] for name, column in self._columns.items()}
-        self.drops.append(Drop(self.stage, reason, self._index[out], self._slot[out], columns))
-        self._keep(stay)
+        self._fall_out(out, reason)
+        self._keep((~mask).nonzero()[0])
 
     def drop_each(self, code: NDArray[np.int8], reasons: Sequence[str]) -> None:
         """Drop for several reasons in one pass: ``code`` (n,) 0 stays, i falls out for reason i-1.
@@ -141,16 +150,13 @@ class Candidates:
             raise StageFailed(
                 f"codes of {code.dtype} {code.shape} for {len(self._index)} candidates"
             )
-        stay = np.flatnonzero(code == 0)
-        if len(stay) == len(code):
+        kept, *fallen = np.bincount(code, minlength=len(reasons) + 1).tolist()
+        if kept == len(code):
             return
-        for number, reason in enumerate(reasons, 1):
-            out = np.flatnonzero(code == number)
-            if len(out):
-                columns = {name: column[out] for name, column in self._columns.items()}
-                drop = Drop(self.stage, reason, self._index[out], self._slot[out], columns)
-                self.drops.append(drop)
-        self._keep(stay)
+        for number, count in enumerate(fallen, 1):
+            if count:
+                self._fall_out((code == number).nonzero()[0], reasons[number - 1])
+        self._keep((code == 0).nonzero()[0])
 
     def add_reason(self, treatment: int, code: str) -> None:
         """Add a short reason code to whatever is recommended of this treatment."""
@@ -158,14 +164,27 @@ class Candidates:
         if code not in codes:
             self.reason_codes[treatment] = (*codes, code)
 
+    def reasons(self, position: int) -> tuple[str, ...]:
+        """The reason codes of one surviving candidate."""
+        codes = self.reason_codes.get(int(self._index[position]), ())
+        for name, words in self.words.items():
+            if name in self._columns and (number := int(self._columns[name][position])) >= 0:
+                codes = (words[number], *codes)
+        return codes
+
+    def _fall_out(self, out: IntArray, reason: str) -> None:
+        index, slot = self._index.take(out), self._slot.take(out)
+        self.drops.append(Drop(self.stage, reason, index, slot, self._columns, out))
+
     def _keep(self, stay: IntArray) -> None:
-        self._index = self._index[stay]
-        self._slot = self._slot[stay]
+        self._index = self._index.take(stay)
+        self._slot = self._slot.take(stay)
         self._index.flags.writeable = self._slot.flags.writeable = False
+        columns: dict[str, FloatArray] = {}  # a new one: drops keep the old
         for name, column in self._columns.items():
-            kept = column[stay]
+            kept = columns[name] = column.take(stay)
             kept.flags.writeable = False
-            self._columns[name] = kept
+        self._columns = columns
 
     def mark(self) -> CandidatesMark:
         """What `restore` needs to undo everything that follows."""
@@ -192,4 +211,5 @@ class Candidates:
         copy.drops = self.drops.copy()
         copy.stage = self.stage
         copy.reason_codes = self.reason_codes.copy()
+        copy.words = self.words.copy()
         return copy

@@ -212,7 +212,11 @@ class Watch:
             reason=drop.reason,
             text=text or f"It was dropped by {drop.stage} ({drop.reason}).",
             changes=tuple(changes),
-            columns={name: float(column[position]) for name, column in drop.columns.items()},
+            columns={
+                name: float(column[position])
+                for name, column in drop.columns.items()
+                if name not in deciding.candidates.words
+            },
         )
 
     def _chosen(self, one: Recommendation) -> CandidateTrace:

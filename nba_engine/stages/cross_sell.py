@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
-from nba_engine.domain.values import FloatArray, IntArray
+from nba_engine.domain.values import FloatArray
+from nba_engine.stages.bits import unpacked
 from nba_engine.stages.cross_sell_explained import Bought, explain_cross_sell
 from nba_engine.stages.relations import Category, relate
 from nba_engine.stages.windows import QuietClock
@@ -16,6 +17,7 @@ from nba_engine.stages.windows import QuietClock
 __all__ = ["CROSS_SELL", "CrossSell", "CrossSellSettings"]
 
 _DAY = 86_400.0
+_COMPLEMENT_OF = "complement_of"  # a column of reason codes
 _REASONS = ("bought_recently", "substitute_bought", "in_cart")
 
 
@@ -51,18 +53,14 @@ class CrossSell:
         table = resources.complements(settings.table) if settings.table else None
         self._settings = settings
         self._size = len(catalog.treatments)
+        self._actions = len(catalog.actions)
         self._categories = relate(catalog, table, settings.relation_strength)
         self._window = settings.window_days * _DAY
         owned = [a.owned_for for a in catalog.actions]
         self._forever = any(a.upgrades_to and a.owned_for <= 0 for a in catalog.actions)
         self._horizon = max([self._window, *owned])
         self._clock = QuietClock(catalog)
-        # the code of each category as a source of complements, by its number
-        self._names = list(self._categories)
-        self._number = {name: i for i, name in enumerate(self._names)}
-        self._codes = np.empty(len(self._names), dtype=object)
-        for i, name in enumerate(self._names):
-            self._codes[i] = (f"complement_of:{name}",)
+        self._codes = tuple(f"complement_of:{name}" for name in self._categories)
 
     def apply(self, deciding: Deciding) -> None:
         """Drop, then raise."""
@@ -71,54 +69,49 @@ class CrossSell:
         cart = self._cart(deciding)
         if not bought and not cart:
             return
-        owned: list[IntArray] = []
-        replaced: list[IntArray] = []
+        owned = replaced = in_cart = 0
         going: list[Category] = []
         for category, time in bought:
             age = now - time
             for window, treatments in category.windows:
                 if age < window:
-                    owned.append(treatments)
+                    owned |= treatments
             for window, treatments in category.substitutes:
                 if age < window:
-                    replaced.append(treatments)
+                    replaced |= treatments
             if age < self._window and len(category.complements):
                 going.append(category)
-        in_cart = [category.treatments for category in cart]
-        going += [category for category in cart if len(category.complements)]
+        for category in cart:
+            in_cart |= category.treatments
+            if len(category.complements):
+                going.append(category)
         if owned or replaced or in_cart:
-            code = np.zeros(self._size, dtype=np.int8)
-            # the first reason of the three wins, so it is written last
-            for number, kept_back in ((3, in_cart), (2, replaced), (1, owned)):
-                if kept_back:
-                    code[np.concatenate(kept_back)] = number
-            candidates = deciding.candidates
-            candidates.drop_each(code[candidates.index], _REASONS)
+            self._drop(deciding, owned, replaced, in_cart)
         gain = self._complements(deciding, going) if going else None
         self._weigh(deciding, self._upgrades(deciding, bought, gain))
 
-    def _complements(self, deciding: Deciding, going: Sequence[Category]) -> FloatArray:
-        """What complements gain, (T,); each is told by the category it owes most to."""
-        treatments = np.concatenate([category.complements for category in going])
-        strengths = np.concatenate([category.strengths for category in going])
-        numbers = np.repeat(
-            [self._number[category.name] for category in going],
-            [len(category.complements) for category in going],
-        )
-        order = strengths.argsort(kind="stable")
-        source = np.full(self._size, -1, dtype=np.intp)
-        source[treatments[order]] = numbers[order]  # of several, the last and strongest stays
+    def _drop(self, deciding: Deciding, owned: int, replaced: int, in_cart: int) -> None:
+        """Drop by bitsets; the first of the three reasons wins."""
+        code = unpacked(owned, self._size)
+        if replaced := replaced & ~owned:
+            code += 2 * unpacked(replaced, self._size)
+        if in_cart := in_cart & ~(owned | replaced):
+            code += 3 * unpacked(in_cart, self._size)
         candidates = deciding.candidates
-        source = source[candidates.index]
-        hit = np.flatnonzero(source >= 0)
-        told = zip(candidates.index[hit].tolist(), self._codes[source[hit]].tolist(), strict=True)
-        codes = candidates.reason_codes
-        if not codes:
-            codes.update(told)
-        else:
-            for treatment, code in told:
-                candidates.add_reason(treatment, code[0])
-        summed = np.bincount(treatments, weights=strengths, minlength=self._size)
+        candidates.drop_each(code.view(np.int8)[candidates.index], _REASONS)
+
+    def _complements(self, deciding: Deciding, going: Sequence[Category]) -> FloatArray:
+        """What complements gain, by action; each is told by the category it owes most to."""
+        actions = np.concatenate([category.complements for category in going])
+        strengths = np.concatenate([category.strengths for category in going])
+        numbers = np.concatenate([category.sources for category in going])
+        order = strengths.argsort()
+        source = np.full(self._actions, -1.0)
+        source[actions[order]] = numbers[order]  # of several, the last and strongest stays
+        candidates = deciding.candidates
+        candidates.words[_COMPLEMENT_OF] = self._codes
+        candidates[_COMPLEMENT_OF] = source[deciding.catalog.action_of[candidates.index]]
+        summed = np.bincount(actions, weights=strengths, minlength=self._actions)
         return np.asarray(self._settings.boost * summed, dtype=np.float64)
 
     def _upgrades(
@@ -132,9 +125,9 @@ class CrossSell:
                 if upgrade.owned_for > 0 and deciding.now - time >= upgrade.owned_for:
                     continue
                 if gain is None:
-                    gain = np.zeros(self._size)
-                gain[upgrade.treatments] += self._settings.upgrade_boost
-                for treatment in upgrade.treatments.tolist():
+                    gain = np.zeros(self._actions)
+                gain[upgrade.better] += self._settings.upgrade_boost
+                for treatment in upgrade.treatments:
                     deciding.candidates.add_reason(treatment, f"upgrade_of:{upgrade.action}")
         return gain
 
@@ -142,7 +135,8 @@ class CrossSell:
         if gain is None:
             return
         candidates = deciding.candidates
-        weight = np.minimum(1.0 + gain[candidates.index], self._settings.max_weight)
+        by_action = np.minimum(1.0 + gain, self._settings.max_weight)
+        weight = by_action[deciding.catalog.action_of[candidates.index]]
         if "weight" in candidates:
             weight *= candidates["weight"]
         candidates["weight"] = weight
@@ -175,7 +169,7 @@ class CrossSell:
         found = Bought(
             owned=_latest(self._bought(deciding), unit, substitutes=False),
             replaced=_latest(self._bought(deciding), unit, substitutes=True),
-            in_cart=tuple(c.name for c in self._cart(deciding) if unit in c.treatments),
+            in_cart=tuple(c.name for c in self._cart(deciding) if (c.treatments >> unit) & 1),
         )
         return explain_cross_sell(
             deciding, drop.reason, unit, found, cart=self._settings.cart, clock=self._clock
@@ -190,7 +184,7 @@ def _latest(
         (category.name, time, window)
         for category, time in bought
         for window, treatments in (category.substitutes if substitutes else category.windows)
-        if unit in treatments
+        if (treatments >> unit) & 1
     )
 
 

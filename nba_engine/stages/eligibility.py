@@ -17,7 +17,8 @@ from nba_engine.domain import (
     StageFactory,
     Tier,
 )
-from nba_engine.domain.values import BoolArray, FloatArray
+from nba_engine.domain.values import FloatArray
+from nba_engine.stages.bits import unpacked
 from nba_engine.stages.supposing import Supposed, impossible, text_of
 from nba_engine.stages.wording import either, moment, parts, subject
 
@@ -44,7 +45,7 @@ class Eligibility:
             [np.inf if a.ends is None else a.ends for a in actions], dtype=np.float64
         )
         self._seasonal = bool(np.isfinite(self._starts).any() or np.isfinite(self._ends).any())
-        self._bytes = (len(actions) + 7) // 8
+        self._size = len(actions)
         # *nothing* never falls out: its bits are cleared before anything else is done
         self._judged = sum(1 << i for i, nothing in enumerate(catalog.is_nothing) if not nothing)
 
@@ -61,12 +62,8 @@ class Eligibility:
         for tier in TIERS:
             failing = rules[tier].failing(customer, context, now) & self._judged
             if failing:
-                mask = self._mask(failing)[candidates.index]
+                mask = unpacked(failing, self._size).view(np.bool_)[candidates.index]
                 candidates.drop(mask, _REASONS[tier], spare_nothing=False)
-
-    def _mask(self, failing: int) -> BoolArray:
-        raw = np.frombuffer(failing.to_bytes(self._bytes, "little"), dtype=np.uint8)
-        return np.unpackbits(raw, bitorder="little").view(np.bool_)
 
     def explain(
         self, deciding: Deciding, drop: Drop, position: int

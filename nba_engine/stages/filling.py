@@ -79,12 +79,18 @@ class Filling:
         wanted = sum(free)
         done = filled.refused | filled.failed
         done.update(filled.taken)
-        pool = np.flatnonzero(score > 0.0)
-        while wanted and len(pool):
+        pool: IntArray | None = None
+        while wanted:
             block, bound = self._ranking.top(pool, 4 * wanted + 12)
-            for position, place, action in zip(
-                block.tolist(), slot[block].tolist(), actions[block].tolist(), strict=True
+            for position, place, action, worth in zip(
+                block.tolist(),
+                slot[block].tolist(),
+                actions[block].tolist(),
+                score[block].tolist(),
+                strict=True,
             ):
+                if not worth > 0.0:
+                    return chosen
                 if not free[place] or action in filled.used or position in done:
                     continue
                 if not render(position):
@@ -96,10 +102,11 @@ class Filling:
                 wanted -= 1
                 if not wanted:
                     return chosen
-            if len(block) == len(pool):
+            rest = score < bound
+            rest &= score > 0.0
+            rest &= np.array(free, dtype=np.intp)[slot] > 0
+            rest &= ~np.isin(actions, list(filled.used))
+            pool = rest.nonzero()[0]
+            if not len(pool):
                 return chosen
-            rest = score[pool] < bound
-            rest &= np.array(free, dtype=np.intp)[slot[pool]] > 0
-            rest &= ~np.isin(actions[pool], list(filled.used))
-            pool = pool[rest]
         return chosen

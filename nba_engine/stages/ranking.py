@@ -44,18 +44,23 @@ class Ranking:
         self._draw = keys
         self._keys: FloatArray | None = None
 
-    def top(self, pool: IntArray, count: int) -> tuple[IntArray, float]:
-        """The best of ``pool`` in order, at least ``count`` (ties are not cut), and their bound.
+    def top(self, pool: IntArray | None, count: int) -> tuple[IntArray, float]:
+        """The best of ``pool`` (None: of all) in order, at least ``count``, and their bound.
 
-        Everything in the pool whose score is at or above the bound is among them.
+        Ties are not cut: everything in the pool whose score is at or above the bound is there.
         """
-        scores = self._score[pool]
+        scores = self._score if pool is None else self._score[pool]
+        size = len(scores)
         bound = -np.inf
-        if len(pool) > 2 * count:
-            bound = float(np.partition(scores, len(pool) - count)[len(pool) - count])
-            best = np.flatnonzero(scores >= bound)
-            pool = pool[best]
+        if size > 2 * count:
+            ordered = scores.copy()
+            ordered.partition(size - count)
+            bound = float(ordered[size - count])
+            best = (scores >= bound).nonzero()[0]
             scores = scores[best]
+            pool = best if pool is None else pool[best]
+        elif pool is None:
+            pool = np.arange(size)
         return self.sorted(pool, scores), bound
 
     def sorted(self, pool: IntArray, scores: FloatArray) -> IntArray:

@@ -32,8 +32,9 @@ class Rehearsal:
         self._drops = [drop for drop in candidates.drops if drop.stage == stage]
         self.index: IntArray = np.concatenate([candidates.index, *(d.index for d in self._drops)])
         self.slot: IntArray = np.concatenate([candidates.slot, *(d.slot for d in self._drops)])
+        fallen = [drop.columns for drop in self._drops]
         self.columns: dict[str, FloatArray] = {
-            name: np.concatenate([column, *(d.columns[name] for d in self._drops)])
+            name: np.concatenate([column, *(columns[name] for columns in fallen)])
             for name, column in candidates.columns.items()
         }
         self.actions: IntArray = deciding.catalog.action_of[self.index]

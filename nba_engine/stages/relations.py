@@ -16,22 +16,24 @@ __all__ = ["Category", "Upgrade", "category_of", "relate"]
 
 
 class Upgrade(NamedTuple):
-    """Who owns ``action`` may want these treatments."""
+    """Who owns ``action`` may want these actions."""
 
     action: str
     owned_for: float  # seconds; 0: once bought, owned forever
-    treatments: IntArray
+    better: IntArray  # actions
+    treatments: tuple[int, ...]  # of the better actions
 
 
 class Category(NamedTuple):
     """Everything that follows from a category having been bought or lying in the cart."""
 
     name: str
-    treatments: IntArray  # of actions about this category
-    windows: tuple[tuple[float, IntArray], ...]  # (owned_for, treatments not offered that long)
-    substitutes: tuple[tuple[float, IntArray], ...]
-    complements: IntArray  # treatments that go with it
+    treatments: int  # bitset: those of actions about this category
+    windows: tuple[tuple[float, int], ...]  # (owned_for, bitset not offered that long)
+    substitutes: tuple[tuple[float, int], ...]
+    complements: IntArray  # actions that go with it
     strengths: FloatArray  # aligned with complements
+    sources: FloatArray  # aligned with complements: the number of this category, every time
     upgrades: tuple[Upgrade, ...]
 
 
@@ -63,27 +65,23 @@ def relate(
                 strengths[number] = strengths.get(number, 0.0) + relation_strength
         for at in own:
             strengths.pop(at, None)
-        treatments, values = _spread(catalog, strengths)
         found[name] = Category(
             name=name,
-            treatments=_treatments(catalog, own),
+            treatments=_bits(catalog, own),
             windows=_by_window(catalog, [(actions[at].owned_for, at) for at in own]),
             substitutes=_by_window(catalog, _substitutes(catalog, own)),
-            complements=treatments,
-            strengths=values,
-            upgrades=tuple(
-                Upgrade(
-                    actions[at].id,
-                    actions[at].owned_for,
-                    _treatments(
-                        catalog, [catalog.action_index[x] for x in actions[at].upgrades_to]
-                    ),
-                )
-                for at in own
-                if actions[at].upgrades_to
-            ),
+            complements=np.array(list(strengths), dtype=np.intp),
+            strengths=np.array(list(strengths.values()), dtype=np.float64),
+            sources=np.full(len(strengths), float(len(found))),
+            upgrades=tuple(_upgrade(catalog, actions[at]) for at in own if actions[at].upgrades_to),
         )
     return found
+
+
+def _upgrade(catalog: CatalogView, owned: Action) -> Upgrade:
+    better = [catalog.action_index[action] for action in owned.upgrades_to]
+    treatments = np.flatnonzero(np.isin(catalog.action_of, better))
+    return Upgrade(owned.id, owned.owned_for, np.array(better), tuple(treatments.tolist()))
 
 
 def _substitutes(catalog: CatalogView, own: list[int]) -> list[tuple[float, int]]:
@@ -103,22 +101,15 @@ def _substitutes(catalog: CatalogView, own: list[int]) -> list[tuple[float, int]
 
 def _by_window(
     catalog: CatalogView, pairs: list[tuple[float, int]]
-) -> tuple[tuple[float, IntArray], ...]:
+) -> tuple[tuple[float, int], ...]:
     grouped: dict[float, list[int]] = {}
     for window, at in pairs:
         if window > 0:
             grouped.setdefault(window, []).append(at)
-    return tuple((window, _treatments(catalog, ats)) for window, ats in grouped.items())
+    return tuple((window, _bits(catalog, ats)) for window, ats in grouped.items())
 
 
-def _treatments(catalog: CatalogView, actions: list[int]) -> IntArray:
-    return np.flatnonzero(np.isin(catalog.action_of, actions))
-
-
-def _spread(catalog: CatalogView, strengths: dict[int, float]) -> tuple[IntArray, FloatArray]:
-    by_action = np.zeros(len(catalog.actions))
-    for at, strength in strengths.items():
-        by_action[at] = strength
-    of_treatment = by_action[catalog.action_of]
-    treatments = np.flatnonzero(of_treatment > 0)
-    return treatments, of_treatment[treatments]
+def _bits(catalog: CatalogView, actions: list[int]) -> int:
+    """The treatments of some actions: bit i stands for treatment i."""
+    treatments = np.isin(catalog.action_of, actions)
+    return int.from_bytes(np.packbits(treatments, bitorder="little").tobytes(), "little")

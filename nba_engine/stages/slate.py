@@ -82,9 +82,9 @@ class Slate:
             slots=[placement.slots for placement in deciding.placements],
         ).fill(work.render, work.reserve)
         kept = work.recommend(filled)
-        code = np.ones(len(candidates), dtype=np.int8)  # outranked, unless told otherwise
-        for action in filled.used:
-            code[work.actions == action] = _SAME_ACTION
+        used = np.ones(len(deciding.catalog.actions), dtype=np.int8)  # 1: outranked
+        used[list(filled.used)] = _SAME_ACTION
+        code = used[work.actions]
         if filled.refused:
             code[list(filled.refused)] = _REFUSED
         if filled.failed:
@@ -124,6 +124,7 @@ class _Work:
         self._slate = slate
         self._deciding = deciding
         self.score = scores_of(candidates)
+        self._columns = candidates.columns
         self.actions = deciding.catalog.action_of[candidates.index]
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(
@@ -218,18 +219,15 @@ class _Work:
         slot = int(candidates.slot[position])
         treatment = deciding.catalog.treatments[at]
         action = deciding.catalog.actions[int(self.actions[position])]
-        numbers = {
-            name: float(candidates.columns[name][position])
-            for name in _NUMBERS
-            if name in candidates.columns
-        }
+        columns = self._columns
+        numbers = {name: float(columns[name][position]) for name in _NUMBERS if name in columns}
         codes: tuple[str, ...] = ()
         if action.kind != "nothing":
             codes = ("best_value",) if rank == 0 else ()
             if action.kind in _KIND_CODES:
                 codes += (_KIND_CODES[action.kind],)
-            codes += candidates.reason_codes.get(at, ())
-            prior_used = candidates.columns.get("prior_used")
+            codes += candidates.reasons(position)
+            prior_used = columns.get("prior_used")
             if prior_used is not None and prior_used[position]:
                 codes += ("prior_used",)
         return Recommendation(

@@ -133,9 +133,10 @@ def test_strengths_of_several_sources_add_up_and_the_strongest_is_named() -> Non
     made = shop_with({"TEA": 1.0}, cart=["JAM"], table=TABLE, boost=1.0)
     assert column(made, "weight")["cereal.app"] == pytest.approx(1.8)
     assert column(made, "weight")["milk.app"] == pytest.approx(1.4)
-    index = made.catalog.treatment_index
-    assert made.candidates.reason_codes[index["oats.app"]] == ("complement_of:JAM",)
-    assert made.candidates.reason_codes[index["milk.app"]] == ("complement_of:TEA",)
+    at = surviving(made).index
+    assert made.candidates.reasons(at("oats.app")) == ("complement_of:JAM",)
+    assert made.candidates.reasons(at("milk.app")) == ("complement_of:TEA",)
+    assert made.candidates.reasons(at("soy.app")) == ()
 
 
 def test_weights_are_bounded() -> None:
