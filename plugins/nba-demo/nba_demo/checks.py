@@ -24,6 +24,7 @@ from nba_engine.domain import MICROS, CandidateTrace, Change
 from nba_engine.engine import Engine
 
 __all__ = [
+    "PER_CODE",
     "Explained",
     "LimitsHeld",
     "Sums",
@@ -141,8 +142,9 @@ def check_explanations(
     """Apply the named change of explanations, decide again, and see the candidate pass.
 
     Per reason code, explanations of decisions spread over the replay by ``seed``. A change of the
-    time may lead into a week whose limits later decisions of the replay have used; the next named
-    change is applied too then, and the count says so. Runs in processes of its own.
+    time may lead into a week whose limits later decisions of the replay have used, and a shared
+    limit may have been used up by others between reading and reserving: what is named then is
+    applied too, and the count says so. Runs in processes of its own.
     """
     assigned = _assign(replayed, seed, per_code)
     parts = [assigned[at::_PROCESSES] for at in range(_PROCESSES)]
@@ -223,8 +225,7 @@ def _try(
             else:
                 one.first += 1
             return
-        moved = any(change.kind == "time" for change in changes)
-        if not moved or not _applicable(after):
+        if after.reason != "limit_exhausted" or not _applicable(after):
             break
         changes += after.changes
     one.failed.append(f"{decision_id} {trace.placement} {trace.treatment}: {after.text}")

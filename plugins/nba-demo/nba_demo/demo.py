@@ -16,7 +16,7 @@ from nba_demo.actions import Offer, choose_offers
 from nba_demo.assumptions import CANNOT_SUPPORT
 from nba_demo.baselines import fit_gamma_poisson
 from nba_demo.catalog_files import write_catalog
-from nba_demo.checks import check_explanations, check_limits, check_sums
+from nba_demo.checks import PER_CODE, check_explanations, check_limits, check_sums
 from nba_demo.data import CUT_OFF, TIME_ZONE, Year, load_year
 from nba_demo.folder import building
 from nba_demo.funnel import contacts, funnel, limit_use, speed, spend
@@ -34,7 +34,7 @@ from nba_demo.training import parity_of, publish_model
 from nba_engine.app import App, check, open_app
 from nba_engine.errors import FailedPrecondition, MistakesFound
 
-__all__ = ["run_demo"]
+__all__ = ["enforce_gates", "run_demo"]
 
 LISTEN = "127.0.0.1:50051"
 
@@ -52,8 +52,19 @@ class _Built(msgspec.Struct, frozen=True, kw_only=True):
     settings: Path
 
 
-def run_demo(out: Path, *, households: int, seed: int, console: Console | None = None) -> None:
-    """Build the demo into ``out``. Raises `FailedPrecondition` when a gate or a check fails."""
+def run_demo(
+    out: Path,
+    *,
+    households: int,
+    seed: int,
+    console: Console | None = None,
+    per_code: int = PER_CODE,
+) -> None:
+    """Build the demo into ``out``; ``per_code`` explanations are tried per reason code.
+
+    Raises `FailedPrecondition` when a gate is missed (nothing is left then), or when a check of
+    the replay fails.
+    """
     console = console or Console(highlight=False)
     steps = Steps(console)
     console.print(
@@ -62,9 +73,18 @@ def run_demo(out: Path, *, households: int, seed: int, console: Console | None =
     )
     with building(out) as folder:
         built = _build(folder, steps, households=households, seed=seed)
-        _enforce_gates(built.offline, whole=households == 0)
+        enforce_gates(built.offline, whole=households == 0)
         replayed, took = _replay(built, folder, steps)
-        results = _results(built, replayed, took, folder, steps, households=households, seed=seed)
+        results = _results(
+            built,
+            replayed,
+            took,
+            folder,
+            steps,
+            whole=households == 0,
+            seed=seed,
+            per_code=per_code,
+        )
         with steps.step("plots", "Drawing", 1) as tick:
             draw(results, folder / "plots")
             tick(1)
@@ -114,7 +134,8 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
     )
 
 
-def _enforce_gates(offline: Offline, *, whole: bool) -> None:
+def enforce_gates(offline: Offline, *, whole: bool) -> None:
+    """Raise `FailedPrecondition` naming every missed gate, when the model saw the whole panel."""
     missed = [gate for gate in offline.gates if not gate.passed]
     if missed and whole:
         raise FailedPrecondition(
@@ -144,11 +165,12 @@ def _results(
     folder: Path,
     steps: Steps,
     *,
-    households: int,
+    whole: bool,
     seed: int,
+    per_code: int,
 ) -> Results:
     with steps.step("explanations", "Applying what explanations name, deciding again", 1) as tick:
-        explanations = check_explanations(built.settings, replayed, seed=seed)
+        explanations = check_explanations(built.settings, replayed, seed=seed, per_code=per_code)
         tick(1)
     with open_app(built.settings) as app:
         frequency = fit_gamma_poisson(at_moment(built.panel, CUT_OFF))
@@ -169,7 +191,7 @@ def _results(
             command=" ".join(["nba", *sys.argv[1:]]),
             households=len(built.year.households),
             offers=len(built.offers),
-            whole_panel=households == 0,
+            whole_panel=whole,
             first_day=_day(CUT_OFF),
             last_day=_day(float(built.year.basket_time[-1])),
             imported=built.imported,

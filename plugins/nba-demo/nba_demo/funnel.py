@@ -128,7 +128,10 @@ def speed(replayed: Sequence[Replayed], seconds: float, in_flight: int) -> Speed
 
 
 def spend(replayed: Sequence[Replayed], start: float) -> Mapping[str, list[float]]:
-    """Channel → money spent per local day from ``start`` on."""
+    """``campaign/channel`` → money spent per local day from ``start`` on.
+
+    Category offers belong to the campaign ``autumn``, win-back and thanks to ``relations``.
+    """
     days = int(max((one.time for one in replayed), default=start) - start) // int(DAY) + 1
     zone = ZoneInfo(TIME_ZONE)
     perday: dict[str, list[float]] = {}
@@ -136,9 +139,10 @@ def spend(replayed: Sequence[Replayed], start: float) -> Mapping[str, list[float
         day = (datetime.fromtimestamp(one.time, zone).date() - _day(start)).days
         for shown in one.shown:
             if shown.cost:
-                line = perday.setdefault(shown.channel, [0.0] * days)
+                campaign = "relations" if shown.action in _OTHERS else "autumn"
+                line = perday.setdefault(f"{campaign}/{shown.channel}", [0.0] * days)
                 line[min(day, days - 1)] += shown.cost / MICROS
-    return {channel: [round(one, 2) for one in line] for channel, line in perday.items()}
+    return {name: [round(one, 2) for one in line] for name, line in sorted(perday.items())}
 
 
 def _day(time: float) -> date:

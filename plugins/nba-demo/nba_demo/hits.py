@@ -30,7 +30,7 @@ from nba_engine.errors import NotFound
 __all__ = ["CHOOSERS", "LAST_LABEL", "Chosen", "Hits", "count_hits"]
 
 LAST_LABEL = local(2017, 12, 18)
-CHOOSERS = ("engine", "model, by propensity alone", "own frequency", "popularity")
+CHOOSERS = ("engine", "model, money aside", "own frequency", "popularity")
 # the slot where only what was not bought within 91 days is eligible
 _NEW = list(ASKED).index("app_discover")
 _SLOT = {name: at for at, name in enumerate(ASKED)}
@@ -100,7 +100,7 @@ def count_hits(
         own = frequency.after(history.count(household), history.days(household, one.time))
         picks = {
             "engine": survivors.shown,
-            "model, by propensity alone": survivors.choose(survivors.propensity, money=False),
+            "model, money aside": survivors.choose(survivors.propensity, money=False),
             "own frequency": survivors.choose(layout.spread(own)[survivors.index]),
             "popularity": survivors.choose(
                 np.where(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nba_demo.assumptions import LIMITS
+from nba_demo.assumptions import COSTS, LIMITS
 from nba_demo.results import Results
 
 __all__ = ["draw"]
 
 _INK, _SOFT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _BLUE, _ORANGE, _GREEN, _GREY = "#2166ac", "#d97706", "#2f855a", "#9aa5b1"
+_FEWEST = 100
 _STAGE_COLORS = {
     "eligibility": "#2166ac",
     "contact_policy": "#67a9cf",
@@ -68,7 +69,7 @@ def _funnel(plt: Any, results: Results) -> Any:
     total = results.decisions * results.sums.per_decision
     lines = list(results.funnel)
     left = total - sum(line.candidates for line in lines)
-    names = [f"{line.reason}  ·  {line.stage}" for line in lines] + ["recommended"]
+    names = [f"{line.stage}: {line.reason}" for line in lines] + ["recommended"]
     counts = [line.candidates for line in lines] + [left]
     colors = [_STAGE_COLORS.get(line.stage, _GREY) for line in lines] + [_GREEN]
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(names) + 1.2))
@@ -78,7 +79,8 @@ def _funnel(plt: Any, results: Results) -> Any:
         before -= count
         starts.append(before)
     starts.append(0)
-    axes.barh(names, counts, left=starts, color=colors, height=0.72)
+    seen = [max(count, 0.002 * total) for count in counts]  # a sliver for what is next to none
+    axes.barh(names, seen, left=starts, color=colors, height=0.72)
     for at, count in enumerate(counts):
         where = starts[at] + count
         side = where < 0.82 * total
@@ -94,7 +96,8 @@ def _funnel(plt: Any, results: Results) -> Any:
         )
     axes.invert_yaxis()
     axes.set_xlim(0, total)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value / total:.0%}")
+    quarters = [total * part / 4 for part in range(5)]
+    axes.set_xticks(quarters, [f"{part * 25}%" for part in range(5)])
     axes.grid(visible=False, axis="y")
     axes.set_title(f"What became of {total:,} candidates in {results.decisions:,} decisions")
     return figure
@@ -106,51 +109,73 @@ def _calibration(plt: Any, results: Results) -> Any:
     for (task, one), color in zip(
         results.offline.calibration.items(), (_BLUE, _ORANGE), strict=False
     ):
-        most = max(one.counts)
-        sizes = [16 + 240 * (count / most) ** 0.5 for count in one.counts]
-        axes.plot(one.predicted, one.seen, color=color, linewidth=1.2, alpha=0.7)
-        axes.scatter(one.predicted, one.seen, s=sizes, color=color, alpha=0.75, label=task)
+        bins = [
+            (predicted, seen, count)
+            for predicted, seen, count in zip(one.predicted, one.seen, one.counts, strict=True)
+            if count >= _FEWEST
+        ]
+        if not bins:
+            continue
+        predicted, seen, counts = zip(*bins, strict=True)
+        sizes = [16 + 240 * (count / max(counts)) ** 0.5 for count in counts]
+        axes.plot(predicted, seen, color=color, linewidth=1.2, alpha=0.7)
+        axes.scatter(predicted, seen, s=sizes, color=color, alpha=0.75, label=task)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("predicted probability")
     axes.set_ylabel("share that bought within 14 days")
     axes.set_title("Calibration on the test fortnights")
-    legend = axes.legend(loc="upper left", title="area: number of rows", scatterpoints=1)
+    legend = axes.legend(
+        loc="upper left", title=f"size: rows (bins of {_FEWEST} or more)", scatterpoints=1
+    )
     for handle in legend.legend_handles:
         handle.set_sizes([40])
     return figure
 
 
 def _spend(plt: Any, results: Results) -> Any:
-    figure, axes = plt.subplots(figsize=(9, 4.2))
-    colors = {"letter": _BLUE, "email": _ORANGE, "call": _GREEN}
-    names = {"letter": "Letter with voucher", "email": "E-mail", "call": "Call"}
-    longest = max((len(line) for line in results.spend.values()), default=0)
-    sums, labels, shades = [], [], []
-    for channel, name in names.items():
-        if channel in results.spend:
-            running = 0.0
-            line = [running := running + amount for amount in results.spend[channel]]
-            sums.append(line)
-            labels.append(f"{name}: {line[-1]:,.0f} USD")
-            shades.append(colors[channel])
-    if sums:
-        axes.stackplot(range(longest), sums, labels=labels, colors=shades, alpha=0.85)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=(3, 2))
+    days = max((len(line) for line in results.spend.values()), default=1)
     bound = LIMITS["campaign_money"]
-    axes.axhline(bound, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"budget of the autumn campaign (letters and e-mails): {bound:,.0f} USD",
+    sums, labels = [], []
+    for channel, name in (("letter", "letters with voucher"), ("email", "e-mails")):
+        running = 0.0
+        line = results.spend.get(f"autumn/{channel}", [0.0] * days)
+        sums.append([running := running + amount for amount in line])
+        labels.append(f"{name}: {running:,.0f} USD")
+    left.stackplot(range(days), sums, labels=labels, colors=(_BLUE, _ORANGE), alpha=0.85)
+    left.axhline(bound, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+    left.annotate(
+        f"budget: {bound:,.0f} USD",
         (0, bound),
         xytext=(4, 4),
         textcoords="offset points",
         fontsize=9,
     )
-    axes.set_xlim(0, max(longest - 1, 1))
-    axes.set_ylim(0)
-    axes.set_xlabel(f"days since {results.first_day}")
-    axes.set_ylabel("USD, cumulative")
-    axes.set_title("Spend over time (costs and budgets are assumptions)")
-    axes.legend(loc="lower right")
+    left.set_xlim(0, max(days - 1, 1))
+    left.set_ylim(0, bound * 1.12)
+    left.set_xlabel(f"days since {results.first_day}")
+    left.set_ylabel("USD, cumulative")
+    left.set_title("Spend of the autumn campaign (amounts are assumptions)", fontsize=10.5)
+    left.legend(loc="lower right")
+
+    seats = LIMITS["calls_day"]
+    calls = [cost / COSTS["call"] for cost in results.spend.get("relations/call", [0.0] * days)]
+    right.bar(range(len(calls)), calls, color=_GREEN, width=0.9)
+    right.axhline(seats, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+    right.annotate(
+        f"{seats:.0f} seats in the call center",
+        (0, seats),
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=9,
+    )
+    right.set_ylim(0, seats * 1.35)
+    right.set_yticks(range(int(seats) + 1))
+    right.grid(visible=False, axis="x")
+    right.set_xlabel(f"days since {results.first_day}")
+    right.set_title("Win-back calls a day", fontsize=10.5)
+    figure.tight_layout()
     return figure
 
 
@@ -186,5 +211,5 @@ def _hits(plt: Any, results: Results) -> Any:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.grid(visible=False, axis="y")
     axes.set_title("Bought within 14 days of the decision (a purchase is not an acceptance)")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
     return figure

@@ -106,6 +106,7 @@ def _measured(name: str, one: Measures) -> tuple[str, ...]:
 def _replay(results: Results) -> Iterable[RenderableType]:
     speed = results.speed
     table = _table("", ">")
+    table.show_header = False
     table.add_row("decisions, one before every shopping trip", f"{results.decisions:,}")
     table.add_row("candidates weighed", f"{results.decisions * results.sums.per_decision:,}")
     table.add_row("recommended (without doing nothing)", f"{results.recommended:,}")
@@ -136,12 +137,12 @@ def _hits(results: Results) -> Iterable[RenderableType]:
         "others chose as many offers per placement among the same survivors of rules and limits."
     )
     table = _table(
-        "chosen by",
-        "offers>",
-        "bought within 14 days>",
-        "not bought in 91 days:>",
-        "bought>",
-        "margin of hits*>",
+        "\nchosen by",
+        "all\noffers>",
+        "bought in\n14 days>",
+        "offers of what was\nnot bought in 91 days>",
+        "bought in\n14 days>",
+        "margin of\nthe hits*, USD>",
     )
     for name, one in hits.choosers.items():
         table.add_row(*_chosen(name, one), style="bold" if name == "engine" else "")
@@ -178,13 +179,11 @@ def _limits(results: Results) -> Iterable[RenderableType]:
             "" if one.full is None else f"{one.full:,}",
         )
     yield table
-    total = {channel: sum(line) for channel, line in results.spend.items()}
-    yield Text(
-        "Spent: "
-        + ", ".join(f"{_CHANNELS[c]} {amount:,.2f} USD" for c, amount in total.items())
-        + ". *All amounts and costs are assumptions.",
-        style="dim",
-    )
+    total = dict.fromkeys(_CHANNELS, 0.0)
+    for name, line in results.spend.items():
+        total[name.partition("/")[2]] += sum(line)
+    spent = ", ".join(f"{_CHANNELS[c]} {amount:,.2f} USD" for c, amount in total.items() if amount)
+    yield Text(f"Spent: {spent}. *All amounts and costs are assumptions.", style="dim")
 
 
 def _funnel(results: Results) -> Iterable[RenderableType]:
@@ -239,7 +238,7 @@ def _checks(results: Results) -> Iterable[RenderableType]:
 
 def _explanation(code: str, one: Explained) -> tuple[str, str, str, str]:
     note = f"({one.later} in a second step)" if one.later else ""
-    return code, str(one.passed), str(one.tried), note
+    return code.partition("/")[2], str(one.passed), str(one.tried), note
 
 
 def _cannot(results: Results) -> Iterable[RenderableType]:

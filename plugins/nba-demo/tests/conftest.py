@@ -1,0 +1,59 @@
+"""A small part of the year, read once, and the engine that the demo builds from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from nba_demo.actions import Offer, choose_offers
+from nba_demo.catalog_files import write_catalog
+from nba_demo.data import CUT_OFF, Year, load_year
+from nba_demo.importing import import_year
+from nba_demo.offline import Offline, Trained, evaluate, train
+from nba_demo.panel import Panel, make_panel
+from nba_demo.training import publish_model
+
+from nba_engine.app import App, open_app
+
+HOUSEHOLDS = 120
+
+
+class Small(msgspec.Struct, frozen=True, kw_only=True):
+    year: Year
+    offers: tuple[Offer, ...]
+    panel: Panel
+    trained: Trained
+    offline: Offline
+
+
+@pytest.fixture(scope="session")
+def small() -> Small:
+    year = load_year(households=HOUSEHOLDS)
+    offers = choose_offers(year)
+    panel = make_panel(year, offers)
+    trained = train(panel, offers)
+    return Small(
+        year=year,
+        offers=offers,
+        panel=panel,
+        trained=trained,
+        offline=evaluate(panel, trained),
+    )
+
+
+@pytest.fixture(scope="session")
+def folder(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's folder as it is before the replay."""
+    folder = tmp_path_factory.mktemp("demo")
+    publish_model(folder, small.trained, small.offline, small.year.data_hash)
+    write_catalog(folder, small.offers, small.trained.popularity, listen="127.0.0.1:0")
+    import_year(small.year, small.offers, folder / "data" / "nba.db", until=CUT_OFF, seed=2017)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def app(folder: Path) -> Iterator[App]:
+    with open_app(folder / "nba.toml", environ={}) as app:
+        yield app

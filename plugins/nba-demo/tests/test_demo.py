@@ -1,0 +1,91 @@
+"""The whole demo over a few households: what it leaves, prints, and checks of itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from nba_demo.demo import run_demo
+from nba_demo.plugin import nba_commands
+from rich.console import Console
+
+from nba_engine.app import check
+
+HOUSEHOLDS = 45
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("run") / "demo"
+    text = io.StringIO()
+    run_demo(
+        out,
+        households=HOUSEHOLDS,
+        seed=7,
+        console=Console(file=text, width=100, highlight=False),
+        per_code=1,
+    )
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_bytes())
+    return out, text.getvalue(), summary
+
+
+def test_every_decision_adds_up_and_keeps_its_limits(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    _, _, summary = shown
+    assert summary["decisions"] > 100
+    assert summary["sums"] == {
+        "per_decision": summary["sums"]["per_decision"],
+        "checked": summary["decisions"],
+        "violations": 0,
+    }
+    assert summary["limits_held"]["violations"] == summary["overruns"] == 0
+    assert summary["degraded"] == 0
+    assert summary["failures"] == []
+
+
+def test_survivors_are_reproduced_and_all_choosers_fill_the_same_places(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    hits = shown[2]["hits"]
+    assert hits["mismatches"] == 0
+    choosers = hits["choosers"].values()
+    assert len({(one["offers"], one["new_offers"]) for one in choosers}) == 1
+    assert all(0 < one["hits"] < one["offers"] for one in choosers)
+
+
+def test_the_change_an_explanation_names_brings_the_candidate_past_the_stage(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    explanations = shown[2]["explanations"]
+    assert {"eligibility/not_applicable", "slate/outranked"} <= set(explanations)
+    assert all(one["first"] + one["later"] == one["tried"] for one in explanations.values())
+
+
+def test_the_summary_is_calm_and_says_what_it_cannot_support(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    out, text, _ = shown
+    assert max(len(line) for line in text.splitlines()) <= 100 + len(str(out)) + 60
+    for words in ("A purchase is not an acceptance", "Spend per limit", "Why not", "serve -s"):
+        assert words in text
+
+
+def test_the_folder_is_a_ready_engine_with_pictures(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    out, _, _ = shown
+    assert check(out / "nba.toml", environ={}) == []
+    pictures = sorted(path.name for path in (out / "plots").iterdir())
+    assert pictures == ["calibration.png", "funnel.png", "hits.png", "spend.png"]
+    assert all(path.stat().st_size > 10_000 for path in (out / "plots").iterdir())
+
+
+def test_the_command_is_added_by_its_hook() -> None:
+    group = click.Group()
+    nba_commands(group)
+    assert set(group.commands) == {"demo"}
