@@ -71,7 +71,7 @@ class Arbitration:
         if factor is None:
             return f"{sentence}.", impossible("it gains nothing, whatever its lever")
         target = catalog.treatments[unit].id
-        text = f"its lever is multiplied by {factor:.4g}"
+        text = f"its lever is multiplied by {factor:.7g}"
         change = Change(kind="lever", target=target, value=factor, text=text)
         return f"{sentence}; what it would take: {text}.", (change,)
 

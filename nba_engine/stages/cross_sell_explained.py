@@ -48,7 +48,9 @@ def explain_cross_sell(
         supposed.add([Change(kind="context", target=cart, value=others, text=text)])
     sentence = f"{subject(deciding, unit)} was left out because {why.get(reason, reason)}"
     if not supposed.settle(unit, clock):
-        return f"{sentence}.", impossible("by the time it may be offered, its rules are against it")
+        return f"{sentence}.", impossible(
+            "by the time it may be offered, its season or its rules are against it"
+        )
     hint = text_of(supposed.changes)
     return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", supposed.changes
 

@@ -72,7 +72,9 @@ def explain_policy(
     sentence = f"{subject(deciding, unit)} was not possible because "
     sentence += why.get(reason, "the contact policy is against it")
     if not supposed.settle(unit, clock):
-        return f"{sentence}.", impossible("by the time it may be sent, its rules are against it")
+        return f"{sentence}.", impossible(
+            "by the time it may be sent, its season or its rules are against it"
+        )
     supposed.add(
         [
             limit_change(deciding, accounts, draw, supposed)

@@ -211,7 +211,7 @@ def _lever(case: _Case, factor: float) -> Change:
         kind="lever",
         target=case.deciding.catalog.treatments[case.unit].id,
         value=factor,
-        text=f"its lever is multiplied by {factor:.6g}",
+        text=f"its lever is multiplied by {factor:.7g}",
     )
 
 
