@@ -163,3 +163,17 @@ def test_constant_content_is_not_shared_between_decisions() -> None:
     first = prepared({})
     first["a"] = "changed"
     assert prepared({}) == {"a": "b"}
+
+
+def test_items_of_maps_and_lists_are_within_reach_and_a_missing_one_fails() -> None:
+    text = "{{ customer.spend['TEA'] }} {{ customer.spend.TEA }} {{ customer['name'] }} {{ context.cart[0] }}"
+    rendered = render(text, context={"cart": ["x"]}, spend={"TEA": 2}, name="Ann")
+    assert rendered == "2 2 Ann x"
+    with pytest.raises(RenderFailed):
+        render("{{ customer.spend.keys }}", spend={"TEA": 2})
+
+
+def test_numbers_may_be_computed_with() -> None:
+    assert (
+        render("{{ customer.n * 2 }} {{ customer.n % 4 }} {{ customer.n ** 2 }}", n=7) == "14 3 49"
+    )
