@@ -22,7 +22,7 @@ from .conftest import Small
 def test_a_missed_gate_ends_the_whole_run_but_not_a_quick_look(small: Small) -> None:
     gates = check_gates(small.offline.everything, small.offline.cross_sell, 0.2)
     missed = msgspec.structs.replace(small.offline, gates=gates)
-    with pytest.raises(FailedPrecondition, match="in session: R@10 of the complement table 0.2"):
+    with pytest.raises(FailedPrecondition, match=r"in session: R@10 of the complement table 0\.2"):
         enforce_gates(missed, whole=True)
     enforce_gates(missed, whole=False)
 

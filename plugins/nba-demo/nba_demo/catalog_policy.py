@@ -1,0 +1,137 @@
+"""What restrains the catalog's actions: limits, levers, the control group, rules in three tiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nba_demo.assumptions import CONTROL_SHARE, CUSTOMER_BUDGET, LEVERS, LIMITS
+from nba_demo.toml_text import file_text, section
+
+__all__ = ["limits_file", "rules_file"]
+
+
+def limits_file() -> str:
+    """Limits, levers and the control group."""
+    limits: dict[str, dict[str, Any]] = {
+        "email_week": {
+            "name": "At most two e-mails a week",
+            "scope": ["customer"],
+            "measure": "contacts",
+            "amount": LIMITS["email_week"],
+            "window": "week",
+            "applies_to": {"channels": ["email"]},
+        },
+        "letter_month": {
+            "name": "At most two letters a month",
+            "scope": ["customer"],
+            "measure": "contacts",
+            "amount": LIMITS["letter_month"],
+            "window": "month",
+            "applies_to": {"channels": ["letter"]},
+        },
+        "relations_month": {
+            "name": "Win-back and thanks: once a month each",
+            "scope": ["customer", "action"],
+            "measure": "contacts",
+            "amount": LIMITS["relations_month"],
+            "window": "month",
+            "applies_to": {"kinds": ["win_back", "loyalty"]},
+        },
+        "customer_month": {
+            "name": "Advertising budget of a household: 50 cents and 1% of what it spent lately",
+            "scope": ["customer"],
+            "measure": "money",
+            "amount": CUSTOMER_BUDGET,
+            "window": "month",
+            "applies_to": {"kinds": ["offer"], "channels": ["email", "letter"]},
+        },
+        "autumn_budget": {
+            "name": "Budget of the autumn campaign",
+            "scope": ["campaign"],
+            "measure": "money",
+            "amount": LIMITS["campaign_money"],
+            "window": "lifetime",
+            "applies_to": {"campaigns": ["autumn"]},
+        },
+        "call_center": {
+            "name": "Seats in the call center",
+            "scope": ["channel"],
+            "measure": "contacts",
+            "amount": LIMITS["calls_day"],
+            "window": "day",
+            "applies_to": {"channels": ["call"]},
+        },
+    }
+    parts = [
+        section(f"limits.{name}", {**table, "assumption": "assumption: the amount"})
+        for name, table in limits.items()
+    ]
+    applies_to: dict[str, dict[str, list[str]]] = {
+        "voucher_by_letter": {"kinds": ["offer"], "channels": ["letter"]},
+        "win_back_by_call": {"kinds": ["win_back"], "channels": ["call"]},
+    }
+    parts += [
+        section(f"levers.{name}", {"factor": LEVERS[name], "applies_to": selector})
+        for name, selector in applies_to.items()
+    ]
+    parts.append(section("control_group", {"share": CONTROL_SHARE, "salt": "2017"}))
+    return file_text(
+        "What must not be exceeded, the marketer's levers, and the control group.", parts
+    )
+
+
+def rules_file(tags: set[str]) -> str:
+    """The three tiers; ``tags``: those that offers have (a rule about none would be a mistake)."""
+    rules: dict[str, dict[str, Any]] = {
+        "letters_need_an_address": {
+            "tier": "eligibility",
+            "when": "customer.registered",
+            "applies_to": {"channels": ["letter"]},
+        },
+        "service_for_known_households": {
+            "tier": "eligibility",
+            "when": "customer.visits >= 5",
+            "applies_to": {"kinds": ["win_back", "loyalty"]},
+        },
+        "discover_what_is_new": {
+            "tier": "applicability",
+            "when": "!(action.category in customer.recent_categories)",
+            "applies_to": {"tags": ["discovery"]},
+        },
+        "win_back_after_three_weeks": {
+            "tier": "applicability",
+            "when": "days_since(customer.last_visit) > 21.0",
+            "applies_to": {"kinds": ["win_back"]},
+        },
+        "thank_frequent_visitors": {
+            "tier": "applicability",
+            "when": "customer.visits_60d >= 10.0 && days_since(customer.last_visit) <= 14.0",
+            "applies_to": {"kinds": ["loyalty"]},
+        },
+        "health_only_if_bought_before": {
+            "tier": "suitability",
+            "when": "action.category in customer.bought",
+            "applies_to": {"tags": ["health"]},
+        },
+        "pets_only_for_pet_owners": {
+            "tier": "suitability",
+            "when": '"Dog foods" in customer.bought || "Cat food" in customer.bought '
+            '|| "Pet care supplies" in customer.bought',
+            "applies_to": {"tags": ["pet"]},
+        },
+        "baby_only_with_children": {
+            "tier": "suitability",
+            "when": "action.category in customer.bought "
+            "|| (has(customer.kids) && customer.kids > 0)",
+            "applies_to": {"tags": ["baby"]},
+        },
+    }
+    present = tags | {"discovery"}
+    parts = [
+        section(f"rules.{name}", table)
+        for name, table in rules.items()
+        if set(table["applies_to"].get("tags", ())) <= present
+    ]
+    return file_text(
+        "May have it (eligibility), makes sense now, is good for the household.", parts
+    )
