@@ -76,7 +76,7 @@ def write_catalog(
     for name, text in catalog_files(offers, popularity).items():
         (folder / "catalog" / name).write_text(text, encoding="utf-8")
     settings = folder / "nba.toml"
-    settings.write_text(settingsfile_text(listen), encoding="utf-8")
+    settings.write_text(settings_file(listen), encoding="utf-8")
     return settings
 
 
@@ -92,7 +92,7 @@ def catalog_files(offers: Sequence[Offer], popularity: Popularity) -> dict[str, 
     }
 
 
-def settingsfile_text(listen: str) -> str:
+def settings_file(listen: str) -> str:
     """``nba.toml``: paths are relative to it."""
     stages: tuple[tuple[str, dict[str, Any]], ...] = (
         ("profile", {}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from multiprocessing import get_context
@@ -19,7 +19,7 @@ from nba_demo.assumptions import LIMITS
 from nba_demo.catalog_files import ASKED
 from nba_demo.data import TIME_ZONE, Year
 from nba_demo.replay import Replayed
-from nba_engine.app import open_app
+from nba_engine.app import App, open_app
 from nba_engine.domain import MICROS, CandidateTrace, Change
 from nba_engine.engine import Engine
 
@@ -32,6 +32,7 @@ __all__ = [
     "check_limits",
     "check_sums",
     "count_candidates",
+    "expected_tries",
 ]
 
 PER_CODE = 20
@@ -137,7 +138,12 @@ _AMOUNTS: Mapping[str, float] = {
 
 
 def check_explanations(
-    settings: Path, replayed: Sequence[Replayed], *, seed: int, per_code: int = PER_CODE
+    settings: Path,
+    replayed: Sequence[Replayed],
+    *,
+    seed: int,
+    per_code: int = PER_CODE,
+    tick: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Explained]:
     """Apply the named change of explanations, decide again, and see the candidate pass.
 
@@ -147,17 +153,29 @@ def check_explanations(
     applied too, and the count says so. Runs in processes of its own.
     """
     assigned = _assign(replayed, seed, per_code)
-    parts = [assigned[at::_PROCESSES] for at in range(_PROCESSES)]
+    seeds = [[seed, at] for at in range(len(assigned))]
     found: dict[str, Explained] = {}
-    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
-        for result in pool.map(_check_part, [settings] * len(parts), parts, [seed] * len(parts)):
+    with ProcessPoolExecutor(
+        _PROCESSES,
+        mp_context=get_context("spawn"),
+        initializer=_open,
+        initargs=(settings,),
+    ) as pool:
+        for result in pool.map(_check_decision, assigned, seeds):
             for code, one in msgspec.msgpack.decode(result, type=dict[str, Explained]).items():
                 total = found.setdefault(code, Explained())
                 total.tried += one.tried
                 total.first += one.first
                 total.later += one.later
                 total.failed.extend(one.failed)
+                tick(one.tried)
     return dict(sorted(found.items()))
+
+
+def expected_tries(replayed: Sequence[Replayed], *, per_code: int = PER_CODE) -> int:
+    """How many explanations `check_explanations` will try, at most."""
+    holding = Counter(code for one in replayed for code in one.dropped)
+    return sum(min(count, per_code) for count in holding.values())
 
 
 def _assign(
@@ -181,26 +199,30 @@ def _assign(
     return [(replayed[at].decision_id, tuple(codes)) for at, codes in assigned.items()]
 
 
-def _check_part(
-    settings: Path, assigned: Sequence[tuple[str, tuple[str, ...]]], seed: int
-) -> bytes:
+_apps: list[App] = []  # of this process: opened once by the pool
+
+
+def _open(settings: Path) -> None:
+    _apps.append(open_app(settings))
+
+
+def _check_decision(assigned: tuple[str, tuple[str, ...]], seed: Sequence[int]) -> bytes:
+    decision_id, codes = assigned
+    app = _apps[0]
     found: dict[str, Explained] = {}
-    with open_app(settings) as app:
-        order = {stage.stage: at for at, stage in enumerate(app.settings.pipeline)}
-        random = np.random.default_rng(seed)
-        for decision_id, codes in assigned:
-            traces = app.engine.explain(decision_id).candidates
-            for code in codes:
-                stage, _, reason = code.partition("/")
-                able = [
-                    trace
-                    for trace in traces
-                    if trace.stage == stage and trace.reason == reason and _applicable(trace)
-                ]
-                if able:
-                    trace = able[int(random.integers(len(able)))]
-                    one = found.setdefault(code, Explained())
-                    _try(app.engine, decision_id, trace, order, one)
+    order = {stage.stage: at for at, stage in enumerate(app.settings.pipeline)}
+    random = np.random.default_rng(seed)
+    traces = app.engine.explain(decision_id).candidates
+    for code in codes:
+        stage, _, reason = code.partition("/")
+        able = [
+            trace
+            for trace in traces
+            if trace.stage == stage and trace.reason == reason and _applicable(trace)
+        ]
+        if able:
+            trace = able[int(random.integers(len(able)))]
+            _try(app.engine, decision_id, trace, order, found.setdefault(code, Explained()))
     return msgspec.msgpack.encode(found)
 
 

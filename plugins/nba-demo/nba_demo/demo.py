@@ -16,7 +16,7 @@ from nba_demo.actions import Offer, choose_offers
 from nba_demo.assumptions import CANNOT_SUPPORT
 from nba_demo.baselines import fit_gamma_poisson
 from nba_demo.catalog_files import write_catalog
-from nba_demo.checks import PER_CODE, check_explanations, check_limits, check_sums
+from nba_demo.checks import PER_CODE, check_explanations, check_limits, check_sums, expected_tries
 from nba_demo.data import CUT_OFF, TIME_ZONE, Year, load_year
 from nba_demo.folder import building
 from nba_demo.funnel import contacts, funnel, limit_use, speed, spend
@@ -169,9 +169,11 @@ def _results(
     seed: int,
     per_code: int,
 ) -> Results:
-    with steps.step("explanations", "Applying what explanations name, deciding again", 1) as tick:
-        explanations = check_explanations(built.settings, replayed, seed=seed, per_code=per_code)
-        tick(1)
+    tries = expected_tries(replayed, per_code=per_code)
+    with steps.step("explanations", "Applying what explanations name", tries) as tick:
+        explanations = check_explanations(
+            built.settings, replayed, seed=seed, per_code=per_code, tick=tick
+        )
     with open_app(built.settings) as app:
         frequency = fit_gamma_poisson(at_moment(built.panel, CUT_OFF))
         with steps.step("hits", "Looking up what was bought", len(replayed)) as tick:
