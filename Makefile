@@ -46,7 +46,7 @@ types: venv ## mypy --strict
 
 unit: venv ## pytest with branch coverage of nba_engine (at least 90 %)
 	@rm -f .coverage .coverage.*
-	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage run -m pytest -q
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --skip-covered
 
