@@ -174,7 +174,9 @@ def check_explanations(
 
 def expected_tries(replayed: Sequence[Replayed], *, per_code: int = PER_CODE) -> int:
     """How many explanations `check_explanations` will try, at most."""
-    holding = Counter(code for one in replayed for code in one.dropped)
+    holding: Counter[str] = Counter()
+    for one in replayed:
+        holding.update(one.dropped)
     return sum(min(count, per_code) for count in holding.values())
 
 
@@ -190,12 +192,13 @@ def _assign(
     # rare codes first: decisions that have them can answer for the frequent ones too
     for code in sorted(holding, key=lambda code: holding[code]):
         candidates = [*assigned, *(at for at in order if at not in assigned)]
-        for at in candidates:
-            if not wanted[code]:
-                break
-            if code in replayed[at].dropped:
-                assigned.setdefault(at, []).append(code)
-                wanted[code] -= 1
+        having = [at for at in candidates if code in replayed[at].dropped][:per_code]
+        # where few decisions have a code, each answers for several of its candidates
+        for turn in range(per_code):
+            for at in having:
+                if wanted[code] and replayed[at].dropped[code] > turn:
+                    assigned.setdefault(at, []).append(code)
+                    wanted[code] -= 1
     return [(replayed[at].decision_id, tuple(codes)) for at, codes in assigned.items()]
 
 
@@ -213,16 +216,16 @@ def _check_decision(assigned: tuple[str, tuple[str, ...]], seed: Sequence[int]) 
     order = {stage.stage: at for at, stage in enumerate(app.settings.pipeline)}
     random = np.random.default_rng(seed)
     traces = app.engine.explain(decision_id).candidates
-    for code in codes:
+    for code, times in Counter(codes).items():
         stage, _, reason = code.partition("/")
         able = [
             trace
             for trace in traces
             if trace.stage == stage and trace.reason == reason and _applicable(trace)
         ]
-        if able:
-            trace = able[int(random.integers(len(able)))]
-            _try(app.engine, decision_id, trace, order, found.setdefault(code, Explained()))
+        for at in random.permutation(len(able))[:times].tolist():
+            one = found.setdefault(code, Explained())
+            _try(app.engine, decision_id, able[at], order, one)
     return msgspec.msgpack.encode(found)
 
 

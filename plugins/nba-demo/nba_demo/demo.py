@@ -29,7 +29,7 @@ from nba_demo.replay import THREADS, Replayed, replay
 from nba_demo.results import Results, to_json
 from nba_demo.serving import ServerProcess
 from nba_demo.steps import Steps
-from nba_demo.summary import print_summary, seconds_line
+from nba_demo.summary import WIDTH, print_summary, seconds_line
 from nba_demo.training import parity_of, publish_model
 from nba_engine.app import App, check, open_app
 from nba_engine.errors import FailedPrecondition, MistakesFound
@@ -65,7 +65,10 @@ def run_demo(
     Raises `FailedPrecondition` when a gate is missed (nothing is left then), or when a check of
     the replay fails.
     """
-    console = console or Console(highlight=False)
+    if console is None:
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = WIDTH
     steps = Steps(console)
     console.print(
         "A year of grocery purchases, campaigns and coupon redemptions, as published in The "

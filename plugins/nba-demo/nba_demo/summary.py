@@ -15,7 +15,7 @@ from nba_demo.hits import Chosen
 from nba_demo.measures import Measures
 from nba_demo.results import Results
 
-__all__ = ["print_summary"]
+__all__ = ["WIDTH", "print_summary", "seconds_line"]
 
 WIDTH = 100
 _CHANNELS = {"app": "App", "email": "E-mail", "letter": "Letter", "call": "Call"}
@@ -237,7 +237,7 @@ def _checks(results: Results) -> Iterable[RenderableType]:
 
 
 def _explanation(code: str, one: Explained) -> tuple[str, str, str, str]:
-    note = f"({one.later} in a second step)" if one.later else ""
+    note = f"({one.later} by two changes)" if one.later else ""
     return code.partition("/")[2], str(one.passed), str(one.tried), note
 
 
