@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -15,29 +16,54 @@ from nba_engine.errors import StageFailed
 
 __all__ = ["FINITE", "Candidates", "CandidatesMark", "Drop"]
 
-# (index, slot, columns, number of drops, reason codes or None when there were none)
+Columns: TypeAlias = dict[str, FloatArray]
+# (index, slot, columns, columns by treatment, number of drops, reason codes or None without any)
 CandidatesMark: TypeAlias = tuple[
-    IntArray, IntArray, dict[str, FloatArray], int, dict[int, tuple[str, ...]] | None
+    IntArray, IntArray, Columns, Columns, int, dict[int, tuple[str, ...]] | None
 ]
 
 # columns that the next stages compute with: every number in them is finite
 FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
 
 
-class Drop(msgspec.Struct, frozen=True, eq=False):
-    """Candidates that fell out together: where, why, and with what they had by then."""
+class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
+    """Candidates that fell out together: where, why, and with what they had by then.
+
+    Which ones, and with what, is gathered when it is asked for: only explanations do.
+    """
 
     stage: str
     reason: str
-    index: IntArray
-    slot: IntArray
-    before: dict[str, FloatArray]  # the columns of all candidates before the drop
-    at: IntArray  # where those that fell out stood in them
+    count: int
+    code: NDArray[np.int8]  # (n,) over the candidates before the drop …
+    number: int  # … and the code of those that fell out
+    index_before: IntArray
+    slot_before: IntArray
+    columns_before: Columns
+    by_treatment: Columns
 
-    @property
-    def columns(self) -> dict[str, FloatArray]:
-        """The columns of those that fell out; gathered when asked for: only explanations do."""
-        return {name: column.take(self.at) for name, column in self.before.items()}
+    @cached_property
+    def at(self) -> IntArray:
+        """Where those that fell out stood among the candidates before the drop."""
+        fallen: IntArray = (self.code == self.number).nonzero()[0]
+        return fallen
+
+    @cached_property
+    def index(self) -> IntArray:
+        """The treatment indices of those that fell out."""
+        return self.index_before.take(self.at)
+
+    @cached_property
+    def slot(self) -> IntArray:
+        """The positions of their placements in the request."""
+        return self.slot_before.take(self.at)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Their columns."""
+        shared = {name: column.take(self.index) for name, column in self.by_treatment.items()}
+        own = {name: column.take(self.at) for name, column in self.columns_before.items()}
+        return {**shared, **own}
 
 
 class Candidates:
@@ -46,17 +72,22 @@ class Candidates:
     ``index`` (n,) is the treatment index in the catalog, ``slot`` (n,) the position of the
     placement in the request. Further columns are float64 (n,), made on first assignment:
     ``propensity``, ``value``, ``cost``, ``weight``, ``lever``, ``score`` and any a stage adds.
-    Every drop is remembered, so *why not* is always answerable. Arrays are read-only once they
-    are here: a stage makes new ones, so that a failed stage can be undone (`mark`, `restore`).
+    Columns that depend on the treatment alone are set with `share`: they cost nothing until
+    somebody reads them. Every drop is remembered, so *why not* is always answerable. Arrays are
+    read-only once they are here: a stage makes new ones, so that a failed stage can be undone
+    (`mark`, `restore`).
 
     A column named in ``words`` holds reason codes: numbers of ``words[name]``, or -1 for none.
     It tells many candidates their reasons at once; `reasons` looks up what is recommended.
+    ``one_place`` says that all of them are for one placement: any part of ``slot`` will do then.
     """
 
     __slots__ = (
+        "_by_treatment",
         "_columns",
         "_index",
         "_nothing",
+        "_one_place",
         "_slot",
         "drops",
         "reason_codes",
@@ -65,12 +96,16 @@ class Candidates:
         "words",
     )
 
-    def __init__(self, index: IntArray, slot: IntArray, nothing: BoolArray) -> None:
+    def __init__(
+        self, index: IntArray, slot: IntArray, nothing: BoolArray, *, one_place: bool = False
+    ) -> None:
         index.flags.writeable = slot.flags.writeable = False
         self._index = index
         self._slot = slot
+        self._one_place = one_place
         self.total = len(index)
-        self._columns: dict[str, FloatArray] = {}
+        self._columns: Columns = {}
+        self._by_treatment: Columns = {}
         self.drops: list[Drop] = []
         self.stage = ""  # set by the pipeline before each stage
         self.reason_codes: dict[int, tuple[str, ...]] = {}  # treatment index → codes for the API
@@ -93,18 +128,20 @@ class Candidates:
     @property
     def columns(self) -> Mapping[str, FloatArray]:
         """The columns by name, to read; assign one with ``candidates[name] = column``."""
-        return MappingProxyType(self._columns)
+        shared = {name: self[name] for name in self._by_treatment}
+        return MappingProxyType({**shared, **self._columns})
 
     @property
     def nothing(self) -> BoolArray:
         """Which of the surviving candidates are *nothing*, (n,)."""
-        return self._nothing[self._index]
+        return self._nothing.take(self._index)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._columns
+        return name in self._columns or name in self._by_treatment
 
     def __getitem__(self, name: str) -> FloatArray:
-        return self._columns[name]
+        column = self._columns.get(name)
+        return self._by_treatment[name].take(self._index) if column is None else column
 
     def __setitem__(self, name: str, column: FloatArray) -> None:
         """Set a column. Raises `StageFailed` on a wrong length or type, and on NaN in `FINITE`."""
@@ -118,10 +155,31 @@ class Candidates:
                 f"column {name!r} has shape {array.shape} for {len(self._index)} candidates"
             )
         # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
-        if name in FINITE and not np.dot(array, array) < np.inf and not np.isfinite(array).all():
+        if name in FINITE and not array.dot(array) < np.inf and not np.isfinite(array).all():
             raise StageFailed(f"column {name!r} has values that are not finite")
         array.flags.writeable = False
         self._columns[name] = array
+
+    def share(self, name: str, by_treatment: FloatArray) -> None:
+        """Set a column that depends on the treatment alone, as (T,) float64 for the whole catalog.
+
+        The array is kept, not looked at: whoever computed it, once per catalog, saw to it that
+        the numbers of a column in `FINITE` are finite. Assigning the column replaces it.
+        """
+        if by_treatment.shape != self._nothing.shape or by_treatment.dtype != np.float64:
+            raise StageFailed(
+                f"column {name!r} holds {by_treatment.dtype} {by_treatment.shape} for "
+                f"{len(self._nothing)} treatments"
+            )
+        self._columns.pop(name, None)
+        self._by_treatment[name] = by_treatment
+
+    def number(self, name: str, position: int) -> float:
+        """The number of one surviving candidate in a column."""
+        column = self._columns.get(name)
+        if column is None:
+            return self._by_treatment[name].item(self._index.item(position))
+        return column.item(position)
 
     def keep(self, mask: BoolArray, reason: str) -> None:
         """Keep where ``mask`` (n,) is true; the others fall out for ``reason``."""
@@ -134,12 +192,12 @@ class Candidates:
                 f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates"
             )
         if spare_nothing:
-            mask = mask & ~self.nothing
-        out = mask.nonzero()[0]
-        if len(out) == 0:
-            return
-        self._fall_out(out, reason)
-        self._keep((~mask).nonzero()[0])
+            mask = mask > self.nothing  # true and not nothing
+        count = int(np.count_nonzero(mask))
+        if count:
+            mask.flags.writeable = False
+            self._fall_out(mask.view(np.int8), 1, count, reason)
+            self._keep((~mask).nonzero()[0])
 
     def drop_each(self, code: NDArray[np.int8], reasons: Sequence[str]) -> None:
         """Drop for several reasons in one pass: ``code`` (n,) 0 stays, i falls out for reason i-1.
@@ -150,13 +208,20 @@ class Candidates:
             raise StageFailed(
                 f"codes of {code.dtype} {code.shape} for {len(self._index)} candidates"
             )
-        kept, *fallen = np.bincount(code, minlength=len(reasons) + 1).tolist()
-        if kept == len(code):
+        stay = (code == 0).nonzero()[0]
+        left = len(code) - len(stay)
+        if not left:
             return
-        for number, count in enumerate(fallen, 1):
+        for number, reason in enumerate(reasons, 1):
+            count = int(np.count_nonzero(code == number))
             if count:
-                self._fall_out((code == number).nonzero()[0], reasons[number - 1])
-        self._keep((code == 0).nonzero()[0])
+                self._fall_out(code, number, count, reason)
+                left -= count
+                if not left:
+                    break
+        if left:
+            raise StageFailed(f"{left} codes name none of {len(reasons)} reasons")
+        self._keep(stay)
 
     def add_reason(self, treatment: int, code: str) -> None:
         """Add a short reason code to whatever is recommended of this treatment."""
@@ -168,23 +233,36 @@ class Candidates:
         """The reason codes of one surviving candidate."""
         codes = self.reason_codes.get(int(self._index[position]), ())
         for name, words in self.words.items():
-            if name in self._columns and (number := int(self._columns[name][position])) >= 0:
+            if name in self and (number := int(self.number(name, position))) >= 0:
                 codes = (words[number], *codes)
         return codes
 
-    def _fall_out(self, out: IntArray, reason: str) -> None:
-        index, slot = self._index.take(out), self._slot.take(out)
-        self.drops.append(Drop(self.stage, reason, index, slot, self._columns, out))
+    def _fall_out(self, code: NDArray[np.int8], number: int, count: int, reason: str) -> None:
+        code.flags.writeable = False
+        self.drops.append(
+            Drop(
+                self.stage,
+                reason,
+                count,
+                code,
+                number,
+                self._index,
+                self._slot,
+                self._columns,
+                self._by_treatment,
+            )
+        )
 
     def _keep(self, stay: IntArray) -> None:
         self._index = self._index.take(stay)
-        self._slot = self._slot.take(stay)
+        self._slot = self._slot[: len(stay)] if self._one_place else self._slot.take(stay)
         self._index.flags.writeable = self._slot.flags.writeable = False
-        columns: dict[str, FloatArray] = {}  # a new one: drops keep the old
+        columns: Columns = {}  # a new one, as drops keep the old
         for name, column in self._columns.items():
             kept = columns[name] = column.take(stay)
             kept.flags.writeable = False
         self._columns = columns
+        self._by_treatment = self._by_treatment.copy()
 
     def mark(self) -> CandidatesMark:
         """What `restore` needs to undo everything that follows."""
@@ -192,22 +270,25 @@ class Candidates:
             self._index,
             self._slot,
             self._columns.copy(),
+            self._by_treatment.copy(),
             len(self.drops),
             self.reason_codes.copy() if self.reason_codes else None,
         )
 
     def restore(self, mark: CandidatesMark) -> None:
         """Go back to a mark: drops, columns and reason codes since then are undone."""
-        self._index, self._slot, columns, drops, codes = mark
+        self._index, self._slot, columns, by_treatment, drops, codes = mark
         self._columns = columns.copy()
+        self._by_treatment = by_treatment.copy()
         del self.drops[drops:]
         self.reason_codes = {} if codes is None else codes.copy()
 
     def detached(self) -> Candidates:
         """A copy that shares no mutable part with this one (arrays are read-only)."""
-        copy = Candidates(self._index, self._slot, self._nothing)
+        copy = Candidates(self._index, self._slot, self._nothing, one_place=self._one_place)
         copy.total = self.total
         copy._columns = self._columns.copy()
+        copy._by_treatment = self._by_treatment.copy()
         copy.drops = self.drops.copy()
         copy.stage = self.stage
         copy.reason_codes = self.reason_codes.copy()

@@ -35,7 +35,9 @@ def prepare(
         decision_id=decision_id,
         request=request,
         placements=plan.placements,
-        candidates=Candidates(plan.index, plan.slot, catalog.is_nothing),
+        candidates=Candidates(
+            plan.index, plan.slot, catalog.is_nothing, one_place=len(plan.placements) == 1
+        ),
         catalog=catalog,
         reads=reads,
         now=now,
@@ -70,7 +72,7 @@ def dropped_counts(candidates: Candidates) -> dict[str, int]:
     dropped: dict[str, int] = {}
     for drop in candidates.drops:
         key = f"{drop.stage}/{drop.reason}"
-        dropped[key] = dropped.get(key, 0) + len(drop.index)
+        dropped[key] = dropped.get(key, 0) + drop.count
     return dropped
 
 

@@ -45,7 +45,7 @@ class Arbitration:
             score = score - price
             candidates["price"] = price
             candidates["score"] = score
-        candidates.drop(~(score > 0.0), "below_nothing")
+        candidates.drop(score <= 0.0, "below_nothing")
 
     def explain(
         self, deciding: Deciding, drop: Drop, position: int

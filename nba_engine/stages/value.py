@@ -51,39 +51,45 @@ class Valuation:
             group[at] = numbers[key]
         self._clock = QuietClock(catalog)
         self._constant: FloatArray = constants[catalog.action_of]
+        self._fixed = not expressions and bool(np.isfinite(self._constant).all())
+        self._lever = catalog.lever
+        self._gain: FloatArray = catalog.lever * self._constant  # what a success is worth, (T,)
+        self._ones = np.ones(len(catalog.treatments))
         self._group = group[catalog.action_of]  # (T,) 0: constant; otherwise 1 + expression
         self._expressions = tuple(expressions)
 
     def apply(self, deciding: Deciding) -> None:
         """Values first (a candidate without one falls out), then the score in money."""
-        candidates = deciding.candidates
-        value = self._values(deciding)
-        if self._expressions:
+        candidates, catalog = deciding.candidates, deciding.catalog
+        if self._fixed:
+            candidates.share("value", self._constant)
+            # what-if questions change levers
+            gain = self._gain if catalog.lever is self._lever else catalog.lever * self._constant
+            score = gain.take(candidates.index)
+        else:
+            value = self._values(deciding)
             finite = np.isfinite(value)
             if not finite.all():
                 candidates.drop(~finite, "no_value", spare_nothing=False)
                 value = value[finite]
-        index = candidates.index
-        lever = deciding.catalog.lever[index]
-        cost = deciding.catalog.cost[index]
-        weight = candidates["weight"] if "weight" in candidates else np.ones(len(index))
-        score = lever * weight
+            candidates["value"] = value
+            score = catalog.lever.take(candidates.index)
+            score *= value
         if "propensity" not in candidates:  # a pipeline without a model decides on priors
-            candidates["propensity"] = deciding.catalog.prior[index]
+            candidates["propensity"] = catalog.prior.take(candidates.index)
         score *= candidates["propensity"]
-        score *= value
-        score -= cost
-        candidates["lever"] = lever
-        candidates["weight"] = weight
-        candidates["value"] = value
-        candidates["cost"] = cost
+        if "weight" in candidates:
+            score *= candidates["weight"]
+        else:
+            candidates.share("weight", self._ones)
+        score -= catalog.cost.take(candidates.index)
+        candidates.share("lever", catalog.lever)
+        candidates.share("cost", catalog.cost)
         candidates["score"] = score
 
     def _values(self, deciding: Deciding) -> FloatArray:
         index = deciding.candidates.index
         value = self._constant[index]
-        if not self._expressions:
-            return value
         groups = self._group[index]
         computed = np.full(len(self._expressions) + 1, np.nan)
         for group in np.flatnonzero(np.bincount(groups)).tolist():

@@ -1,0 +1,122 @@
+"""Candidates: columns, drops, and going back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nba_engine.domain import Candidates
+from nba_engine.errors import StageFailed
+
+NOTHING = np.array([True, False, False, False, False])
+
+
+def candidates(*index: int, one_place: bool = True) -> Candidates:
+    """Candidates for one placement, of a catalog of five treatments; the first is *nothing*."""
+    places = np.zeros(len(index), dtype=np.intp)
+    made = Candidates(np.array(index, dtype=np.intp), places, NOTHING, one_place=one_place)
+    made.stage = "this stage"
+    return made
+
+
+def numbers(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """A column."""
+    return np.array(values, dtype=np.float64)
+
+
+def test_a_shared_column_is_read_like_one_of_the_candidates() -> None:
+    some = candidates(4, 0, 2)
+    some.share("cost", numbers(0.0, 0.1, 0.2, 0.3, 0.4))
+    assert "cost" in some
+    assert some["cost"].tolist() == some.columns["cost"].tolist() == [0.4, 0.0, 0.2]
+    assert some.number("cost", 2) == 0.2
+    some.drop(np.array([True, False, False]), "dear")
+    assert some["cost"].tolist() == [0.0, 0.2]
+    assert some.drops[0].columns["cost"].tolist() == [0.4]
+
+
+def test_an_assigned_column_replaces_a_shared_one_and_the_other_way_round() -> None:
+    some = candidates(1, 2)
+    some.share("lever", numbers(1, 1, 1, 1, 1))
+    some["lever"] = numbers(2, 3)
+    assert some["lever"].tolist() == some.columns["lever"].tolist() == [2.0, 3.0]
+    assert some.number("lever", 1) == 3.0
+    some.share("lever", numbers(5, 5, 5, 5, 5))
+    assert some["lever"].tolist() == [5.0, 5.0]
+
+
+def test_a_shared_column_has_a_number_per_treatment() -> None:
+    some = candidates(1, 2)
+    with pytest.raises(StageFailed, match="5 treatments"):
+        some.share("cost", numbers(1, 2))
+    with pytest.raises(StageFailed, match="int64"):
+        some.share("cost", np.ones(5, dtype=np.int64))
+
+
+def test_a_column_that_nobody_set_is_missing() -> None:
+    some = candidates(1, 2)
+    with pytest.raises(KeyError):
+        some["score"]
+    with pytest.raises(KeyError):
+        some.number("score", 0)
+
+
+def test_a_drop_tells_who_fell_out_with_the_columns_of_that_moment() -> None:
+    some = candidates(0, 1, 2, 3, one_place=False)
+    some["score"] = numbers(0, 1, 2, 3)
+    some.drop_each(np.array([0, 2, 1, 2], dtype=np.int8), ("one", "two", "three"))
+    some["score"] = numbers(9)
+    told = {d.reason: (d.count, d.index.tolist(), d.columns["score"].tolist()) for d in some.drops}
+    assert told == {"one": (1, [2], [2.0]), "two": (2, [1, 3], [1.0, 3.0])}
+    assert [d.slot.tolist() for d in some.drops] == [[0], [0, 0]]
+    assert some.index.tolist() == [0]
+
+
+def test_a_code_without_a_reason_is_refused() -> None:
+    some = candidates(1, 2)
+    with pytest.raises(StageFailed, match="1 codes"):
+        some.drop_each(np.array([1, 3], dtype=np.int8), ("one", "two"))
+
+
+def test_nothing_is_spared_unless_the_stage_says_otherwise() -> None:
+    some = candidates(0, 1, 2)
+    some.drop(np.ones(3, dtype=np.bool_), "no")
+    assert some.index.tolist() == [0]
+    some.drop(np.ones(1, dtype=np.bool_), "no", spare_nothing=False)
+    assert len(some) == 0
+    assert [d.count for d in some.drops] == [2, 1]
+
+
+def test_what_a_drop_was_told_cannot_be_changed_afterwards() -> None:
+    some = candidates(1, 2)
+    mask = np.array([True, False])
+    some.drop(mask, "no", spare_nothing=False)
+    with pytest.raises(ValueError, match="read-only"):
+        mask[1] = True
+
+
+def test_a_mark_brings_back_drops_and_columns_of_both_kinds() -> None:
+    some = candidates(1, 2, 3)
+    some["score"] = numbers(1, 2, 3)
+    some.share("cost", np.zeros(5))
+    mark = some.mark()
+    some.share("cost", np.ones(5))
+    some.share("lever", np.ones(5))
+    some["score"] = numbers(0, 0, 0)
+    some.drop(np.array([True, False, False]), "no")
+    some.restore(mark)
+    assert some.index.tolist() == [1, 2, 3]
+    assert sorted(some.columns) == ["cost", "score"]
+    assert some["cost"].tolist() == [0.0, 0.0, 0.0]
+    assert some["score"].tolist() == [1.0, 2.0, 3.0]
+    assert some.drops == []
+
+
+def test_a_detached_copy_goes_its_own_way() -> None:
+    some = candidates(1, 2)
+    some.share("cost", np.zeros(5))
+    copy = some.detached()
+    copy.share("cost", np.ones(5))
+    copy.drop(np.array([True, False]), "no")
+    assert some["cost"].tolist() == [0.0, 0.0]
+    assert some.drops == []
