@@ -84,9 +84,9 @@ class Filling:
             block, bound = self._ranking.top(pool, 4 * wanted + 12)
             for position, place, action, worth in zip(
                 block.tolist(),
-                slot[block].tolist(),
-                actions[block].tolist(),
-                score[block].tolist(),
+                slot.take(block).tolist(),
+                actions.take(block).tolist(),
+                score.take(block).tolist(),
                 strict=True,
             ):
                 if not worth > 0.0:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nba_engine.domain import (
+    Action,
     Change,
     Deciding,
     Drop,
@@ -19,6 +20,7 @@ from nba_engine.domain import (
     ReservationRequest,
     Resources,
     StageFactory,
+    Treatment,
     Values,
 )
 from nba_engine.errors import (
@@ -60,13 +62,17 @@ class Slate:
         self._clock = QuietClock(catalog)
         self._renderers: list[Renderer] = []
         self._static: list[Mapping[str, Any]] = []
+        self.named: list[_Named] = []
+        self._outranked = np.ones(len(catalog.actions), dtype=np.int8)  # the code of most actions
         mistakes: list[Mistake] = []
         for index, treatment in enumerate(catalog.treatments):
             try:
                 self._renderers.append(resources.channels[treatment.channel].prepare(treatment))
             except MistakesFound as wrong:
                 mistakes.extend(wrong.mistakes)
-            self._static.append(static_names(catalog, int(catalog.action_of[index]), treatment))
+            action = int(catalog.action_of[index])
+            self._static.append(static_names(catalog, action, treatment))
+            self.named.append(_named(catalog.actions[action], treatment))
         if mistakes:
             raise MistakesFound(mistakes)
 
@@ -82,14 +88,16 @@ class Slate:
             slots=[placement.slots for placement in deciding.placements],
         ).fill(work.render, work.reserve)
         kept = work.recommend(filled)
-        used = np.ones(len(deciding.catalog.actions), dtype=np.int8)  # 1: outranked
-        used[list(filled.used)] = _SAME_ACTION
-        code = used[work.actions]
-        if filled.refused:
-            code[list(filled.refused)] = _REFUSED
-        if filled.failed:
-            code[list(filled.failed)] = _FAILED
-        code[kept] = 0
+        of_action = self._outranked.copy()
+        for action in filled.used:
+            of_action[action] = _SAME_ACTION
+        code = of_action.take(work.actions)
+        for position in filled.refused:
+            code[position] = _REFUSED
+        for position in filled.failed:
+            code[position] = _FAILED
+        for position in kept:
+            code[position] = 0
         candidates.drop_each(code, _REASONS)
 
     def render(self, treatment: int, customer: Values, context: Values, now: float) -> Content:
@@ -116,6 +124,24 @@ class Slate:
         )
 
 
+class _Named(NamedTuple):
+    """What a recommendation of a treatment says for every customer."""
+
+    action: str
+    treatment: str
+    channel: str
+    best: tuple[str, ...]  # reason codes of the first in its placement
+    other: tuple[str, ...]  # … and of those that follow
+    nothing: bool
+
+
+def _named(action: Action, treatment: Treatment) -> _Named:
+    codes = (_KIND_CODES[action.kind],) if action.kind in _KIND_CODES else ()
+    best = ("best_value", *codes)
+    nothing = action.kind == "nothing"
+    return _Named(action.id, treatment.id, treatment.channel, best, codes, nothing)
+
+
 class _Work:
     """One decision's slate in the making."""
 
@@ -124,8 +150,8 @@ class _Work:
         self._slate = slate
         self._deciding = deciding
         self.score = scores_of(candidates)
-        self._columns = candidates.columns
-        self.actions = deciding.catalog.action_of[candidates.index]
+        self._numbers = [name for name in _NUMBERS if name in candidates]
+        self.actions = deciding.catalog.action_of.take(candidates.index)
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(
             self.score, candidates.index, candidates.slot, lambda: tie_keys(deciding.seed, size)
@@ -195,16 +221,17 @@ class _Work:
     def recommend(self, filled: Filled) -> list[int]:
         """Add the recommendations by placement and rank; the positions that stay."""
         candidates = self._deciding.candidates
+        slot = candidates.slot
         ranked = filled.taken
         if filled.refused:  # a later round may have chosen something better than an earlier one
             taken = np.array(ranked, dtype=np.intp)
             ranked = self.ranking.sorted(taken, self.score[taken]).tolist()
         by_slot: list[list[int]] = [[] for _ in self._deciding.placements]
         for position in ranked:
-            by_slot[int(candidates.slot[position])].append(position)
+            by_slot[slot.item(position)].append(position)
         if [] in by_slot:
             for position in np.flatnonzero(candidates.nothing).tolist():
-                place = by_slot[int(candidates.slot[position])]
+                place = by_slot[slot.item(position)]
                 if not place:
                     place.append(position)
         for place in by_slot:
@@ -215,32 +242,26 @@ class _Work:
     def _recommendation(self, position: int, rank: int) -> Recommendation:
         deciding = self._deciding
         candidates = deciding.candidates
-        at = int(candidates.index[position])
-        slot = int(candidates.slot[position])
-        treatment = deciding.catalog.treatments[at]
-        action = deciding.catalog.actions[int(self.actions[position])]
-        columns = self._columns
-        numbers = {name: float(columns[name][position]) for name in _NUMBERS if name in columns}
+        at = candidates.index.item(position)
+        slot = candidates.slot.item(position)
+        named = self._slate.named[at]
         codes: tuple[str, ...] = ()
-        if action.kind != "nothing":
-            codes = ("best_value",) if rank == 0 else ()
-            if action.kind in _KIND_CODES:
-                codes += (_KIND_CODES[action.kind],)
+        if not named.nothing:
+            codes = named.best if rank == 0 else named.other
             codes += candidates.reasons(position)
-            prior_used = columns.get("prior_used")
-            if prior_used is not None and prior_used[position]:
+            if "prior_used" in candidates and candidates.number("prior_used", position):
                 codes += ("prior_used",)
         return Recommendation(
             recommendation_id=recommendation_id(deciding, at, slot),
             placement=deciding.placements[slot].placement,
             position=rank,
-            action=action.id,
-            treatment=treatment.id,
-            channel=treatment.channel,
+            action=named.action,
+            treatment=named.treatment,
+            channel=named.channel,
             content=self._contents.get(position, {}),
             reason_codes=codes,
             expires=self._expires.get(position),
-            **numbers,
+            **{name: candidates.number(name, position) for name in self._numbers},
         )
 
 
