@@ -43,7 +43,11 @@ _NEW_RESERVATION = (
     "INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, holds)"
     " VALUES (?, ?, ?, 0, ?, ?)"
 )
-_DUE = "SELECT reservation_id, holds FROM reservations WHERE status = 0 AND expires <= ? ORDER BY expires LIMIT ?"
+# "+?": SQLite plans by a bare LIMIT's bound value (STAT4), so it would plan anew at every call
+_DUE = (
+    "SELECT reservation_id, holds FROM reservations"
+    " WHERE status = 0 AND expires <= ? ORDER BY expires LIMIT +?"
+)
 _RECOUNT = """
 SELECT a.account, a.limit_id,
        coalesce(sum(h.value) FILTER (WHERE r.status = 0), 0),
