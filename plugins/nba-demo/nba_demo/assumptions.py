@@ -37,6 +37,7 @@ LIMITS = {
     "email_week": 2,
     "letter_month": 2,
     "relations_month": 1,
+    "pet_day": 1,
     "calls_day": 3,
     "campaign_money": 1_200.0,
 }

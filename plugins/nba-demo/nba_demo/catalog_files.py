@@ -82,13 +82,14 @@ def write_catalog(
 
 def catalog_files(offers: Sequence[Offer], popularity: Popularity) -> dict[str, str]:
     """File name → text."""
+    tags = {tag for offer in offers for tag in offer.tags}
     return {
         "general.toml": _general(),
         "channels.toml": _channels(),
-        "limits.toml": limits_file(),
+        "limits.toml": limits_file(tags),
         "offers.toml": _offers(offers, popularity),
         "other_actions.toml": _other_actions(),
-        "rules.toml": rules_file({tag for offer in offers for tag in offer.tags}),
+        "rules.toml": rules_file(tags),
     }
 
 

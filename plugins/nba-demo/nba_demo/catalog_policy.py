@@ -10,8 +10,8 @@ from nba_demo.toml_text import file_text, section
 __all__ = ["limits_file", "rules_file"]
 
 
-def limits_file() -> str:
-    """Limits, levers and the control group."""
+def limits_file(tags: set[str]) -> str:
+    """Limits, levers and the control group; ``tags``: those that offers have."""
     limits: dict[str, dict[str, Any]] = {
         "email_week": {
             "name": "At most two e-mails a week",
@@ -36,6 +36,14 @@ def limits_file() -> str:
             "amount": LIMITS["relations_month"],
             "window": "month",
             "applies_to": {"kinds": ["win_back", "loyalty"]},
+        },
+        "pet_day": {
+            "name": "At most one pet offer a day in the app",
+            "scope": ["customer"],
+            "measure": "contacts",
+            "amount": LIMITS["pet_day"],
+            "window": "day",
+            "applies_to": {"tags": ["pet"], "channels": ["app"]},
         },
         "customer_month": {
             "name": "Advertising budget of a household: 50 cents and 1% of what it spent lately",
@@ -65,6 +73,7 @@ def limits_file() -> str:
     parts = [
         section(f"limits.{name}", {**table, "assumption": "assumption: the amount"})
         for name, table in limits.items()
+        if set(table["applies_to"].get("tags", ())) <= tags
     ]
     applies_to: dict[str, dict[str, list[str]]] = {
         "voucher_by_letter": {"kinds": ["offer"], "channels": ["letter"]},

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from nba_demo.actions import Offer
 from nba_demo.assumptions import LIMITS
 from nba_demo.catalog_files import ASKED
 from nba_demo.data import TIME_ZONE, Year
@@ -98,9 +99,10 @@ def check_sums(folder: Path, replayed: Sequence[Replayed]) -> Sums:
     return Sums(per_decision=expected, checked=len(replayed), violations=wrong)
 
 
-def check_limits(year: Year, replayed: Sequence[Replayed]) -> LimitsHeld:
+def check_limits(year: Year, offers: Sequence[Offer], replayed: Sequence[Replayed]) -> LimitsHeld:
     """Recount the limits with constant amounts from what the client was shown."""
     zone = ZoneInfo(TIME_ZONE)
+    pets = {offer.id for offer in offers if "pet" in offer.tags}
     used: dict[str, Counter[tuple[Any, ...]]] = {name: Counter() for name in _AMOUNTS}
     for one in replayed:
         day = datetime.fromtimestamp(one.time, zone).date()
@@ -116,6 +118,8 @@ def check_limits(year: Year, replayed: Sequence[Replayed]) -> LimitsHeld:
                 used["letter_month"][household, month] += 1
             if shown.channel == "call":
                 used["call_center"][(day,)] += 1
+            if shown.channel == "app" and shown.action in pets:
+                used["pet_day"][household, day] += 1
             if shown.action in {"win_back", "loyalty"}:
                 used["relations_month"][household, shown.action, month] += 1
             else:
@@ -133,6 +137,7 @@ _AMOUNTS: Mapping[str, float] = {
     "letter_month": LIMITS["letter_month"],
     "call_center": LIMITS["calls_day"],
     "relations_month": LIMITS["relations_month"],
+    "pet_day": LIMITS["pet_day"],
     "autumn_budget": LIMITS["campaign_money"] * MICROS,
 }
 

@@ -218,7 +218,7 @@ def _results(
             spend=spend(replayed, CUT_OFF),
             explained=_explain_one(app, replayed),
             sums=check_sums(folder, replayed),
-            limits_held=check_limits(built.year, replayed),
+            limits_held=check_limits(built.year, built.offers, replayed),
             explanations=explanations,
             cannot_support=CANNOT_SUPPORT,
             seconds={},

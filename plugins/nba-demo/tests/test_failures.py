@@ -52,8 +52,8 @@ def test_candidates_that_do_not_add_up_are_counted(folder: Path) -> None:
 def test_a_third_email_in_a_week_is_counted(small: Small) -> None:
     email = Shown("newsletter", 0, "milk", "milk.email", "email", 1, 0.5, 20_000, reserved=True)
     three = [_decision(shown=(email,), basket=7) for _ in range(3)]
-    assert check_limits(small.year, three[:2]).violations == 0
-    assert check_limits(small.year, three).violations == 1
+    assert check_limits(small.year, small.offers, three[:2]).violations == 0
+    assert check_limits(small.year, small.offers, three).violations == 1
 
 
 def _decision(
