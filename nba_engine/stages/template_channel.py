@@ -13,6 +13,7 @@ from nba_engine.domain import CatalogView, ChannelFactory, NoSettings, Renderer,
 from nba_engine.errors import Mistake, MistakesFound, RenderFailed
 from nba_engine.stages.sandbox import MAX_OUTPUT, Root, Sandbox, forbidden_in
 from nba_engine.stages.seen import static_names
+from nba_engine.stages.substitution import Fill, Piece, fill_with, pieces_of
 
 __all__ = ["TEMPLATE_CHANNEL", "TemplateChannel"]
 
@@ -37,7 +38,7 @@ class TemplateChannel:
         """Compile the treatment's fields; constant ones become plain text."""
         mistakes: list[Mistake] = []
         constant: dict[str, str] = {}
-        moving: list[tuple[str, _Field]] = []
+        moving: list[tuple[str, str, _Field, Fill | None]] = []
         at = self._catalog.action_index[treatment.action]
         fixed = static_names(self._catalog, at, treatment)
         names = {**self._sandbox.globals, **{root: Root(root, fixed[root]) for root in fixed}}
@@ -48,7 +49,8 @@ class TemplateChannel:
                 if field.names <= _STATIC:
                     constant[name] = field.render(place, names)
                 else:
-                    moving.append((name, field))
+                    fill = None if field.pieces is None else fill_with(field.pieces, fixed)
+                    moving.append((name, f"{treatment.id}.{name}", field, fill))
             except MistakesFound as wrong:
                 mistakes.extend(wrong.mistakes)
             except RenderFailed as wrong:
@@ -58,18 +60,21 @@ class TemplateChannel:
         if not moving:
             return lambda _seen: constant.copy()
         template = {name: constant.get(name, "") for name in treatment.content}
-        fields = [(name, f"{treatment.id}.{name}", field) for name, field in moving]
 
         def render(seen: Mapping[str, Any]) -> dict[str, str]:
             content = template.copy()
-            seen_by_all = {
-                **names,
-                "customer": Root("customer", seen["customer"]),
-                "context": Root("context", seen["context"]),
-                "now": seen["now"],
-            }
-            for name, what, field in fields:
-                content[name] = field.render(what, seen_by_all)
+            everything: dict[str, Any] = {}
+            for name, what, field, fill in moving:
+                text = None if fill is None else fill(seen)
+                if text is None:
+                    everything = everything or {
+                        **names,
+                        "customer": Root("customer", seen["customer"]),
+                        "context": Root("context", seen["context"]),
+                        "now": seen["now"],
+                    }
+                    text = field.render(what, everything)
+                content[name] = text
             return content
 
         return render
@@ -82,15 +87,25 @@ class TemplateChannel:
 
 
 class _Field:
-    """One compiled template and the names it uses; without any, just its text."""
+    """One compiled template and the names it uses; without any, just its text.
 
-    __slots__ = ("_constant", "_run", "_sandbox", "names")
+    ``pieces`` are there when it only puts attributes into text.
+    """
 
-    def __init__(self, text: str, template: jinja2.Template | None, names: frozenset[str]) -> None:
+    __slots__ = ("_constant", "_run", "_sandbox", "names", "pieces")
+
+    def __init__(
+        self,
+        text: str,
+        template: jinja2.Template | None,
+        names: frozenset[str],
+        pieces: tuple[Piece, ...] | None = None,
+    ) -> None:
         self._constant = text
         self._run = None if template is None else template.root_render_func
         self._sandbox = None if template is None else template.environment
         self.names = names
+        self.pieces = pieces
 
     def render(self, what: str, names: dict[str, Any]) -> str:
         """The text for these names (with the sandbox's globals). Raises `RenderFailed`."""
@@ -130,7 +145,7 @@ def _field(sandbox: Sandbox, text: str, place: str) -> _Field:
             names = frozenset(meta.find_undeclared_variables(tree)) - set(sandbox.globals)
             unknown = sorted(names - _NAMES)
             if not unknown:
-                return _Field(text, sandbox.from_string(tree), names)
+                return _Field(text, sandbox.from_string(tree), names, pieces_of(tree))
             wrong = 1, f"unknown name {unknown[0]!r}; there are {', '.join(sorted(_NAMES))}"
     except jinja2.TemplateSyntaxError as error:
         wrong = error.lineno, error.message or "syntax error"
