@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import apsw
 import msgspec
@@ -37,6 +38,9 @@ DECISIONS = Format(
     """,
 )
 
+# decision_id, time, record
+_Row: TypeAlias = tuple[str, float, bytes]
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(DecisionRecord).decode
 
@@ -49,7 +53,7 @@ def open_log(
 ) -> SqliteLog:
     """Open or create a decision log in a file, given as path or ``sqlite:`` URL.
 
-    ``on_error`` hears of the first failure of each kind; it runs on the log's thread and must
+    ``on_error`` hears of the first failure of each kind, on whatever thread it happens; it must
     not raise. Raises `FailedPrecondition` (another kind of file), `Unavailable`, `Exhausted`.
     """
     file = path_of(path)
@@ -75,9 +79,8 @@ class SqliteLog:
         self._size = queue
         self._on_error = on_error
         self._told: set[type[BaseException]] = set()
-        self._queued: dict[str, DecisionRecord] = {}
-        self._writing: dict[str, DecisionRecord] = {}  # taken from the queue, not yet durable
-        self._rows: list[tuple[str, float, bytes]] = []  # the same, encoded
+        self._queued: dict[str, _Row] = {}
+        self._writing: dict[str, _Row] = {}  # taken from the queue, not yet durable
         self._failures = 0
         self._failure: BaseException | None = None  # the latest
         self._lost = 0
@@ -106,13 +109,24 @@ class SqliteLog:
         return self._lost
 
     def append(self, record: DecisionRecord) -> None:
-        """Queue a record. Raises `Exhausted` when the queue is full, `Unavailable` when closed."""
+        """Queue a record. Raises `Exhausted` when the queue is full, `Unavailable` when closed.
+
+        It is encoded at once: bytes in a queue cost the garbage collector nothing, while a
+        hundred decisions kept alive for a moment slow down all that follow.
+        """
+        try:
+            row = _row(record)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            with self._changed:
+                self._lost += 1
+                self._tell(error)
+            return
         with self._changed:
             if self._closed:
                 raise Unavailable(f"{self._path} is closed")
             if len(self._queued) + len(self._writing) >= self._size:
                 raise Exhausted(f"{self._path}: {self._size} records wait to be written")
-            self._queued[record.decision_id] = record
+            self._queued[record.decision_id] = row
         if not self._wake.is_set():
             self._wake.set()
 
@@ -121,7 +135,7 @@ class SqliteLog:
         with self._changed:
             queued = self._queued.get(decision_id) or self._writing.get(decision_id)
         if queued is not None:
-            return queued
+            return _decode(queued[2])
         try:
             found = (
                 self._readers.connection()
@@ -136,7 +150,7 @@ class SqliteLog:
         """The newest records, newest first, queued ones included."""
         with self._changed:
             waiting = [*self._writing.values(), *self._queued.values()]
-        newest = waiting[::-1][:limit]
+        newest = [_decode(record) for _, _, record in waiting[::-1][:limit]]
         seen = {record.decision_id for record in newest}
         try:
             rows = self._readers.connection().execute(
@@ -184,15 +198,14 @@ class SqliteLog:
                 self._wake.clear()
                 if not self._flushing and not self._closed:
                     self._hurry.clear()
-                taken, self._queued = self._queued, {}
-                self._writing |= taken
+                self._writing |= self._queued
+                self._queued = {}
                 closed = self._closed
-            self._encode(taken)
             written = self._write()
             with self._changed:
                 if written or closed:
-                    self._lost += 0 if written else len(self._rows)
-                    self._writing, self._rows = {}, []
+                    self._lost += 0 if written else len(self._writing)
+                    self._writing = {}
                 self._changed.notify_all()
             if closed:
                 break
@@ -202,19 +215,11 @@ class SqliteLog:
         self._connection.close()
         self._lock.close()
 
-    def _encode(self, taken: Mapping[str, DecisionRecord]) -> None:
-        for record in taken.values():
-            try:
-                self._rows.append(_row(record))
-            except (TypeError, ValueError, OverflowError, RecursionError) as error:
-                self._lost += 1
-                self._tell(error)
-
     def _write(self) -> bool:
         """One commit for everything taken; false if the disk failed."""
         try:
             with self._lock:
-                self._insert(self._rows)
+                self._insert(list(self._writing.values()))
         except DRIVER_ERRORS as error:
             self._failure = translated(error, self._path)
             self._failures += 1
@@ -222,7 +227,7 @@ class SqliteLog:
             return False
         return True
 
-    def _insert(self, rows: Sequence[tuple[str, float, bytes]]) -> None:
+    def _insert(self, rows: Sequence[_Row]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -243,8 +248,8 @@ class SqliteLog:
             self._on_error(error)
 
 
-def _row(record: DecisionRecord) -> tuple[str, float, bytes]:
-    """Raises what `_encode` raises, for anything that the table would refuse."""
+def _row(record: DecisionRecord) -> _Row:
+    """Raises what encoding raises, and for anything that the table would refuse."""
     if not stored_text(record.decision_id) or not math.isfinite(record.time):
         raise ValueError("a record needs a decision_id and a finite time")
     return record.decision_id, record.time, _encode(record)
