@@ -31,8 +31,7 @@ NewId = Callable[[str], str]
 # Not a join: SQLite plans one by the value bound to it (STAT4), so it would be parsed and planned
 # again for every identity, at three times the cost of the read.
 _FIND = (
-    "SELECT state FROM customers"
-    " WHERE id = (SELECT customer FROM identities WHERE identity = ?)"
+    "SELECT state FROM customers WHERE id = (SELECT customer FROM identities WHERE identity = ?)"
 )
 _ROW = "SELECT customer FROM identities WHERE identity = ?"
 _STATE = "SELECT state FROM customers WHERE id = ?"
