@@ -99,7 +99,8 @@ class Candidates:
     def __init__(
         self, index: IntArray, slot: IntArray, nothing: BoolArray, *, one_place: bool = False
     ) -> None:
-        index.flags.writeable = slot.flags.writeable = False
+        index.setflags(write=False)
+        slot.setflags(write=False)
         self._index = index
         self._slot = slot
         self._one_place = one_place
@@ -157,7 +158,7 @@ class Candidates:
         # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
         if name in FINITE and not array.dot(array) < np.inf and not np.isfinite(array).all():
             raise StageFailed(f"column {name!r} has values that are not finite")
-        array.flags.writeable = False
+        array.setflags(write=False)
         self._columns[name] = array
 
     def share(self, name: str, by_treatment: FloatArray) -> None:
@@ -195,7 +196,7 @@ class Candidates:
             mask = mask > self.nothing  # true and not nothing
         count = int(np.count_nonzero(mask))
         if count:
-            mask.flags.writeable = False
+            mask.setflags(write=False)
             self._fall_out(mask.view(np.int8), 1, count, reason)
             self._keep((~mask).nonzero()[0])
 
@@ -238,7 +239,7 @@ class Candidates:
         return codes
 
     def _fall_out(self, code: NDArray[np.int8], number: int, count: int, reason: str) -> None:
-        code.flags.writeable = False
+        code.setflags(write=False)
         self.drops.append(
             Drop(
                 self.stage,
@@ -256,11 +257,12 @@ class Candidates:
     def _keep(self, stay: IntArray) -> None:
         self._index = self._index.take(stay)
         self._slot = self._slot[: len(stay)] if self._one_place else self._slot.take(stay)
-        self._index.flags.writeable = self._slot.flags.writeable = False
+        self._index.setflags(write=False)
+        self._slot.setflags(write=False)
         columns: Columns = {}  # a new one, as drops keep the old
         for name, column in self._columns.items():
             kept = columns[name] = column.take(stay)
-            kept.flags.writeable = False
+            kept.setflags(write=False)
         self._columns = columns
         self._by_treatment = self._by_treatment.copy()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nba_engine.domain.values import FloatArray, IntArray
-from nba_engine.stages.ranking import Ranking
+from nba_engine.stages.ranking import FEW, Ranking
 
 __all__ = ["Filled", "Filling"]
 
@@ -81,7 +81,9 @@ class Filling:
         done.update(filled.taken)
         pool: IntArray | None = None
         while wanted:
-            block, bound = self._ranking.top(pool, 4 * wanted + 12)
+            # the first few often do; when they do not, there is more in the way
+            count = wanted if pool is None and wanted <= FEW else 4 * wanted + 12
+            block, bound = self._ranking.top(pool, count)
             for position, place, action, worth in zip(
                 block.tolist(),
                 slot.take(block).tolist(),

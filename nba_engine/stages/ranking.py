@@ -9,7 +9,9 @@ import numpy as np
 from nba_engine.domain import Candidates
 from nba_engine.domain.values import FloatArray, IntArray
 
-__all__ = ["Ranking", "scores_of", "tie_keys"]
+__all__ = ["FEW", "Ranking", "scores_of", "tie_keys"]
+
+FEW = 6  # up to here, looking for one maximum after the other is cheaper than sorting
 
 
 def tie_keys(seed: int, treatments: int) -> FloatArray:
@@ -52,6 +54,12 @@ class Ranking:
         scores = self._score if pool is None else self._score.take(pool)
         size = len(scores)
         bound = -np.inf
+        if count <= FEW and size > 2 * count:
+            few = _best(scores, count)
+            if few is not None:
+                bound = scores.item(few[-1])
+                best = np.array(few, dtype=np.intp)
+                return best if pool is None else pool.take(best), bound
         if size > 2 * count:
             ordered = scores.copy()
             ordered.partition(size - count)
@@ -78,3 +86,20 @@ class Ranking:
         if self._keys is not None:
             order = np.lexsort((slot, self._keys[index], -scores))
         return pool[order]
+
+
+def _best(scores: FloatArray, count: int) -> list[int] | None:
+    """The places of the ``count`` best in order; None when ties would have to be settled."""
+    left = scores.copy()
+    places: list[int] = []
+    last = np.inf
+    while True:
+        place = int(left.argmax())
+        best = left.item(place)
+        if best == last:
+            return None
+        if len(places) == count:  # this one only told that the last is not tied
+            return places
+        places.append(place)
+        left[place] = -np.inf
+        last = best
