@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from nba_engine.cli.rows import Row, RowError, open_rows, to_seconds
-from nba_engine.domain import Attribute, Consent, Interaction, InteractionResult, ProfileUpdate
+from nba_engine.cli.columns import interaction, profile
+from nba_engine.cli.rows import Row, RowError, open_rows
+from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
+from nba_engine.errors import InvalidRequest
 
-__all__ = ["Destination", "ImportReport", "RejectedRow", "import_file", "interaction", "profile"]
+__all__ = ["Destination", "ImportReport", "Progress", "import_file"]
 
 Kind = Literal["profiles", "interactions"]
 BATCH = 5_000
-KEPT_REJECTIONS = 1_000
-_TRUE = {"true", "yes", "1"}
-_FALSE = {"false", "no", "0"}
+KEPT_REASONS = 1_000
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an import of a file came: rows done, those rejected among them, whether to the end."""
+
+    rows: int = 0
+    rejected: int = 0
+    finished: bool = False
 
 
 class Destination(Protocol):
@@ -32,23 +37,26 @@ class Destination(Protocol):
     def attributes(self) -> Mapping[str, Attribute]:
         """The declared profile attributes."""
 
-    def progress(self, name: str) -> int:
-        """How many rows of a file an earlier run committed."""
+    def progress(self, name: str) -> Progress:
+        """How far an earlier run came with a file."""
 
-    def write_profiles(self, updates: Sequence[ProfileUpdate], *, name: str, rows: int) -> None:
+    def checked(self, update: ProfileUpdate) -> ProfileUpdate:
+        """The update in its normal form. Raises `InvalidRequest`."""
+
+    def write_profiles(self, updates: Sequence[ProfileUpdate], name: str, at: Progress) -> None:
         """Write profiles and the progress in one commit."""
 
     def write_interactions(
-        self, interactions: Sequence[Interaction], *, name: str, rows: int
+        self, interactions: Sequence[Interaction], name: str, at: Progress
     ) -> Sequence[InteractionResult]:
         """Record interactions and the progress in one commit."""
 
 
-class RejectedRow(msgspec.Struct, frozen=True):
-    """A row that was not imported, and why."""
+class Rejection(msgspec.Struct):
+    """A reason for rejecting rows: the first row it was met in, and in how many."""
 
-    number: int
-    message: str
+    row: int
+    rows: int = 1
 
 
 class ImportReport(msgspec.Struct, kw_only=True):
@@ -58,35 +66,50 @@ class ImportReport(msgspec.Struct, kw_only=True):
     duplicates: int = 0
     skipped: int = 0
     rejected: int = 0
-    rejections: list[RejectedRow] = []
+    earlier: Progress = Progress()
+    rejections: dict[str, Rejection] = {}  # by message
 
     def reject(self, number: int, message: str) -> None:
-        """Count a bad row; the first ones are kept by name."""
+        """Count a bad row under its reason; the number of reasons kept is bounded."""
         self.rejected += 1
-        if len(self.rejections) < KEPT_REJECTIONS:
-            self.rejections.append(RejectedRow(number, message))
+        known = self.rejections.get(message)
+        if known is not None:
+            known.rows += 1
+        elif len(self.rejections) < KEPT_REASONS:
+            self.rejections[message] = Rejection(number)
 
 
 def import_file(
-    path: Path, kind: Kind, destination: Destination, advance: Callable[[int, int], None]
+    path: Path,
+    kind: Kind,
+    destination: Destination,
+    advance: Callable[[int, int], None],
+    *,
+    again: bool = False,
 ) -> ImportReport:
     """Import one file in batches; each batch and its progress are one commit.
 
-    A second run of the same file (same content) goes on where the first one stopped.
-    ``advance(position, total)`` is called after each batch. Bad rows are reported, the others
-    are imported.
+    A second run of the same file (same content) goes on where the first one stopped, and does
+    nothing when it was finished; ``again`` starts from the first row. ``advance(position, total)``
+    is called after each batch. Bad rows are reported, the others are imported.
     """
     rows, total = open_rows(path)
     name = f"import:{kind}:{_digest(path)}"
-    done = destination.progress(name)
-    report = ImportReport()
-    for batch in _batches(rows):
+    report = ImportReport(earlier=Progress() if again else destination.progress(name))
+    if report.earlier.finished:
+        report.skipped = report.earlier.rows
+        return report
+    batches = _batches(rows)
+    batch = next(batches, [])
+    while batch:
+        following = next(batches, [])
         last = batch[-1]
-        fresh = [row for row in batch if row.number > done]
+        fresh = [row for row in batch if row.number > report.earlier.rows]
         report.skipped += len(batch) - len(fresh)
         if fresh:
-            _write(fresh, kind, destination, report, name=name, last=last.number)
+            _write(fresh, kind, destination, report, name=name, rows=last.number, end=not following)
         advance(last.position, total)
+        batch = following
     return report
 
 
@@ -97,15 +120,23 @@ def _write(
     report: ImportReport,
     *,
     name: str,
-    last: int,
+    rows: int,
+    end: bool,
 ) -> None:
+    def progress() -> Progress:
+        return Progress(rows=rows, rejected=report.earlier.rejected + report.rejected, finished=end)
+
     if kind == "profiles":
-        updates = list(_converted(batch, lambda v: profile(v, destination.attributes), report))
-        destination.write_profiles([u for _, u in updates], name=name, rows=last)
+        updates = list(
+            _converted(
+                batch, lambda v: destination.checked(profile(v, destination.attributes)), report
+            )
+        )
+        destination.write_profiles([u for _, u in updates], name, progress())
         report.written += len(updates)
         return
     interactions = list(_converted(batch, interaction, report))
-    results = destination.write_interactions([i for _, i in interactions], name=name, rows=last)
+    results = destination.write_interactions([i for _, i in interactions], name, progress())
     for (number, _), result in zip(interactions, results, strict=True):
         if result.status == "recorded":
             report.written += 1
@@ -113,6 +144,8 @@ def _write(
             report.duplicates += 1
         else:
             report.reject(number, result.message)
+    if end and any(result.status == "rejected" for result in results):
+        destination.write_interactions((), name, progress())  # what the last batch told
 
 
 def _converted(
@@ -124,143 +157,8 @@ def _converted(
             continue
         try:
             yield row.number, convert(row.values)
-        except RowError as error:
+        except (RowError, InvalidRequest) as error:
             report.reject(row.number, error.message)
-
-
-def interaction(values: Mapping[str, Any]) -> Interaction:
-    """An interaction from a row.
-
-    Columns ``interaction_id``, ``identity``, ``type``, ``time``, optional ``recommendation_id``;
-    ``properties`` as an object, and every other column, become properties.
-    """
-    values = dict(values)
-    texts = {name: _text(values, name) for name in ("interaction_id", "identity", "type")}
-    if "time" not in values:
-        raise RowError("column 'time' is missing")
-    time = to_seconds(values.pop("time"))
-    if not math.isfinite(time):
-        raise RowError("'time' is not finite")
-    recommendation = values.pop("recommendation_id", "")
-    properties = _object(values.pop("properties", {}), "properties")
-    properties.update({k: _guess(v) for k, v in values.items()})
-    return Interaction(
-        **texts,
-        time=time,
-        properties={k: _plain(v) for k, v in properties.items()},
-        recommendation_id=str(recommendation),
-    )
-
-
-def profile(values: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> ProfileUpdate:
-    """A profile from a row.
-
-    Columns ``identity``, a column per declared attribute (or an object ``attributes``), and
-    ``consent:<purpose>:<channel>`` with true or false (or an object ``consents``).
-    """
-    values = dict(values)
-    identity = _text(values, "identity")
-    time = to_seconds(values.pop("time", 0.0))
-    found = _object(values.pop("attributes", {}), "attributes")
-    consents = {
-        key: _boolean(given, key)
-        for key, given in _object(values.pop("consents", {}), "consents").items()
-    }
-    for name, value in values.items():
-        if name.startswith("consent:"):
-            consents[name.removeprefix("consent:")] = _boolean(value, name)
-        else:
-            found[name] = value
-    typed: dict[str, Any] = {}
-    for name, value in found.items():
-        declared = attributes.get(name)
-        if declared is None:
-            raise RowError(f"attribute {name!r} is not declared in the catalog")
-        typed[name] = _typed(name, value, declared.type)
-    return ProfileUpdate(
-        identity=identity,
-        attributes=typed,
-        consents={
-            key: Consent(granted=given, time=time, source="import")
-            for key, given in consents.items()
-        },
-    )
-
-
-def _text(values: dict[str, Any], name: str) -> str:
-    value = values.pop(name, None)
-    if value is None or value == "":
-        raise RowError(f"column {name!r} is missing")
-    return str(value)
-
-
-def _object(value: Any, name: str) -> dict[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise RowError(f"{name!r} is no JSON object: {error}") from error
-    if not isinstance(value, Mapping):
-        raise RowError(f"{name!r} must be an object")
-    return dict(value)
-
-
-def _boolean(value: Any, name: str) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise RowError(f"{name!r}: {value!r} is neither true nor false")
-
-
-def _guess(value: Any) -> Any:
-    """A number, boolean, list or object where a text cell spells one; the text otherwise."""
-    if not isinstance(value, str) or not value or value[0] not in "-0123456789[{tf":
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return to_seconds(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, list):
-        return [_plain(item) for item in value if item is not None]
-    return value
-
-
-def _typed(name: str, value: Any, kind: str) -> Any:
-    """A cell as the attribute's declared type. Raises `RowError`."""
-    try:
-        if kind == "string":
-            return str(value)
-        if kind == "int":
-            return int(value)
-        if kind == "double":
-            return float(value)
-        if kind == "bool":
-            return _boolean(value, name)
-        if kind == "timestamp":
-            return to_seconds(value)
-        if isinstance(value, str):
-            value = json.loads(value)
-        if kind.startswith("list<") and isinstance(value, list):
-            return [_typed(name, item, kind[5:-1]) for item in value]
-        if kind.startswith("map<string,"):
-            pairs = value.items() if isinstance(value, Mapping) else value  # Parquet maps: pairs
-            return {str(key): _typed(name, item, kind[11:-1]) for key, item in pairs}
-    except RowError:
-        raise
-    except (TypeError, ValueError):
-        pass
-    raise RowError(f"attribute {name!r}: {value!r} is no {kind}")
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

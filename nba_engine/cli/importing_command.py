@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.text import Text
+import msgspec
 
 from nba_engine.app import open_app
-from nba_engine.cli.importing import ImportReport, import_file
+from nba_engine.cli.importing import ImportReport, Progress, import_file
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
 from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
 from nba_engine.engine import Engine
 
 __all__ = ["EngineDestination", "import_command"]
 
-SHOWN_REJECTIONS = 20
+SHOWN_REASONS = 20
 
 
 class EngineDestination:
@@ -31,19 +31,28 @@ class EngineDestination:
         """The declared profile attributes."""
         return self._engine.catalog.attributes
 
-    def progress(self, name: str) -> int:
-        """How many rows of a file an earlier run committed."""
-        return int(self._engine.store.progress(name) or 0)
+    def progress(self, name: str) -> Progress:
+        """How far an earlier run came with a file."""
+        noted = self._engine.store.progress(name)
+        return msgspec.json.decode(noted, type=Progress) if noted else Progress()
 
-    def write_profiles(self, updates: Sequence[ProfileUpdate], *, name: str, rows: int) -> None:
+    def checked(self, update: ProfileUpdate) -> ProfileUpdate:
+        """The update in its normal form. Raises `InvalidRequest`."""
+        return self._engine.checked_update(update)
+
+    def write_profiles(self, updates: Sequence[ProfileUpdate], name: str, at: Progress) -> None:
         """Write profiles and the progress in one commit."""
-        self._engine.load(updates=updates, progress=(name, str(rows)))
+        self._engine.load(updates=updates, progress=(name, _noted(at)))
 
     def write_interactions(
-        self, interactions: Sequence[Interaction], *, name: str, rows: int
+        self, interactions: Sequence[Interaction], name: str, at: Progress
     ) -> Sequence[InteractionResult]:
         """Record interactions and the progress in one commit."""
-        return self._engine.load(interactions=interactions, progress=(name, str(rows)))
+        return self._engine.load(interactions=interactions, progress=(name, _noted(at)))
+
+
+def _noted(at: Progress) -> str:
+    return msgspec.json.encode(at).decode()
 
 
 @click.command("import")
@@ -52,8 +61,12 @@ class EngineDestination:
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @settings_option
+@click.option("--again", is_flag=True, help="Start from the first row, whatever was done before.")
 def import_command(
-    kind: Literal["profiles", "interactions"], files: tuple[Path, ...], settings: Path
+    kind: Literal["profiles", "interactions"],
+    files: tuple[Path, ...],
+    settings: Path,
+    again: bool,  # noqa: FBT001 (click hands flags over as booleans)
 ) -> int:
     """Import profiles or interactions from Parquet, CSV or JSON lines.
 
@@ -61,9 +74,9 @@ def import_command(
     with true or false. Interactions: `interaction_id`, `identity`, `type`, `time` (ISO 8601 or
     seconds since the epoch), optionally `recommendation_id`; every other column is a property.
 
-    An import that was interrupted goes on where it stopped when it is started again; a repeated
-    interaction id has no second effect. Bad rows are listed and the others imported; the exit
-    code is 1 then.
+    An import that was interrupted goes on where it stopped when it is started again, and a file
+    that was finished is left alone; `--again` starts from the first row. A repeated interaction id
+    has no second effect. Bad rows are listed and the others imported; the exit code is 1 then.
     """
     rejected = 0
     with open_app(settings) as app:
@@ -78,13 +91,19 @@ def import_command(
                     lambda at, total, bar=bar, task=task: bar.update(  # type: ignore[misc]
                         task, completed=at, total=total
                     ),
+                    again=again,
                 )
             _print_report(file, report)
-            rejected += report.rejected
+            rejected += report.rejected + report.earlier.rejected
     return 1 if rejected else 0
 
 
 def _print_report(file: Path, report: ImportReport) -> None:
+    if report.earlier.finished:
+        bad = f", {report.earlier.rejected} rejected" if report.earlier.rejected else ""
+        say(f"{file}: imported by an earlier run ({report.earlier.rows} rows{bad})")
+        say("  import it once more with --again, say after mending the catalog")
+        return
     parts = [f"{report.written} imported"]
     if report.duplicates:
         parts.append(f"{report.duplicates} known already")
@@ -93,7 +112,8 @@ def _print_report(file: Path, report: ImportReport) -> None:
     if report.rejected:
         parts.append(f"{report.rejected} rejected")
     say(f"{file}: {', '.join(parts)}")
-    for row in report.rejections[:SHOWN_REJECTIONS]:
-        errors.print(Text(f"  row {row.number}: {row.message}"))
-    if report.rejected > SHOWN_REJECTIONS:
-        errors.print(Text(f"  … and {report.rejected - SHOWN_REJECTIONS} more"))
+    for message, rejection in list(report.rejections.items())[:SHOWN_REASONS]:
+        more = f" (and {rejection.rows - 1} more rows)" if rejection.rows > 1 else ""
+        errors.print(f"  row {rejection.row}{more}: {message}", markup=False, highlight=False)
+    if len(report.rejections) > SHOWN_REASONS:
+        errors.print(f"  … and {len(report.rejections) - SHOWN_REASONS} more reasons")

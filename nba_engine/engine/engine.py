@@ -172,6 +172,10 @@ class Engine:
             )
         return found[0]
 
+    def checked_update(self, update: ProfileUpdate) -> ProfileUpdate:
+        """The update in its normal form; writes nothing. Raises `InvalidRequest`."""
+        return checked_update(update, self._snapshot)
+
     def update_profile(self, update: ProfileUpdate) -> CustomerState:
         """Create or change a customer; durable when this returns. Raises `InvalidRequest`."""
         checked = checked_update(update, self._snapshot)

@@ -61,6 +61,10 @@ def _consent_problem(word: str, consent: Consent, snapshot: Snapshot) -> str:
     purpose, _, channel = word.partition(":")
     if not purpose or not channel:
         return "must be named purpose:channel, as in marketing:email"
+    purposes = {each.consent for each in snapshot.catalog.channels.values() if each.consent}
+    if purposes and purpose not in purposes:
+        remedy = suggest(purpose, purposes, "purposes")
+        return f"no channel asks for consent to {purpose!r} ({remedy})"
     if channel != "*" and channel not in snapshot.catalog.channels:
         remedy = suggest(channel, snapshot.catalog.channels, "channels")
         return f"there is no channel {channel!r} ({remedy})"

@@ -129,10 +129,22 @@ def test_import_lists_bad_rows_and_exits_with_1(nba: Nba, shop: Path) -> None:
     assert nba("import", "interactions", file, "-s", shop) == 1
 
     assert "30 imported, 30 rejected" in nba.out
-    assert "row 2: 'soon' is no time" in nba.err
-    assert "and 10 more" in nba.err
-    assert nba("import", "interactions", file, "-s", shop) == 0
-    assert "60 done by an earlier run" in nba.out
+    assert "row 2 (and 29 more rows): 'soon' is no time" in nba.err
+    assert nba("import", "interactions", file, "-s", shop) == 1
+    assert "imported by an earlier run (60 rows, 30 rejected)" in nba.out
+    assert nba("import", "interactions", file, "-s", shop, "--again") == 1
+    assert "0 imported, 30 known already, 30 rejected" in nba.out
+
+
+def test_a_profile_that_the_engine_refuses_costs_only_its_own_row(nba: Nba, shop: Path) -> None:
+    file = shop.parent / "people.csv"
+    file.write_text("identity,age,consent:marketing:wep\ncrm:1,41,\nnobody,3,\ncrm:2,5,yes\n")
+
+    assert nba("import", "profiles", file, "-s", shop) == 1
+
+    assert "1 imported, 2 rejected" in nba.out
+    assert "row 2: identity" in nba.err
+    assert 'did you mean "web"?' in nba.err
 
 
 def test_a_repeated_interaction_is_known_already(nba: Nba, shop: Path) -> None:

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nba_engine.cli.importing import import_file, interaction, profile
+from nba_engine.cli.columns import interaction, profile
+from nba_engine.cli.importing import Progress, import_file
 from nba_engine.cli.rows import RowError, open_rows, to_seconds
 from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
-from nba_engine.errors import NbaError
+from nba_engine.errors import InvalidRequest, NbaError, Violation
 
 ATTRIBUTES = {
     a.name: a
@@ -37,26 +38,31 @@ class Memory:
     def __init__(self) -> None:
         self.profiles: list[ProfileUpdate] = []
         self.interactions: dict[str, Interaction] = {}
-        self.done: dict[str, int] = {}
+        self.done: dict[str, Progress] = {}
         self.commits_left = 1_000
 
-    def progress(self, name: str) -> int:
-        return self.done.get(name, 0)
+    def progress(self, name: str) -> Progress:
+        return self.done.get(name, Progress())
 
-    def _commit(self, name: str, rows: int) -> None:
+    def checked(self, update: ProfileUpdate) -> ProfileUpdate:
+        if ":" not in update.identity:
+            raise InvalidRequest([Violation(field="identity", description="needs a namespace")])
+        return update
+
+    def _commit(self, name: str, at: Progress) -> None:
         if self.commits_left == 0:
             raise NbaError("the store went away")
         self.commits_left -= 1
-        self.done[name] = rows
+        self.done[name] = at
 
-    def write_profiles(self, updates: Sequence[ProfileUpdate], *, name: str, rows: int) -> None:
-        self._commit(name, rows)
+    def write_profiles(self, updates: Sequence[ProfileUpdate], name: str, at: Progress) -> None:
+        self._commit(name, at)
         self.profiles += updates
 
     def write_interactions(
-        self, interactions: Sequence[Interaction], *, name: str, rows: int
+        self, interactions: Sequence[Interaction], name: str, at: Progress
     ) -> Sequence[InteractionResult]:
-        self._commit(name, rows)
+        self._commit(name, at)
         results = []
         for item in interactions:
             known = item.interaction_id in self.interactions
@@ -106,18 +112,21 @@ def test_the_three_formats_give_the_same_interactions(tmp_path: Path) -> None:
 def test_a_bad_row_is_named_and_the_others_are_imported(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text(
-        "identity,age,vip\ncrm:1,41,true\ncrm:2,old,true\n,3,true\ncrm:4,5\ncrm:5,6,no\n"
+        "identity,age,vip\ncrm:1,41,true\ncrm:2,old,true\n,3,true\ncrm:4,5\ncrm:5,6,no\nnobody,7,no\ncrm:6,3.7,no\n"
     )
     memory = Memory()
 
     report = import_file(file, "profiles", memory, nothing)
 
     assert [u.identity for u in memory.profiles] == ["crm:1", "crm:5"]
-    assert {r.number: r.message for r in report.rejections} == {
+    assert {r.row: message for message, r in report.rejections.items()} == {
         2: "attribute 'age': 'old' is no int",
         3: "column 'identity' is missing",
         4: "2 cells under 3 headings",
+        6: "identity: needs a namespace",
+        7: "attribute 'age': '3.7' is no int",
     }
+    assert report.rejected == 5
 
 
 def test_an_interrupted_import_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -138,7 +147,8 @@ def test_an_interrupted_import_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     assert (report.skipped, report.written, len(memory.interactions)) == (5_000, 7_000, 12_000)
     again = import_file(file, "interactions", memory, nothing)
-    assert (again.skipped, again.written) == (12_000, 0)
+    assert (again.skipped, again.written, again.earlier.finished) == (12_000, 0, True)
+    assert import_file(file, "interactions", memory, nothing, again=True).duplicates == 12_000
 
 
 def test_progress_runs_up_to_the_total(tmp_path: Path) -> None:
@@ -189,6 +199,13 @@ def test_profiles_take_their_declared_types_and_consents() -> None:
 def test_a_wrong_profile_row_says_what_is_wrong(values: dict[str, object], message: str) -> None:
     with pytest.raises(RowError, match=message):
         profile(values, ATTRIBUTES)
+
+
+@pytest.mark.parametrize("value", [True, 3.5, "3.5", None])
+def test_nothing_is_cut_off_to_make_a_whole_number(value: object) -> None:
+    with pytest.raises(RowError, match="is no int"):
+        profile({"identity": "a:1", "age": value}, ATTRIBUTES)
+    assert profile({"identity": "a:1", "age": 41.0}, ATTRIBUTES).attributes == {"age": 41}
 
 
 @pytest.mark.parametrize("missing", ["interaction_id", "identity", "type", "time"])
