@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 from rich.table import Table
 
 from nba_engine.app import open_app
-from nba_engine.cli.output import money, output, say, settings_option
+from nba_engine.cli.output import errors, money, output, say, settings_option
 from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import (
     CandidateTrace,
+    CatalogView,
     Decision,
     DecisionRequest,
     Explanation,
     PlacementRequest,
+    Recommendation,
     Value,
 )
 
@@ -46,7 +50,11 @@ RUNNERS_UP = 10
     metavar="NAME=VALUE",
     help="A context attribute; JSON where it parses as such: cart='[\"milk\"]'.",
 )
-@click.option("--time", help="Decide as of this time (simulated stores only): 2017-11-20T17:30.")
+@click.option(
+    "--time",
+    help="Decide as of this time (simulated stores only): 2017-11-20T17:30, in the catalog's time "
+    "zone unless it names one.",
+)
 @click.option("--seed", type=int, help="Seed of the decision (simulated stores only).")
 @click.option("--explain", is_flag=True, help="Say why, why not the others, what would change it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
@@ -60,25 +68,28 @@ def decide_command(
     explain: bool,  # noqa: FBT001 (click hands flags over as booleans)
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    r"""Decide what is best to do next for IDENTITY (such as crm:42), and show it.
+    """Decide what is best to do next for IDENTITY (such as crm:42), and show it.
 
     This is a real decision: it is logged, and what it recommends is reserved on the limits.
 
     \b
-    nba decide crm:42 -p app_banner:3 -c cart='["FLUID MILK PRODUCTS"]' --explain
-    """
-    try:
-        at = None if time is None else to_seconds(time)
-    except RowError as error:
-        raise click.BadParameter(error.message, param_hint="--time") from None
+    nba decide crm:42 -p app_banner:3 -c cart='["milk"]' --explain
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+    wanted = [_placement(name) for name in placements]
+    given = dict(_context(pair) for pair in context)
     with open_app(settings) as app:
         engine = app.engine
-        names = placements or tuple(engine.catalog.placements)
+        if time is None and engine.store.simulated:
+            errors.print(
+                "This store is simulated and lives in its own past; without --time it decides as "
+                "of now.",
+                style="dim",
+            )
         request = DecisionRequest(
             identity=identity,
-            placements=tuple(_placement(name) for name in names),
-            context=dict(_context(pair) for pair in context),
-            time=at,
+            placements=tuple(wanted) or tuple(map(PlacementRequest, engine.catalog.placements)),
+            context=given,
+            time=None if time is None else _moment(time, engine.catalog),
             seed=seed,
         )
         decision = engine.decide(request)
@@ -87,9 +98,16 @@ def decide_command(
             shown: Decision | Explanation = explanation or decision
             output.print_json(json.dumps(msgspec.to_builtins(shown)))
             return
-        _print_decision(decision, engine.catalog.currency)
+        _print_decision(identity, decision, engine.catalog)
         if explanation is not None:
-            _print_explanation(explanation, engine.catalog.currency)
+            _print_explanation(explanation, engine.catalog)
+
+
+def _moment(text: str, catalog: CatalogView) -> float:
+    try:
+        return to_seconds(text, ZoneInfo(catalog.time_zone))
+    except RowError as error:
+        raise click.BadParameter(error.message, param_hint="--time") from None
 
 
 def _placement(text: str) -> PlacementRequest:
@@ -109,39 +127,15 @@ def _context(text: str) -> tuple[str, Value]:
         return name, value
 
 
-def _print_decision(decision: Decision, currency: str) -> None:
-    customer = "known" if decision.known else "unknown, decided on context and priors"
-    say(f"Customer {decision.customer_id} ({customer})")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, side in (
-        ("placement", "left"),
-        ("#", "right"),
-        ("action", "left"),
-        ("channel", "left"),
-        ("score", "right"),
-        ("propensity", "right"),
-        ("value", "right"),
-        ("cost", "right"),
-        ("why", "left"),
-    ):
-        table.add_column(heading, justify="right" if side == "right" else "left")
-    for item in decision.recommendations:
-        table.add_row(
-            item.placement,
-            str(item.position + 1),
-            item.action,
-            item.channel,
-            money(item.score, currency),
-            f"{item.propensity:.1%}",
-            money(item.value, currency),
-            money(item.cost, currency),
-            ", ".join(item.reason_codes),
-        )
-    output.print(table)
-    for item in decision.recommendations:
-        for field, text in item.content.items():
-            say(f"  {item.placement} {item.position + 1}, {field}: {text}")
+def _print_decision(identity: str, decision: Decision, catalog: CatalogView) -> None:
+    say(identity if decision.known else f"{identity}: unknown, decided on context and priors")
+    for placement, items in itertools.groupby(decision.recommendations, lambda r: r.placement):
+        channel = catalog.channels[catalog.placements[placement].channel].name
+        output.print()
+        say(f"{placement} ({channel})", style="bold")
+        _print_placement(list(items), catalog)
     dropped = sum(decision.dropped.values())
+    output.print()
     say(
         f"{decision.candidates} candidates, {dropped} dropped, "
         f"{len(decision.recommendations)} recommended; "
@@ -153,11 +147,39 @@ def _print_decision(decision: Decision, currency: str) -> None:
     say(f"decision {decision.decision_id}", style="dim")
 
 
-def _print_explanation(explanation: Explanation, currency: str) -> None:
+def _print_placement(items: Sequence[Recommendation], catalog: CatalogView) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("#", justify="right")
+    table.add_column("action", overflow="fold")
+    for heading in ("score", "chance", "value", "cost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    currency = catalog.currency
+    for item in items:
+        action = catalog.actions[catalog.action_index[item.action]]
+        if action.kind == "nothing":
+            table.add_row("", action.name)
+            continue
+        table.add_row(
+            str(item.position + 1),
+            item.action,
+            money(item.score, currency),
+            f"{item.propensity:.1%}",
+            money(item.value, currency),
+            money(item.cost, currency),
+            ", ".join(item.reason_codes),
+        )
+    output.print(table)
+    for item in items:
+        for field, text in item.content.items():
+            say(f"   {item.position + 1} {field}: {text}", style="dim")
+
+
+def _print_explanation(explanation: Explanation, catalog: CatalogView) -> None:
     output.print()
     for sentence in explanation.sentences:
         say(sentence)
-    funnel = Table(box=None, pad_edge=False, header_style="bold")
+    funnel = Table(box=None, pad_edge=False, header_style="dim")
     funnel.add_column("stage")
     funnel.add_column("dropped for")
     funnel.add_column("candidates", justify="right")
@@ -166,21 +188,13 @@ def _print_explanation(explanation: Explanation, currency: str) -> None:
     output.print()
     output.print(funnel)
     close = _runners_up(explanation.candidates)
-    if not close:
-        return
-    output.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("why not", "placement", "score", "because"):
-        table.add_column(heading, overflow="fold")
+    if close:
+        output.print()
+        say("Why not?", style="bold")
     for trace in close:
         score = trace.columns.get("score")
-        table.add_row(
-            trace.treatment,
-            trace.placement,
-            "" if score is None else money(score, currency),
-            " ".join((trace.text, *(change.text for change in trace.changes))),
-        )
-    output.print(table)
+        worth = "" if score is None else f", {money(score, catalog.currency)}"
+        say(f"{trace.treatment} in {trace.placement}{worth}: {trace.text}")
 
 
 def _runners_up(traces: Sequence[CandidateTrace]) -> list[CandidateTrace]:

@@ -31,7 +31,7 @@ FAILED, USAGE, CONFIG_ERROR = 1, 2, 78
 )
 @click.version_option(__version__, prog_name="nba")
 def nba() -> None:
-    r"""Decide what is best to do next for a customer, within what may be spent.
+    """Decide what is best to do next for a customer, within what may be spent.
 
     \b
     A first walk:
@@ -39,7 +39,7 @@ def nba() -> None:
       nba check -s build/demo/nba.toml every mistake in settings and catalog
       nba serve -s build/demo/nba.toml answer over gRPC
       nba decide --help                one decision, explained, without a server
-    """
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 for command in (serve_command, check_command, decide_command, import_command, plugin_group):
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code. User mistakes become one clear sentence each."""
     try:
-        add_plugin_commands(nba)
+        # these load the plugins again with the settings at hand, and name what is broken then
+        add_plugin_commands(nba, quiet=bool(set(arguments[:1]) & set(nba.commands)))
         result = nba.main(args=list(arguments), prog_name="nba", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
@@ -73,6 +74,19 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        errors.print(f"error: {_os_words(error)}", markup=False, highlight=False)
+        return FAILED
+    except Exception as error:
+        if os.environ.get("NBA_DEBUG"):
+            raise
+        errors.print(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "This is a mistake of nba-engine's, not yours. NBA_DEBUG=1 shows where it happened.",
+            markup=False,
+            highlight=False,
+        )
+        return FAILED
     return result if isinstance(result, int) else 0
 
 
@@ -86,6 +100,12 @@ def print_mistakes(mistakes: Sequence[Mistake]) -> None:
             errors.print(f"    [green]→ {_escaped(mistake.remedy)}[/]", highlight=False)
     count = len(mistakes)
     errors.print(f"{count} mistake{'s' if count != 1 else ''} found.", highlight=False)
+
+
+def _os_words(error: OSError) -> str:
+    """The operating system's words, with the file they are about."""
+    words = error.strerror or str(error)
+    return f"{error.filename}: {words}" if error.filename else words
 
 
 def _escaped(text: str) -> str:

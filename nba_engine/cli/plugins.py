@@ -15,11 +15,11 @@ from nba_engine.settings import read_settings
 __all__ = ["add_plugin_commands", "plugin_group"]
 
 
-def add_plugin_commands(group: click.Group) -> None:
+def add_plugin_commands(group: click.Group, *, quiet: bool) -> None:
     """Add what plugins offer by `nba_commands`.
 
-    A broken plugin must not keep anyone from `nba check` or `nba plugin list`: it is named on the
-    error console, and the other commands work.
+    A broken plugin must not keep anyone from `nba check` or `nba plugin list`: unless ``quiet``
+    it is named on the error console, and the other commands work.
     """
     plugins = load_plugins()
     for name, command in plugins.register.commands.items():
@@ -28,7 +28,7 @@ def add_plugin_commands(group: click.Group) -> None:
             errors.print(f"plugin {owner} offers the command {name!r}, which is built in; left out")
             continue
         group.add_command(command, name)
-    for mistake in plugins.mistakes:
+    for mistake in () if quiet else plugins.mistakes:
         errors.print(f"warning: {mistake.file}: {mistake.message}", markup=False, highlight=False)
 
 

@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,11 @@ def open_rows(path: Path) -> tuple[Iterator[Row], int]:
         raise NbaError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def to_seconds(value: object) -> float:
-    """Seconds since the epoch from a number, an ISO 8601 text or a datetime (naive means UTC)."""
+def to_seconds(value: object, zone: tzinfo = UTC) -> float:
+    """Seconds since the epoch from a number, an ISO 8601 text or a datetime.
+
+    One without a zone is in ``zone``. Raises `RowError`.
+    """
     if isinstance(value, bool):
         raise RowError(f"{value!r} is no time")
     if isinstance(value, int | float):
@@ -72,7 +75,7 @@ def to_seconds(value: object) -> float:
                 f"{value!r} is no time; write seconds since the epoch or 2026-11-21T08:30:00+01:00"
             ) from None
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).timestamp()
     raise RowError(f"{value!r} is no time")
 
 

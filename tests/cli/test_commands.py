@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
 
 from nba_engine._gen.nba.v1 import decision_service_pb2, decision_service_pb2_grpc
+from nba_engine.cli.rows import to_seconds
 from tests.cli.conftest import Nba
 
 
@@ -60,7 +62,7 @@ def test_decide_prints_a_table_and_the_money(nba: Nba, shop: Path) -> None:
     assert nba("decide", "crm:1", "-s", shop, "-p", "home") == 0
 
     rows = [line.split() for line in nba.out.splitlines()]
-    ranked = [word for row in rows for word in row[2:3] if word in ("wine", "bread")]
+    ranked = [word for row in rows for word in row[1:2] if word in ("wine", "bread")]
     assert ranked == ["wine", "bread"]
     assert "0.89 EUR" in nba.out
     assert "Fresh bread [today]" in nba.out
@@ -100,6 +102,8 @@ def test_decide_as_json_can_be_read_back(nba: Nba, shop: Path) -> None:
         (["decide", "crm:1", "-c", "shoe=3"], 1, "shoe"),
         (["decide", "crm:1", "--time", "soon"], 2, "is no time"),
         (["decide", "crm:1", "--time", "2017-11-20T10:00"], 1, "simulated"),
+        (["serve", "--listen", "foo"], 78, "nba serve: --listen"),
+        (["serve", "--ready-file", "no/where"], 2, "there is no folder"),
         (["decide", "nobody"], 1, "namespace"),
         (["import", "profiles", "nowhere.csv"], 2, "does not exist"),
         (["dceide"], 2, "No such command"),
@@ -109,7 +113,7 @@ def test_decide_as_json_can_be_read_back(nba: Nba, shop: Path) -> None:
 def test_a_user_mistake_is_one_clear_sentence_and_an_exit_code(
     nba: Nba, shop: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    settings = ["-s", shop] if arguments and arguments[0] in ("decide", "import") else []
+    settings = ["-s", shop] if arguments and arguments[0] in ("decide", "import", "serve") else []
     assert nba(*arguments, *settings) == code
     assert message in nba.err + nba.out
     assert "Traceback" not in nba.err
@@ -170,6 +174,33 @@ def test_help_teaches_every_command(nba: Nba) -> None:
         assert nba(command, "--help") == 0
         assert len(nba.out.split()) > 20
         assert nba("--help") == 0
+
+
+def test_help_keeps_the_lines_of_its_examples(nba: Nba) -> None:
+    nba("--help")
+    assert "    nba decide --help                one decision" in nba.out
+    nba("decide", "--help")
+    assert "  nba decide crm:42 -p app_banner:3 -c cart='[\"milk\"]' --explain" in nba.out
+
+
+def test_a_mistake_of_ours_is_told_without_a_traceback(
+    nba: Nba, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("one by zero")
+
+    monkeypatch.setattr("nba_engine.cli.decide.open_app", broken)
+    monkeypatch.delenv("NBA_DEBUG", raising=False)
+    assert nba("decide", "crm:1", "-s", shop) == 1
+    assert "internal error: ZeroDivisionError: one by zero" in nba.err
+    monkeypatch.setenv("NBA_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        nba("decide", "crm:1", "-s", shop)
+
+
+def test_a_time_without_a_zone_is_in_the_zone_at_hand() -> None:
+    assert to_seconds("2017-11-20T17:30", ZoneInfo("Europe/Berlin")) == 1511195400.0
+    assert to_seconds("2017-11-20T17:30+00:00", ZoneInfo("Europe/Berlin")) == 1511199000.0
 
 
 def test_serve_answers_over_grpc_and_stops_on_sigterm(shop: Path) -> None:
