@@ -54,6 +54,7 @@ class LinearSplit:
         # everything is negated, so that exp needs no further pass
         weights = -linear.weights
         self._base: FloatArray = assembly.static @ weights - linear.bias  # (T,)
+        self._largest = float(self._base.max(initial=0.0))
         self._request = weights[assembly.request].tolist()
         self._cross = [(axis, weights[axis.positions]) for axis in assembly.axes]
 
@@ -64,8 +65,10 @@ class LinearSplit:
         z: FloatArray = self._base.take(index)
         for axis, weights in self._cross:
             z += (weights @ axis.values(customer, context, now)).take(axis.of.take(index))
-        z += sum(map(mul, self._request, self._assembly.of_request(customer, context, now)))
-        np.minimum(z, _LIMIT, out=z)
+        request = sum(map(mul, self._request, self._assembly.of_request(customer, context, now)))
+        z += request
+        if self._cross or not self._largest + request < _LIMIT:
+            np.minimum(z, _LIMIT, out=z)
         np.exp(z, out=z)
         z += 1.0
         return np.reciprocal(z, out=z)

@@ -20,10 +20,13 @@ ConvertValue = Callable[[Value, float], float]
 
 
 def convert_value(feature: Feature) -> ConvertValue:
-    """The conversion of one feature: transform, then clip; the default stays as declared."""
+    """The conversion of one feature: transform, then clip; the default stays as declared.
+
+    Every decision calls these for each feature of the request: what is usual comes first.
+    """
     default, low, high = feature.default, feature.minimum, feature.maximum
-    low = -LARGEST if low is None else low
-    high = LARGEST if high is None else high
+    low = -LARGEST if low is None else max(low, -LARGEST)
+    high = LARGEST if high is None else min(high, LARGEST)
 
     def finish(number: float) -> float:
         if -LARGEST <= number <= LARGEST:
@@ -32,11 +35,14 @@ def convert_value(feature: Feature) -> ConvertValue:
 
     def plain(value: Value, _now: float) -> float:
         # bool is an int; comparing keeps huge integers from overflowing
-        return finish(value) if isinstance(value, (int, float)) else default
+        if isinstance(value, (int, float)):
+            return float(value) if low <= value <= high else finish(value)
+        return default
 
     def log1p(value: Value, _now: float) -> float:
         if isinstance(value, (int, float)) and -1.0 < value <= _LARGEST_DOUBLE:
-            return finish(math.log1p(value))
+            number = math.log1p(value)
+            return number if low <= number <= high else finish(number)
         return default
 
     def days_since(value: Value, now: float) -> float:
@@ -44,8 +50,12 @@ def convert_value(feature: Feature) -> ConvertValue:
             return finish((now - value) / DAY)
         return default
 
+    wanted, same, other = feature.value, finish(1.0), finish(0.0)
+
     def equals(value: Value, _now: float) -> float:
-        return finish(is_equal(value, feature.value))
+        if isinstance(value, str):
+            return same if value == wanted else other
+        return finish(is_equal(value, wanted))
 
     kinds: dict[str, ConvertValue] = {
         "none": plain,

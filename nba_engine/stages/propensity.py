@@ -37,7 +37,8 @@ class Propensity:
         scores = self._scorer.propensities(index, deciding.customer, deciding.context, deciding.now)
         if scores.shape != index.shape:
             raise StageFailed(f"the model gave {scores.shape} scores for {len(index)} candidates")
-        if scores.min() >= 0.0 and scores.max() <= 1.0:  # false for NaN too
+        # the least and the largest; a NaN counts as either. Finding places is cheaper than min, max
+        if scores.item(scores.argmin()) >= 0.0 and scores.item(scores.argmax()) <= 1.0:
             candidates["propensity"] = scores
             return
         wrong = ~((scores >= 0.0) & (scores <= 1.0))
