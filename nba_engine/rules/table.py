@@ -30,6 +30,7 @@ from nba_engine.rules.values import Timestamp, moment_of
 
 __all__ = ["CompiledTable", "Unit", "compile_table"]
 
+_ANY_TIME = Timestamp(0)  # for what does not look at the clock
 _SCALARS = frozenset({"string", "int", "double", "bool", "timestamp", "duration"})
 
 
@@ -74,19 +75,18 @@ class CompiledTable:
         self._always = always
         self._customer_half = customer_half
         self._context_half = context_half
+        self._reads_context = bool(context_half.look_ups or context_half.closures)
 
     def failing(self, customer: Values, context: Values, now: float) -> int:
         """The bitset of units with a rule that does not definitely hold (see the protocol)."""
-        moment = moment_of(now)
-        return (
-            self._always
-            | self._customer_half.failing(customer, context, moment)
-            | self._context_half.failing(customer, context, moment)
-        )
+        bits = self._always | self._customer_half.failing(customer, context, _ANY_TIME)
+        if self._reads_context:
+            bits |= self._context_half.failing(customer, context, moment_of(now))
+        return bits
 
     def failing_customer(self, customer: Values) -> int:
         """The half of `failing` that depends on the customer only: cacheable per version."""
-        return self._always | self._customer_half.failing(customer, {}, Timestamp(0))
+        return self._always | self._customer_half.failing(customer, {}, _ANY_TIME)
 
     def failing_context(self, customer: Values, context: Values, now: float) -> int:
         """The other half: together with `failing_customer` it gives `failing`."""
