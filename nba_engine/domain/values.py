@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "LARGEST_AMOUNT",
     "MICROS",
     "BoolArray",
     "FloatArray",
@@ -28,6 +29,9 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
 
 MICROS = 1_000_000  # one unit of the catalog's currency
+# of money or contacts; expressions over what callers send may come to more, and count as this
+# (amounts of limits) or as no value (values of actions): micros have to fit 64 bits
+LARGEST_AMOUNT = 1e12
 
 
 def to_micros(amount: float) -> int:

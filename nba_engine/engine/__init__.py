@@ -2,9 +2,13 @@
 
 from nba_engine.engine.engine import Assemble, Engine
 from nba_engine.engine.record import RecordedCandidates, candidates_of, decision_of
+from nba_engine.engine.requests import MAX_IDENTITY, MAX_PLACEMENTS, MAX_SLOTS
 from nba_engine.engine.snapshot import Snapshot
 
 __all__ = [
+    "MAX_IDENTITY",
+    "MAX_PLACEMENTS",
+    "MAX_SLOTS",
     "Assemble",
     "Engine",
     "RecordedCandidates",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from nba_engine.domain import Fold, Interaction, InteractionResult, ProfileUpdate, Store, Value
-from nba_engine.engine.requests import identity_violation
+from nba_engine.engine.requests import identity_violation, time_problem
 from nba_engine.errors import InvalidRequest, Violation
 
 __all__ = ["MAX_INTERACTIONS", "load_batch", "record_interactions"]
@@ -84,8 +84,8 @@ def _problem(interaction: Interaction, latest: float | None) -> str:
         return f"identity: {wrong.description}"
     if not interaction.type or len(interaction.type) > MAX_ID:
         return f"type: must have 1 … {MAX_ID} characters"
-    if not math.isfinite(interaction.time):
-        return "time: must be a finite number"
+    if problem := time_problem(interaction.time):
+        return f"time: {problem}"
     if latest is not None and interaction.time > latest:
         return "time: is more than a day in the future"
     if len(interaction.recommendation_id) > MAX_ID:

@@ -12,11 +12,22 @@ from nba_engine.engine.types import normalized, readers_of
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
 
-__all__ = ["MAX_PLACEMENTS", "MAX_SLOTS", "Plan", "RequestReader", "identity_violation"]
+__all__ = [
+    "MAX_IDENTITY",
+    "MAX_PLACEMENTS",
+    "MAX_SLOTS",
+    "Plan",
+    "RequestReader",
+    "identity_violation",
+    "time_problem",
+]
 
-MAX_SLOTS = 50  # per placement and request
-MAX_PLACEMENTS = 32  # per request
+MAX_PLACEMENTS = 16  # per request
+MAX_SLOTS = 32  # per placement and request
 MAX_IDENTITY = 256  # characters
+MAX_REQUEST_ID = 128  # characters
+# 1970 to 9000: calendars reach to the year 9999, and limits and explanations look ahead
+EARLIEST, LATEST = 0.0, 221_845_392_000.0
 _PER_PLAN = 100  # what a plan weighs beside its candidates
 _CACHED = 1_000_000  # candidates in all plans that are kept
 
@@ -48,6 +59,10 @@ class RequestReader:
         violations: list[Violation] = []
         if (wrong := identity_violation(request.identity)) is not None:
             violations.append(wrong)
+        request_id = request.request_id
+        if request_id and not (len(request_id) <= MAX_REQUEST_ID and request_id.isprintable()):
+            description = f"must have at most {MAX_REQUEST_ID} printable characters"
+            violations.append(Violation(field="request_id", description=description))
         plan = self._plans.get(request.placements)
         if plan is None:
             plan = self._plan(request.placements, violations)
@@ -124,17 +139,28 @@ def _check_replay(
         if not violations:
             raise InvalidRequest(forbidden, reason="TIME_NOT_ALLOWED")
         violations.extend(forbidden)
-    if request.time is not None and not math.isfinite(request.time):
-        violations.append(Violation(field="time", description="must be a finite number"))
+    if request.time is not None and (problem := time_problem(request.time)):
+        violations.append(Violation(field="time", description=problem))
     if request.seed is not None and not 0 <= request.seed < 2**63:
         violations.append(Violation(field="seed", description="must be in 0 … 2⁶³-1"))
+
+
+def time_problem(time: float) -> str:
+    """What is wrong with a moment to decide at or to record; "" when nothing is."""
+    if not math.isfinite(time):
+        return "must be a finite number"
+    if not EARLIEST <= time < LATEST:
+        return "must be in the years 1970 to 8999"
+    return ""
 
 
 def identity_violation(identity: str, field: str = "identity") -> Violation | None:
     """What is wrong with an identity; None when it is namespaced as it should be."""
     namespace, _, rest = identity.partition(":")
-    if namespace and rest and len(identity) <= MAX_IDENTITY:
+    if namespace and rest and len(identity) <= MAX_IDENTITY and identity.isprintable():
         return None
     if len(identity) > MAX_IDENTITY:
         return Violation(field=field, description=f"must not exceed {MAX_IDENTITY} characters")
+    if namespace and rest:
+        return Violation(field=field, description="must hold printable characters only")
     return Violation(field=field, description="must be namespaced, as in crm:42")

@@ -12,27 +12,45 @@ from nba_engine.settings import suggest
 
 __all__ = ["Reader", "normalized", "reader_of", "readers_of"]
 
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+# what the API's Timestamp can hold: years 1 to 9999
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+
 # value → its normal form (an int where a double is declared becomes one); raises ValueError
 Reader: TypeAlias = Callable[[Value], Value]
 
 
 def _string(value: Value) -> Value:
-    if type(value) is str:
+    if type(value) is str and (value.isascii() or _is_text(value)):
         return value
     raise ValueError("must be a string")
 
 
 def _int(value: Value) -> Value:
     if type(value) is int:
-        return value
+        if INT_MIN <= value <= INT_MAX:
+            return value
+        raise ValueError("must be a whole number of 64 bits")
     raise ValueError("must be a whole number")
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written down: half a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _double(value: Value) -> Value:
     if type(value) is float and math.isfinite(value):
         return value
     if type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError("must be a finite number") from None
     raise ValueError("must be a finite number")
 
 
@@ -44,9 +62,12 @@ def _bool(value: Value) -> Value:
 
 def _timestamp(value: Value) -> Value:
     try:
-        return _double(value)
+        time = _double(value)
     except ValueError:
         raise ValueError("must be a time in seconds since the epoch") from None
+    if FIRST_SECOND <= time <= LAST_SECOND:
+        return time
+    raise ValueError("must be a time in the years 1 to 9999")
 
 
 def _list_of(item: Reader, what: str) -> Reader:

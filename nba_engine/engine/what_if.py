@@ -34,6 +34,7 @@ from nba_engine.engine.replay import (
     replay,
     supposed_decision,
 )
+from nba_engine.engine.requests import time_problem
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
@@ -199,6 +200,8 @@ def _check(changes: Sequence[Change], catalog: CatalogView) -> None:
         elif change.kind in {"time", "limit", "lever"} and not _is_number(change.value):
             description = f"a change of {change.kind} needs a finite number"
             violations.append(Violation(field=f"{field}.value", description=description))
+        elif change.kind == "time" and (problem := time_problem(float(change.value))):
+            violations.append(Violation(field=f"{field}.value", description=problem))
         elif change.kind == "limit" and change.target not in limits:
             description = f"no limit {change.target!r} ({suggest(change.target, limits, 'limits')})"
             violations.append(Violation(field=f"{field}.target", description=description))
@@ -213,4 +216,9 @@ def _check(changes: Sequence[Change], catalog: CatalogView) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False

@@ -22,6 +22,7 @@ from nba_engine.domain import (
     Treatment,
     to_micros,
 )
+from nba_engine.domain.values import LARGEST_AMOUNT
 from nba_engine.stages.windows import Calendar
 
 __all__ = ["CLOSED", "Accounts", "Draw", "LimitCells", "amount_of", "ceiling_of"]
@@ -116,6 +117,7 @@ def ceiling_of(deciding: Deciding, limit: Limit) -> int:
         amount = computed
     if not math.isfinite(amount):
         return CLOSED
+    amount = min(amount, LARGEST_AMOUNT)
     if limit.measure == "money":
         return max(0, to_micros(amount))
     return max(0, math.floor(amount))

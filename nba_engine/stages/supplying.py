@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 from nba_engine.domain import Change, ChangeKind, Deciding, Expression, Value
+from nba_engine.domain.values import LARGEST_AMOUNT
 from nba_engine.stages.supposing import Supposed
 from nba_engine.stages.windows import QuietClock
 
@@ -41,7 +41,7 @@ def example_of(deciding: Deciding, root: str, name: str, key: str = "") -> Value
 def supply(
     deciding: Deciding, expression: Expression, supposed: Supposed, unit: int, clock: QuietClock
 ) -> bool:
-    """Suppose example values until the expression has a finite one; false if none is found."""
+    """Suppose example values until the expression has a usable one; false if none is found."""
     for root, name, key in _NAME.findall(expression.text):
         if _has_value(supposed, expression):
             break
@@ -59,7 +59,7 @@ def supply(
 
 def _has_value(supposed: Supposed, expression: Expression) -> bool:
     value = supposed.evaluate(expression)
-    return value is not None and math.isfinite(value)
+    return value is not None and abs(value) <= LARGEST_AMOUNT
 
 
 def _aggregate(deciding: Deciding, name: str) -> str:

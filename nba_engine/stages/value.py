@@ -16,7 +16,7 @@ from nba_engine.domain import (
     Resources,
     StageFactory,
 )
-from nba_engine.domain.values import FloatArray
+from nba_engine.domain.values import LARGEST_AMOUNT, FloatArray
 from nba_engine.stages.supplying import supply
 from nba_engine.stages.supposing import Supposed, impossible, text_of
 from nba_engine.stages.windows import QuietClock
@@ -68,10 +68,10 @@ class Valuation:
             score = gain.take(candidates.index)
         else:
             value = self._values(deciding)
-            finite = np.isfinite(value)
-            if not finite.all():
-                candidates.drop(~finite, "no_value", spare_nothing=False)
-                value = value[finite]
+            usable = np.abs(value) <= LARGEST_AMOUNT  # false for NaN
+            if not usable.all():
+                candidates.drop(~usable, "no_value", spare_nothing=False)
+                value = value[usable]
             candidates["value"] = value
             score = catalog.lever.take(candidates.index)
             score *= value

@@ -7,16 +7,17 @@ import math
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import decision_pb2, decision_service_pb2
 from nba_engine.domain import MICROS, CatalogView, DecisionRequest, PlacementRequest
+from nba_engine.engine import MAX_PLACEMENTS, MAX_SLOTS
 from nba_engine.server.convert.values import fill_time, read_time, read_values
 from nba_engine.server.convert.violations import MAX_ID, Violations
 from nba_engine.settings import suggest
 
 __all__ = ["micros", "read_decide_request", "write_decision"]
 
-MAX_PLACEMENTS = 16
-MAX_SLOTS = 32
 MAX_CONTEXT = 64
 MAX_SEED = 2**63 - 1
+MAX_MICROS = 2**63 - 1
+_LARGEST = 9.2e12  # units of money whose micros fit 64 bits
 
 
 def read_decide_request(
@@ -81,8 +82,12 @@ def _read_placements(
 
 
 def micros(amount: float) -> int:
-    """Money in whole micros; what is not finite (it never should be) becomes 0."""
-    return round(amount * MICROS) if math.isfinite(amount) else 0
+    """Money in whole micros, as many as fit 64 bits; 0 for NaN (there never should be one)."""
+    if -_LARGEST < amount < _LARGEST:
+        return round(amount * MICROS)
+    if math.isnan(amount):
+        return 0
+    return MAX_MICROS if amount > 0 else -MAX_MICROS
 
 
 def write_decision(

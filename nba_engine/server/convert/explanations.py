@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import explanation_pb2
-from nba_engine.domain import MICROS
+from nba_engine.server.convert.decisions import micros
 from nba_engine.server.convert.values import write_value, write_values
 
 __all__ = ["write_traces"]
@@ -51,7 +51,7 @@ def _write_trace(
         if not math.isfinite(number):
             continue
         if name in _MONEY:
-            setattr(message, f"{name}_micros", round(number * MICROS))
+            setattr(message, f"{name}_micros", micros(number))
         elif name in _NUMBERS:
             setattr(message, name, number)
         else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from nba_engine.engine import MAX_IDENTITY
 from nba_engine.errors import InvalidRequest, Violation
 
 __all__ = ["MAX_ID", "MAX_IDENTITY", "Violations"]
 
-MAX_IDENTITY = 256
 MAX_ID = 128
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*\Z")
 _VISIBLE_ASCII = re.compile(r"[!-~]*\Z")

@@ -82,7 +82,9 @@ class DecideRequest(_message.Message):
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Decide as of this time. Only on a store created as simulated (TIME_NOT_ALLOWED); default: now."""
+        """Decide as of this time, in the years 1970 to 8999. Only on a store created as simulated
+        (TIME_NOT_ALLOWED); default: now.
+        """
 
     def __init__(
         self,

@@ -137,7 +137,7 @@ class Interaction(_message.Message):
     """
     @_builtins.property
     def interaction_time(self) -> _timestamp_pb2.Timestamp:
-        """Required. When it happened."""
+        """Required. When it happened, in the years 1970 to 8999."""
 
     @_builtins.property
     def properties(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
