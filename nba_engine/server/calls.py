@@ -93,7 +93,7 @@ class Unary(Generic[_Request]):
         except DecodeError as error:
             name = self._request.DESCRIPTOR.full_name
             raise InvalidRequest(
-                [Violation(field="", description=f"the body is not a {name}")]
+                [Violation(field="request", description=f"the body is not a {name}")]
             ) from error
 
     def _log(self, error: NbaError, failure: Failure, call: Call) -> None:
@@ -112,19 +112,20 @@ class Unary(Generic[_Request]):
 
     def _unforeseen(self, error: Exception, message: Message | None, call: Call) -> Failure:
         error_id = os.urandom(8).hex()
+        failure = internal_failure(error_id, call.request_id)
         self._logger.error(
             "call_failed",
             method=self._method,
             request_id=call.request_id,
-            code="INTERNAL",
-            reason="INTERNAL",
+            code=failure.code.name,
+            reason=failure.reason,
             error_id=error_id,
             micros=call.micros,
             exception=type(error).__name__,
             message=self._safe_text(error, message),
             stack=_stack(error),
         )
-        return internal_failure(error_id, call.request_id)
+        return failure
 
     def _safe_text(self, error: Exception, message: Message | None) -> str:
         """The exception's text without values of sensitive attributes that the call touched."""

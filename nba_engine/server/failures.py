@@ -38,7 +38,7 @@ _MAX_MESSAGE = 512
 
 
 class Failure(grpc.Status):
-    """How a call ends that did not succeed. ``reason`` is without the enum's prefix."""
+    """How a call ends that did not succeed; ``reason`` as the client sees it."""
 
     def __init__(self, code: grpc.StatusCode, reason: str, status: status_pb2.Status) -> None:
         self.code = code
@@ -102,8 +102,9 @@ def _failure(
 ) -> Failure:
     if len(message) > _MAX_MESSAGE:
         message = message[: _MAX_MESSAGE - 1] + "…"
+    wire_reason = _PREFIX + reason
     info = error_details_pb2.ErrorInfo(
-        reason=_PREFIX + reason,
+        reason=wire_reason,
         domain=DOMAIN,
         metadata={**metadata, "request_id": request_id},
     )
@@ -112,7 +113,7 @@ def _failure(
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
-    return Failure(code, reason, status)
+    return Failure(code, wire_reason, status)
 
 
 def _retry_info(seconds: float) -> error_details_pb2.RetryInfo:

@@ -31,7 +31,6 @@ def translated(error: BaseException, path: Path) -> BaseException:
     """
     if not isinstance(error, DRIVER_ERRORS):
         return error
-    name = type(error).__name__
     found: NbaError
     if isinstance(error, apsw.FullError) or getattr(error, "errno", None) == 28:
         found = Exhausted(f"{path}: the disk is full")
@@ -40,10 +39,28 @@ def translated(error: BaseException, path: Path) -> BaseException:
     elif isinstance(error, apsw.CorruptError):
         found = FailedPrecondition(f"{path} is damaged: restore it from a backup")
     elif isinstance(error, _BUGS):
-        found = NbaError(f"{path}: the database refused a statement ({name})")
+        found = NbaError(f"{path}: the database refused a statement ({_words(error)})")
     elif isinstance(error, apsw.ConnectionClosedError | apsw.CursorClosedError):
         found = Unavailable(f"{path} is closed")
     else:
-        found = Unavailable(f"{path} cannot be read or written now ({name})")
+        found = Unavailable(
+            f"{path} cannot be read or written now: {_words(error)}; {_remedy(error)}"
+        )
     found.__cause__ = error
     return found
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong, as the operating system or SQLite says it."""
+    words = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return f"{words[:1].lower()}{words[1:]}" if words else "an unknown fault"
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return "another process is at work on it: try again, or end that process"
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"a file stands where a folder should be ({error.filename}): move it away"
+    if isinstance(error, apsw.IOError):
+        return "check the disk"
+    return "check that its folder exists and is writable, and that it is no folder itself"

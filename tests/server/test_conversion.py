@@ -25,6 +25,7 @@ from nba_engine.server.convert import (
     write_value,
     write_values,
 )
+from nba_engine.server.convert.decisions import micros
 
 # shared machines pause: no deadline; a short alphabet needs no table of all characters
 unhurried = settings(deadline=None)
@@ -249,3 +250,14 @@ def test_a_made_up_page_token_is_refused(token: str) -> None:
     start, _ = read_page(0, token, "v1", violations, default=100, maximum=1000)
     assert start == 0
     assert bool(violations.found) == bool(token)
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [(1.25, 1_250_000), (1e300, 2**63 - 1), (-1e300, 1 - 2**63), (float("nan"), 0)],
+)
+def test_money_that_does_not_fit_the_message_is_told_as_the_most_that_does(
+    amount: float, told: int
+) -> None:
+    assert micros(amount) == told
+    assert micros(float("inf")) == 2**63 - 1

@@ -73,7 +73,7 @@ def test_a_failed_call_is_one_line_with_the_id_the_client_got(served: Served) ->
         DecisionServiceStub(served.channel).Decide(REQUEST)
     (line,) = served.lines("call_failed", wait_for=1)
     assert line["method"] == "DecisionService/Decide"
-    assert (line["code"], line["reason"]) == ("UNAVAILABLE", "UNAVAILABLE")
+    assert (line["code"], line["reason"]) == ("UNAVAILABLE", "ERROR_REASON_UNAVAILABLE")
     assert line["request_id"] == Details(caught.value).metadata["request_id"]
 
 
@@ -82,6 +82,17 @@ def test_a_malformed_request_is_logged_by_its_fields(served: Served) -> None:
         DecisionServiceStub(served.channel).Decide(decisions.DecideRequest())
     (line,) = served.lines("call_failed", wait_for=1)
     assert line["fields"] == ["identity", "placements"]
+    assert line["reason"] == "ERROR_REASON_INVALID_REQUEST"
+
+
+def test_a_body_that_is_no_message_is_told_as_such(served: Served) -> None:
+    call = served.channel.unary_unary("/nba.v1.DecisionService/Decide")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(b"\xff\xfe junk")
+    assert caught.value.details() == "request: the body is not a nba.v1.DecideRequest"
+    assert Details(caught.value).fields == ["request"]
+    (line,) = served.lines("call_failed", wait_for=1)
+    assert line["fields"] == ["request"]
 
 
 class Careless(Exception):

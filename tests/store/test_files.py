@@ -10,6 +10,7 @@ import pytest
 from nba_engine.domain import ProfileUpdate
 from nba_engine.errors import FailedPrecondition, InvalidRequest, NbaError, NotFound, Unavailable
 from nba_engine.store import open_log, open_store
+from nba_engine.store.faults import translated
 from nba_engine.store.files import path_of
 
 
@@ -115,14 +116,31 @@ def test_a_damaged_file_is_called_damaged(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="cannot be read or written"):
+    with pytest.raises(Unavailable, match="cannot be read or written") as caught:
         open_store(tmp_path)
+    assert "unable to open database file; check that its folder exists" in caught.value.message
 
 
 def test_a_file_in_place_of_a_folder_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
-    with pytest.raises(NbaError, match="cannot be read or written"):
+    with pytest.raises(NbaError, match="cannot be read or written") as caught:
         open_store(tmp_path / "data" / "nba.db")
+    folder = tmp_path / "data"
+    told = f"file exists; a file stands where a folder should be ({folder}): move it away"
+    assert caught.value.message.endswith(told)
+    assert "Error" not in caught.value.message
+
+
+def test_a_locked_file_names_the_remedy(tmp_path: Path) -> None:
+    told = translated(apsw.BusyError("database is locked"), tmp_path / "nba.db")
+    assert str(told).endswith(
+        "now: database is locked; another process is at work on it: "
+        "try again, or end that process"
+    )
+    assert "check the disk" in str(translated(apsw.IOError("disk I/O error"), tmp_path))
+    missing = FileNotFoundError(2, "No such file or directory")
+    assert "now: no such file or directory; check" in str(translated(missing, tmp_path))
+    assert "an unknown fault" in str(translated(OSError(), tmp_path))
 
 
 def test_an_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
