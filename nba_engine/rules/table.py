@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +43,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _Closures = list[tuple[TruthOf, int]]
+_Part = tuple[str, ParsedRule, tuple[Tree, ...]]
 
 
 class _Half(msgspec.Struct):
@@ -66,7 +67,7 @@ class CompiledTable:
 
     def __init__(
         self,
-        units: Sequence[tuple[tuple[str, ParsedRule, tuple[Tree, ...]], ...]],
+        units: Sequence[_Explained],
         always: int,
         customer_half: _Half,
         context_half: _Half,
@@ -98,7 +99,7 @@ class CompiledTable:
         """Every conjunct of this unit's rules that does not hold; empty when eligible."""
         return tuple(
             failed
-            for name, rule, trees in self._units[unit]
+            for name, rule, trees in self._units[unit].parts()
             for tree in trees
             if (failed := explain(name, rule, tree, customer, context, now)) is not None
         )
@@ -109,27 +110,99 @@ class CompiledTable:
         return len(self._customer_half.closures) + len(self._context_half.closures)
 
 
+class _Explained(msgspec.Struct):
+    """The rules of a unit, folded. ``shared`` has None where a rule is folded for this unit."""
+
+    shared: tuple[_Part | None, ...]
+    own: tuple[_Part, ...] = ()
+
+    def parts(self) -> Iterator[_Part]:
+        own = iter(self.own)
+        for part in self.shared:
+            yield next(own) if part is None else part
+
+
 def compile_table(units: Iterable[Unit]) -> CompiledTable:
-    """Compile the rules of all units. Bit i of the answers stands for the i-th unit."""
-    folder = _Folder()
-    explained = []
-    always: list[int] = []
-    members: dict[tuple[Any, ...], tuple[Tree, list[int]]] = {}
-    count = 0
-    for number, unit in enumerate(units):
-        count = number + 1
+    """Compile the rules of all units. Bit i of the answers stands for the i-th unit.
+
+    Units with the same rules are compiled together: only rules that read the catalog are looked
+    at once per unit.
+    """
+    compiling = _Compiling(tuple(units))
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, unit in enumerate(compiling.units):
+        groups.setdefault(tuple(map(id, unit.rules)), []).append(number)
+    for numbers in groups.values():
+        compiling.add(numbers)
+    return compiling.table()
+
+
+class _Compiling:
+    """Gathers conjuncts and the units they are about."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self._folder = _Folder()
+        self._explained: dict[int, _Explained] = {}
+        self._always = 0
+        self._broken: list[int] = []  # units that one of their own rules always fails
+        self._members: dict[tuple[Any, ...], tuple[Tree, list[int]]] = {}
+        self._masks: dict[tuple[Any, ...], tuple[Tree, int]] = {}
+
+    def add(self, numbers: Sequence[int]) -> None:
+        """Add units that have the very same rules."""
+        shared: list[_Part | None] = []
+        reading: list[tuple[str, ParsedRule]] = []
+        everyone = _mask(numbers, len(self.units))
+        for name, rule in self.units[numbers[0]].rules:
+            if _reads_catalog(rule):
+                shared.append(None)
+                reading.append((name, rule))
+                continue
+            trees, keys = self._folder.conjuncts(rule, self.units[numbers[0]])
+            shared.append((name, rule, trees))
+            for tree, tree_id in zip(trees, keys, strict=True):
+                if _never_holds(tree):
+                    self._always |= everyone
+                else:
+                    before = self._masks.get(tree_id, (tree, 0))
+                    self._masks[tree_id] = before[0], before[1] | everyone
+        explained = _Explained(tuple(shared))
+        for number in numbers:
+            own = self._own(number, reading) if reading else ()
+            self._explained[number] = _Explained(explained.shared, own) if own else explained
+
+    def _own(self, number: int, rules: Sequence[tuple[str, ParsedRule]]) -> tuple[_Part, ...]:
+        """Fold the rules that read the catalog for one unit."""
         parts = []
-        for name, rule in unit.rules:
-            trees, keys = folder.conjuncts(rule, unit)
+        for name, rule in rules:
+            trees, keys = self._folder.conjuncts(rule, self.units[number])
             parts.append((name, rule, trees))
             for tree, tree_id in zip(trees, keys, strict=True):
-                if decided(tree) is False or is_broken(tree):
-                    always.append(number)
+                if _never_holds(tree):
+                    self._broken.append(number)
                 else:
-                    members.setdefault(tree_id, (tree, []))[1].append(number)
-        explained.append(tuple(parts))
-    masked = [(tree, _mask(numbers, count)) for tree, numbers in members.values()]
-    return CompiledTable(tuple(explained), _mask(always, count), *_halves(masked))
+                    self._members.setdefault(tree_id, (tree, []))[1].append(number)
+        return tuple(parts)
+
+    def table(self) -> CompiledTable:
+        """All of it as lookups and closures."""
+        count = len(self.units)
+        masks = dict(self._masks)
+        for tree_id, (tree, numbers) in self._members.items():
+            before = masks.get(tree_id, (tree, 0))
+            masks[tree_id] = before[0], before[1] | _mask(numbers, count)
+        explained = [self._explained[number] for number in range(count)]
+        always = self._always | _mask(self._broken, count)
+        return CompiledTable(explained, always, *_halves(list(masks.values())))
+
+
+def _never_holds(tree: Tree) -> bool:
+    return decided(tree) is False or is_broken(tree)
+
+
+def _reads_catalog(rule: ParsedRule) -> bool:
+    return any(path.startswith(("action.", "treatment.")) for path in rule.paths)
 
 
 class _Folder:

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from nba_engine.domain import RuleFunction
-from nba_engine.rules import CompiledTable, Schema, Unit, compile_table, lint_table, parse_rule
+from nba_engine.rules import (
+    CompiledTable,
+    ParsedRule,
+    Schema,
+    Unit,
+    compile_table,
+    lint_table,
+    parse_rule,
+)
+from nba_engine.rules.table import _Folder
 from tests.rules.oracle import SCHEMA
 
 NOW = 1_510_000_000.0
@@ -274,3 +283,57 @@ def test_threads_share_a_table() -> None:
     for thread in threads:
         thread.join()
     assert results == [expected] * 4
+
+
+def test_units_that_share_rules_answer_as_if_each_were_compiled_alone() -> None:
+    named = [
+        (f"r{number}", parse_rule(text, SCHEMA))
+        for number, text in enumerate(
+            (
+                "customer.age > 18",
+                'action.category == "milk"',
+                "customer.age < 60 && customer.age > 18",
+                "customer.age > 10 * 6 - 30 || treatment.cost < 1.0",
+                "treatment.cost > 1.0 && customer.known",
+                "treatment.cost > 100.0",
+            )
+        )
+    ]
+    random.seed(3)
+    units = [
+        Unit(
+            action={"category": random.choice(["milk", "beer"])} if number % 3 else {},
+            treatment={"cost": random.choice([0.5, 2.0])},
+            rules=tuple(random.choice([named, named[:4], named[:1], named[1:3]])),
+        )
+        for number in range(60)
+    ]
+    table = compile_table(units)
+    for age in (5, 20, 40, 70):
+        customer = {"age": age}
+        failing = table.failing(customer, {}, NOW)
+        for number, unit in enumerate(units):
+            alone = compile_table([unit])
+            assert failing >> number & 1 == alone.failing(customer, {}, NOW)
+            explained = table.explain(number, customer, {}, NOW)
+            assert explained == alone.explain(0, customer, {}, NOW)
+
+
+def test_a_rule_for_everybody_is_folded_once_and_not_once_per_unit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    original = _Folder.conjuncts
+
+    def counting(self: _Folder, rule: ParsedRule, unit: Unit) -> Any:
+        asked.append(rule.text)
+        return original(self, rule, unit)
+
+    monkeypatch.setattr(_Folder, "conjuncts", counting)
+    everybody = ("all", parse_rule("customer.age > 18", SCHEMA))
+    reading = ("some", parse_rule("treatment.cost < 1.0", SCHEMA))
+    compile_table(
+        Unit(action={}, treatment={"cost": 0.5}, rules=(everybody, reading)) for _ in range(50)
+    )
+    assert asked.count("customer.age > 18") == 1
+    assert asked.count("treatment.cost < 1.0") == 50
