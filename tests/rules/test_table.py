@@ -294,7 +294,7 @@ def test_units_that_share_rules_answer_as_if_each_were_compiled_alone() -> None:
                 'action.category == "milk"',
                 "customer.age < 60 && customer.age > 18",
                 "customer.age > 10 * 6 - 30 || treatment.cost < 1.0",
-                "treatment.cost > 1.0 && customer.known",
+                "treatment.cost > 1.0 && customer.age < 50",
                 "treatment.cost > 100.0",
             )
         )
