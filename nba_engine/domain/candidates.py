@@ -182,6 +182,16 @@ class Candidates:
             return self._by_treatment[name].item(self._index.item(position))
         return column.item(position)
 
+    def numbers(self, position: int, names: Sequence[str]) -> dict[str, float]:
+        """The numbers of one surviving candidate in those of these columns that there are."""
+        own, shared = self._columns, self._by_treatment
+        at = self._index.item(position)
+        return {
+            name: own[name].item(position) if name in own else shared[name].item(at)
+            for name in names
+            if name in own or name in shared
+        }
+
     def keep(self, mask: BoolArray, reason: str) -> None:
         """Keep where ``mask`` (n,) is true; the others fall out for ``reason``."""
         self.drop(~mask, reason)

@@ -150,7 +150,6 @@ class _Work:
         self._slate = slate
         self._deciding = deciding
         self.score = scores_of(candidates)
-        self._numbers = [name for name in _NUMBERS if name in candidates]
         self.actions = deciding.catalog.action_of.take(candidates.index)
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(
@@ -163,7 +162,7 @@ class _Work:
     def render(self, position: int) -> bool:
         """Render one candidate; false when its template or its channel fails."""
         deciding = self._deciding
-        treatment = int(deciding.candidates.index[position])
+        treatment = deciding.candidates.index.item(position)
         try:
             self._contents[position] = self._slate.render(
                 treatment, deciding.customer, deciding.context, deciding.now
@@ -176,11 +175,12 @@ class _Work:
     def reserve(self, chosen: Sequence[int]) -> set[int]:
         """Reserve what draws on limits, in one call; the positions that were refused."""
         deciding = self._deciding
+        index, draws = deciding.candidates.index, self._slate.accounts.draws
         requests: list[ReservationRequest] = []
         asked: list[int] = []
         for position in chosen:
-            treatment = int(deciding.candidates.index[position])
-            if self._slate.accounts.draws[treatment]:
+            treatment = index.item(position)
+            if draws[treatment]:
                 holds = self._slate.accounts.holds(deciding, treatment)
                 requests.append(self._request(position, treatment, holds))
                 asked.append(position)
@@ -261,7 +261,7 @@ class _Work:
             content=self._contents.get(position, {}),
             reason_codes=codes,
             expires=self._expires.get(position),
-            **{name: candidates.number(name, position) for name in self._numbers},
+            **candidates.numbers(position, _NUMBERS),
         )
 
 
