@@ -1,7 +1,7 @@
 """Frozen value types and protocols: the words everything else speaks. numpy and msgspec only."""
 
 from nba_engine.domain.aggregates import AggregateKind, AggregateSpec
-from nba_engine.domain.candidates import Candidates, Drop
+from nba_engine.domain.candidates import Candidates
 from nba_engine.domain.catalog import (
     TIERS,
     Action,
@@ -31,6 +31,7 @@ from nba_engine.domain.decision import (
     Recommendation,
     StageCount,
 )
+from nba_engine.domain.drop import Drop
 from nba_engine.domain.interaction import CONFIRMING, RELEASING, Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, Hold, ReservationRequest, Usage
 from nba_engine.domain.model import Feature, Manifest, ModelRuntime, RunModel, Scorer

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from nba_engine.domain.drop import Columns, Drop
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
 
-__all__ = ["FINITE", "Candidates", "CandidatesMark", "Drop"]
+__all__ = ["FINITE", "Candidates", "CandidatesMark"]
 
-Columns: TypeAlias = dict[str, FloatArray]
 # (index, slot, columns, columns by treatment, number of drops, reason codes or None without any)
 CandidatesMark: TypeAlias = tuple[
     IntArray, IntArray, Columns, Columns, int, dict[int, tuple[str, ...]] | None
@@ -24,46 +22,6 @@ CandidatesMark: TypeAlias = tuple[
 
 # columns that the next stages compute with: every number in them is finite
 FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
-
-
-class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
-    """Candidates that fell out together: where, why, and with what they had by then.
-
-    Which ones, and with what, is gathered when it is asked for: only explanations do.
-    """
-
-    stage: str
-    reason: str
-    count: int
-    code: NDArray[np.int8]  # (n,) over the candidates before the drop …
-    number: int  # … and the code of those that fell out
-    index_before: IntArray
-    slot_before: IntArray
-    columns_before: Columns
-    by_treatment: Columns
-
-    @cached_property
-    def at(self) -> IntArray:
-        """Where those that fell out stood among the candidates before the drop."""
-        fallen: IntArray = (self.code == self.number).nonzero()[0]
-        return fallen
-
-    @cached_property
-    def index(self) -> IntArray:
-        """The treatment indices of those that fell out."""
-        return self.index_before.take(self.at)
-
-    @cached_property
-    def slot(self) -> IntArray:
-        """The positions of their placements in the request."""
-        return self.slot_before.take(self.at)
-
-    @cached_property
-    def columns(self) -> Columns:
-        """Their columns."""
-        shared = {name: column.take(self.index) for name, column in self.by_treatment.items()}
-        own = {name: column.take(self.at) for name, column in self.columns_before.items()}
-        return {**shared, **own}
 
 
 class Candidates:

@@ -7,9 +7,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from nba_engine.domain.candidates import Drop
 from nba_engine.domain.catalog import CatalogView, Treatment
 from nba_engine.domain.deciding import Deciding
+from nba_engine.domain.drop import Drop
 from nba_engine.domain.model import Scorer
 from nba_engine.domain.rules import Change
 from nba_engine.domain.tables import ComplementTable
