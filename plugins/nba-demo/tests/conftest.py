@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from nba_demo.actions import Offer, choose_offers
 from nba_demo.catalog_files import write_catalog
 from nba_demo.data import CUT_OFF, Year, load_year
@@ -14,7 +15,6 @@ from nba_demo.importing import import_year
 from nba_demo.offline import Offline, Trained, evaluate, train
 from nba_demo.panel import Panel, make_panel
 from nba_demo.training import publish_model
-
 from nba_engine.app import App, open_app
 
 HOUSEHOLDS = 120

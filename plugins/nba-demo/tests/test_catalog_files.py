@@ -4,7 +4,6 @@ from pathlib import Path
 
 from nba_demo.catalog_files import ASKED, catalog_files
 from nba_demo.checks import count_candidates
-
 from nba_engine.app import App, check
 
 from .conftest import Small

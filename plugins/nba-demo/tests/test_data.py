@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
+
 from nba_demo.actions import choose_offers
 from nba_demo.data import CUT_OFF, find_data, load_year
 from nba_demo.importing import Baskets

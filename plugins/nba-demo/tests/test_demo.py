@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 import pytest
-from nba_demo.demo import run_demo
-from nba_demo.plugin import nba_commands
 from rich.console import Console
 
+from nba_demo.demo import run_demo
+from nba_demo.plugin import nba_commands
 from nba_engine.app import check
 
 HOUSEHOLDS = 45

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from nba_demo.checks import check_limits, check_sums
 from nba_demo.data import CUT_OFF
 from nba_demo.demo import enforce_gates
@@ -13,7 +14,6 @@ from nba_demo.importing import Baskets
 from nba_demo.offline import check_gates
 from nba_demo.replay import Replayed, Shown, replay
 from nba_demo.serving import ServerProcess
-
 from nba_engine.errors import FailedPrecondition, Unavailable
 
 from .conftest import Small

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nba_demo.folder import building
 
+from nba_demo.folder import building
 from nba_engine.errors import FailedPrecondition
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from nba_demo.baselines import GammaPoisson
 from nba_demo.complements import matrix_of
 from nba_demo.data import CUT_OFF
@@ -15,7 +16,6 @@ from nba_demo.model import graph
 from nba_demo.offline import anchors, check_gates
 from nba_demo.panel import HORIZON, at_moment, labels
 from nba_demo.training import parity_of
-
 from nba_engine.app import App
 from nba_engine.domain import CustomerView
 from nba_engine.models import OnnxRuntime, load_table, open_scorer

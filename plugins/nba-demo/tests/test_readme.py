@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from nba_demo.serving import ServerProcess
 
 ROOT = Path(__file__).parents[3]
