@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 from grpc_health.v1 import health
@@ -13,7 +12,11 @@ from nba_engine.errors import FailedPrecondition
 from nba_engine.server.probes import Health, reflection_handler
 from nba_engine.server.protocols import Decides
 from nba_engine.server.services import SERVICES, method_handlers
+from nba_engine.server.workers import Workers
 from nba_engine.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Server"]
 
@@ -31,10 +34,10 @@ class Server:
     ) -> None:
         self._settings = settings
         self._logger = logger
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="call")
+        self._workers = Workers(settings.threads, "call")
         self._health = Health(SERVICES)
         self._server = grpc.server(
-            self._pool,
+            cast("ThreadPoolExecutor", self._workers),  # gRPC submits to it, and that is all
             options=[
                 ("grpc.so_reuseport", int(reuse_port)),
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -86,7 +89,7 @@ class Server:
         seconds = self._settings.grace_seconds if grace is None else grace
         self._health.stopping()
         self._server.stop(seconds).wait()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._workers.shutdown()
         self._health.pool.shutdown(wait=False, cancel_futures=True)
         self._logger.info("stopped", listen=self.address)
 
