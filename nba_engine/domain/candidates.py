@@ -63,6 +63,7 @@ class Candidates:
         self._slot = slot
         self._one_place = one_place
         self.total = len(index)
+        # replaced when a column is set, never changed: drops and marks keep what was there
         self._columns: Columns = {}
         self._by_treatment: Columns = {}
         self.drops: list[Drop] = []
@@ -117,7 +118,7 @@ class Candidates:
         if name in FINITE and not array.dot(array) < np.inf and not np.isfinite(array).all():
             raise StageFailed(f"column {name!r} has values that are not finite")
         array.setflags(write=False)
-        self._columns[name] = array
+        self._columns = {**self._columns, name: array}
 
     def share(self, name: str, by_treatment: FloatArray) -> None:
         """Set a column that depends on the treatment alone, as (T,) float64 for the whole catalog.
@@ -130,8 +131,9 @@ class Candidates:
                 f"column {name!r} holds {by_treatment.dtype} {by_treatment.shape} for "
                 f"{len(self._nothing)} treatments"
             )
-        self._columns.pop(name, None)
-        self._by_treatment[name] = by_treatment
+        if name in self._columns:
+            self._columns = {n: column for n, column in self._columns.items() if n != name}
+        self._by_treatment = {**self._by_treatment, name: by_treatment}
 
     def number(self, name: str, position: int) -> float:
         """The number of one surviving candidate in a column."""
@@ -227,29 +229,26 @@ class Candidates:
         self._slot = self._slot[: len(stay)] if self._one_place else self._slot.take(stay)
         self._index.setflags(write=False)
         self._slot.setflags(write=False)
-        columns: Columns = {}  # a new one, as drops keep the old
+        columns: Columns = {}
         for name, column in self._columns.items():
             kept = columns[name] = column.take(stay)
             kept.setflags(write=False)
         self._columns = columns
-        self._by_treatment = self._by_treatment.copy()
 
     def mark(self) -> CandidatesMark:
         """What `restore` needs to undo everything that follows."""
         return (
             self._index,
             self._slot,
-            self._columns.copy(),
-            self._by_treatment.copy(),
+            self._columns,
+            self._by_treatment,
             len(self.drops),
             self.reason_codes.copy() if self.reason_codes else None,
         )
 
     def restore(self, mark: CandidatesMark) -> None:
         """Go back to a mark: drops, columns and reason codes since then are undone."""
-        self._index, self._slot, columns, by_treatment, drops, codes = mark
-        self._columns = columns.copy()
-        self._by_treatment = by_treatment.copy()
+        self._index, self._slot, self._columns, self._by_treatment, drops, codes = mark
         del self.drops[drops:]
         self.reason_codes = {} if codes is None else codes.copy()
 
@@ -257,8 +256,8 @@ class Candidates:
         """A copy that shares no mutable part with this one (arrays are read-only)."""
         copy = Candidates(self._index, self._slot, self._nothing, one_place=self._one_place)
         copy.total = self.total
-        copy._columns = self._columns.copy()
-        copy._by_treatment = self._by_treatment.copy()
+        copy._columns = self._columns
+        copy._by_treatment = self._by_treatment
         copy.drops = self.drops.copy()
         copy.stage = self.stage
         copy.reason_codes = self.reason_codes.copy()
