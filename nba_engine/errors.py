@@ -10,6 +10,7 @@ NbaError
 ├── RenderFailed        a template could not be rendered for this customer
 ├── StageFailed         a stage broke its contract (wrong length, NaN, wrong type)
 └── MistakesFound       settings, catalog, rules or models are wrong: a list of `Mistake`
+    └── UnknownResource a stage's settings name a model or table that there is not
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "RenderFailed",
     "StageFailed",
     "Unavailable",
+    "UnknownResource",
     "Violation",
 ]
 
@@ -145,3 +147,14 @@ class MistakesFound(NbaError):
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("\n".join(str(mistake) for mistake in mistakes))
         self.mistakes = tuple(mistakes)
+
+
+class UnknownResource(MistakesFound):
+    """A stage asked for a model or table that the settings do not have.
+
+    ``name`` is what it asked for: the pipeline finds the setting of the stage that holds it.
+    """
+
+    def __init__(self, name: str, mistake: Mistake) -> None:
+        super().__init__([mistake])
+        self.name = name

@@ -2,40 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 
 from nba_engine.app.resources import AppResources
-from nba_engine.catalog import Vocabulary, load
-from nba_engine.domain import CatalogView
+from nba_engine.catalog import Vocabulary, load_leniently
 from nba_engine.engine import Snapshot
 from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.pipeline import Pipeline, StagePool, build_pipeline, check_stages
+from nba_engine.pipeline import Pipeline, StagePool, build_pipeline
 from nba_engine.plugin import Register
 from nba_engine.settings import Settings
 
 __all__ = ["Assembly", "distinct"]
 
+_SETTING = re.compile(r"pipeline(\[\d+\]\.|$)")
+
 
 class Assembly:
     """Makes snapshots; the engine calls it again for each new catalog. Thread-safe."""
 
-    def __init__(self, settings: Settings, register: Register, *, file: str = "nba.toml") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        register: Register,
+        *,
+        file: str = "nba.toml",
+        told: Collection[str] = (),
+    ) -> None:
+        """``told`` are places in the settings (``models.x``) with mistakes that are known."""
         self._settings = settings
         self._register = register
         self._file = file
+        self._told = frozenset(told)
         self._pool = StagePool()
 
     def __call__(self, files: Mapping[str, str]) -> Snapshot:
         """A snapshot of these catalog files. Raises `MistakesFound` with every mistake."""
-        catalog = self._catalog(files)
-        resources = AppResources(catalog, self._settings, self._register)
-        mistakes = resources.open_all()
+        return self.assemble(files)
+
+    def assemble(
+        self, files: Mapping[str, str], *, folder: str = "", complete: bool = True
+    ) -> Snapshot:
+        """The same for files of a ``folder``, which mistakes then name with them.
+
+        Without ``complete`` there are more files, which could not be read; the rest is checked.
+        """
+        vocabulary = self._vocabulary()
+        catalog, mistakes = load_leniently(files, vocabulary, folder=folder, complete=complete)
+        whole = complete and not mistakes
+        resources = AppResources(
+            catalog,
+            self._settings,
+            self._register,
+            file=self._file,
+            name=catalog.name,
+            whole=whole,
+            told=self._told,
+        )
+        mistakes += resources.open_all()
         pipeline: Pipeline | None = None
         try:
             pipeline = self._pipeline(resources)
         except MistakesFound as found:
-            mistakes.extend(found.mistakes)
-        if mistakes or pipeline is None:
+            news = [mistake for mistake in found.mistakes if not self._is_told(mistake)]
+            mistakes += [mistake for mistake in news if whole or self._is_setting(mistake)]
+        if mistakes or pipeline is None or not whole:
             raise MistakesFound(distinct(mistakes))
         return Snapshot(
             catalog,
@@ -44,17 +75,23 @@ class Assembly:
             rebuild=lambda changed: self._pipeline(resources.over(changed)),
         )
 
-    def _catalog(self, files: Mapping[str, str]) -> CatalogView:
-        vocabulary = Vocabulary(
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(
             functions=self._register.rule_functions,
             channel_kinds=frozenset(self._register.channels),
         )
-        try:
-            return load(files, vocabulary)
-        except MistakesFound as found:
-            # the pipeline cannot be built without a catalog, but what it says can be checked
-            stages = check_stages(self._settings.pipeline, self._register, self._file)
-            raise MistakesFound(distinct([*found.mistakes, *stages])) from None
+
+    def _is_told(self, mistake: Mistake) -> bool:
+        """Whether it follows from what is known to be wrong in the settings."""
+        if mistake.file != self._file:
+            return False
+        if mistake.place == "pipeline":  # no stages, or none that could be read
+            return any(place.startswith("pipeline") for place in self._told)
+        return bool({mistake.place, mistake.place.partition(".")[0]} & self._told)
+
+    def _is_setting(self, mistake: Mistake) -> bool:
+        """Whether it is about a stage's settings: what else fails may fail for the catalog."""
+        return mistake.file == self._file and _SETTING.match(mistake.place) is not None
 
     def _pipeline(self, resources: AppResources) -> Pipeline:
         return build_pipeline(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from nba_engine.app.assembly import Assembly, distinct
 from nba_engine.app.plugins import load_plugins
-from nba_engine.catalog import read_folder
+from nba_engine.catalog import read_leniently
 from nba_engine.engine import Snapshot
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.plugin import Plugins, Register
-from nba_engine.settings import Settings, add_lines, read_settings, read_text, suggest
+from nba_engine.settings import Settings, add_lines, join, read_settings, read_text, suggest
 
 __all__ = ["Prepared", "check", "prepared"]
 
@@ -38,25 +38,53 @@ def check(settings_path: str | Path, *, environ: Mapping[str, str] | None = None
 
 def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None) -> Prepared:
     """Make all that does not need a store; never stops at the first mistake."""
+    file = str(settings_path)
     settings, mistakes = read_settings(settings_path, environ)
     if settings is None:
         return Prepared(plugins=load_plugins(), mistakes=mistakes)
     plugins = load_plugins(settings.plugins)
+    told = {*_missing(settings), *(mistake.place for mistake in mistakes)}
     mistakes = [*mistakes, *plugins.mistakes]
-    mistakes += _store_mistakes(settings, plugins.register, str(settings_path))
-    assembly = Assembly(settings, plugins.register, file=str(settings_path))
+    mistakes += _store_mistakes(settings, plugins.register, file)
+    assembly = Assembly(settings, plugins.register, file=file, told=told)
+    folder = _shown(settings.catalog.path, Path(settings_path))
+    complete = settings.catalog.path.is_dir()  # if not, that is told
+    files: dict[str, str] = {}
+    if complete:
+        files, unread = read_leniently(settings.catalog.path, folder)
+        mistakes += unread
+        complete = not unread
     snapshot: Snapshot | None = None
     try:
-        snapshot = assembly(read_folder(settings.catalog.path))
+        snapshot = assembly.assemble(files, folder=folder, complete=complete)
     except MistakesFound as found:
         mistakes += found.mistakes
-    text, _ = read_text(Path(settings_path), str(settings_path))
+    text, _ = read_text(Path(settings_path), file)
     return Prepared(
         plugins=plugins,
         settings=settings,
         assembly=assembly,
         snapshot=snapshot,
-        mistakes=add_lines(distinct(mistakes), {str(settings_path): text}),
+        mistakes=add_lines(distinct(mistakes), {file: text}),
+    )
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    """The places of models and tables that are not there, which the settings' reader tells."""
+    for section, paths, is_there in (
+        ("models", settings.models, Path.is_dir),
+        ("tables", settings.tables, Path.is_file),
+    ):
+        yield from (join(section, name) for name, path in paths.items() if not is_there(path))
+
+
+def _shown(folder: Path, settings_path: Path) -> str:
+    """A folder as users find it from where they are: beside the settings file, if it is there."""
+    home = settings_path.resolve().parent
+    return (
+        str(settings_path.parent / folder.relative_to(home))
+        if home in folder.parents
+        else str(folder)
     )
 
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from nba_engine.app.prepared import PreparedChannel
 from nba_engine.domain import (
     CatalogView,
     Channel,
     ChannelSpec,
     ComplementTable,
     ModelRuntime,
-    Renderer,
     Scorer,
-    Treatment,
 )
-from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.models import load_table, open_scorer
+from nba_engine.errors import Mistake, MistakesFound, UnknownResource
+from nba_engine.models import CsrTable, check_model, load_table, open_scorer
 from nba_engine.plugin import Register
 from nba_engine.settings import Settings, convert, join, suggest
 
 __all__ = ["AppResources"]
 
 _T = TypeVar("_T")
-FILE = "nba.toml"
+Name = Callable[[Sequence[Mistake]], list[Mistake]]
 
 
 class AppResources:
@@ -34,10 +33,30 @@ class AppResources:
     nothing that a what-if question changes, so they are shared.
     """
 
-    def __init__(self, catalog: CatalogView, settings: Settings, register: Register) -> None:
+    def __init__(
+        self,
+        catalog: CatalogView,
+        settings: Settings,
+        register: Register,
+        *,
+        file: str = "nba.toml",
+        name: Name = list,
+        whole: bool = True,
+        told: Collection[str] = (),
+    ) -> None:
+        """``name`` turns mistakes in catalog files into what users see.
+
+        Without ``whole`` the catalog has mistakes: models are checked as far as possible without
+        it, and none is given out. ``told`` are places of the settings (``models.x``) whose
+        mistakes are known already.
+        """
         self._catalog = catalog
         self._settings = settings
         self._register = register
+        self._file = file
+        self._name = name
+        self._whole = whole
+        self._told = told
         self._channels: dict[str, Channel] = {}
         self._opened: dict[tuple[str, str], object] = {}  # kind and name → the thing, or why not
 
@@ -52,19 +71,14 @@ class AppResources:
 
     def over(self, catalog: CatalogView) -> AppResources:
         """The same resources over a changed copy of the catalog."""
-        other = AppResources(catalog, self._settings, self._register)
+        other = AppResources(catalog, self._settings, self._register, file=self._file)
         other._channels = self._channels
         other._opened = self._opened
         return other
 
     def open_all(self) -> list[Mistake]:
         """Open everything that settings and catalog name; every mistake on the way."""
-        mistakes: list[Mistake] = []
-        for spec in self._catalog.channels.values():
-            channel, found = self._channel(spec)
-            mistakes.extend(found)
-            if channel is not None:
-                self._channels[spec.id] = _Prepared(channel)
+        mistakes = list(self._open_channels())
         for names, open_one in (
             (self._settings.tables, self.complements),
             (self._settings.models, self.scorer),
@@ -75,6 +89,21 @@ class AppResources:
                 except MistakesFound as found_here:
                     mistakes.extend(found_here.mistakes)
         return mistakes
+
+    def _open_channels(self) -> Iterator[Mistake]:
+        """Build the channels and prepare every treatment."""
+        for spec in self._catalog.channels.values():
+            channel, found = self._channel(spec)
+            yield from self._name(found)
+            plugin = "" if channel is None else self._register.channels.plugin(spec.kind)
+            who = f"channel kind {spec.kind!r} of plugin {plugin!r}"
+            self._channels[spec.id] = PreparedChannel(channel, who, self._name)
+        for treatment in self._catalog.treatments:
+            if treatment.channel in self._channels:
+                try:
+                    self._channels[treatment.channel].prepare(treatment)
+                except MistakesFound as wrong:
+                    yield from wrong.mistakes
 
     def scorer(self, model: str) -> Scorer:
         """The named model bound to this catalog. Raises `MistakesFound`."""
@@ -92,11 +121,15 @@ class AppResources:
         self, kind: str, name: str, paths: Mapping[str, Path], open_one: Callable[[Path], _T]
     ) -> _T:
         """Open a named thing once; a failure is remembered and told again."""
+        place = join(f"{kind}s", name)
+        if place in self._told:
+            raise MistakesFound([])
         if name not in paths:
             message = f"there is no {kind} {name!r} under [{kind}s]"
             remedy = suggest(name, paths, f"{kind}s")
-            place = join(f"{kind}s", name)
-            raise MistakesFound([Mistake(file=FILE, place=place, message=message, remedy=remedy)])
+            raise UnknownResource(
+                name, Mistake(file=self._file, place=place, message=message, remedy=remedy)
+            )
         key = (kind, name)
         if key not in self._opened:
             try:
@@ -109,12 +142,15 @@ class AppResources:
         return opened  # type: ignore[return-value] # keyed by kind
 
     def _open_scorer(self, folder: Path) -> Scorer:
+        if not self._whole:
+            check_model(folder, self._runtimes())
+            raise MistakesFound([])
         tables: dict[str, ComplementTable] = {}
         for name in self._settings.tables:
             try:
                 tables[name] = self.complements(name)
-            except MistakesFound:
-                continue  # told where tables are opened
+            except MistakesFound:  # told where tables are opened
+                tables[name] = CsrTable((), [0], [], [])
         return open_scorer(folder, self._catalog, self._runtimes(), tables)
 
     def _runtimes(self) -> Mapping[str, ModelRuntime]:
@@ -129,7 +165,7 @@ class AppResources:
                     f"{type(error).__name__}: {error}"
                 )
                 raise MistakesFound(
-                    [Mistake(file=FILE, place="models", message=message)]
+                    [Mistake(file=self._file, place="models", message=message)]
                 ) from error
         return runtimes
 
@@ -138,8 +174,9 @@ class AppResources:
         factory = self._register.channels.get(spec.kind)
         if factory is None:
             return None, []  # the catalog's loader has told
+        file = spec.file or "catalog"
         settings, mistakes = convert(
-            dict(spec.settings), factory.settings, "catalog", f"{place}.settings"
+            dict(spec.settings), factory.settings, file, f"{place}.settings"
         )
         if settings is None or mistakes:
             return None, mistakes
@@ -153,18 +190,4 @@ class AppResources:
                 f"channel kind {spec.kind!r} of plugin {plugin!r} could not be built: "
                 f"{type(error).__name__}: {error}"
             )
-            return None, [Mistake(file="catalog", place=place, message=message)]
-
-
-class _Prepared:
-    """A channel that prepares each treatment once, however many pipelines are built over it."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._renderers: dict[str, Renderer] = {}
-
-    def prepare(self, treatment: Treatment) -> Renderer:
-        renderer = self._renderers.get(treatment.id)
-        if renderer is None:
-            renderer = self._renderers[treatment.id] = self._channel.prepare(treatment)
-        return renderer
+            return None, [Mistake(file=file, place=place, message=message)]

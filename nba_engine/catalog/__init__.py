@@ -2,7 +2,15 @@
 
 from nba_engine.catalog.catalog import Catalog
 from nba_engine.catalog.declare import aggregate_type
-from nba_engine.catalog.load import Vocabulary, load
-from nba_engine.catalog.read import read_folder
+from nba_engine.catalog.load import Vocabulary, load, load_leniently
+from nba_engine.catalog.read import read_folder, read_leniently
 
-__all__ = ["Catalog", "Vocabulary", "aggregate_type", "load", "read_folder"]
+__all__ = [
+    "Catalog",
+    "Vocabulary",
+    "aggregate_type",
+    "load",
+    "load_leniently",
+    "read_folder",
+    "read_leniently",
+]

@@ -75,7 +75,7 @@ def _check_nothing(actions: Mapping[str, Entry[ActionEntry]], findings: Findings
         message = f"an action called {NOTHING!r} is of kind 'nothing'"
         findings.mistake(entry.file, f"{entry.place}.kind", message, 'kind = "nothing"', once=True)
     elif not nothings:
-        findings.mistake("catalog", "actions", "there is no action of kind 'nothing'", remedy)
+        findings.missing("catalog", "actions", "there is no action of kind 'nothing'", remedy)
     elif len(nothings) > 1:
         names = ", ".join(entry.id for entry in nothings)
         entry = nothings[-1]
@@ -112,7 +112,7 @@ def _check_relation(
         elif other not in actions:
             known = [name for name in actions if name != NOTHING]
             remedy = suggest(other, known, "actions")
-            findings.mistake(entry.file, place, f"there is no action {other!r}", remedy)
+            findings.missing(entry.file, place, f"there is no action {other!r}", remedy)
         elif actions[other].table.kind == "nothing":
             findings.mistake(entry.file, place, "nothing is related to no action", "remove it")
         elif other in seen:

@@ -22,7 +22,7 @@ from nba_engine.domain import (
     Treatment,
 )
 from nba_engine.errors import Mistake, NotFound
-from nba_engine.settings import suggest
+from nba_engine.settings import add_lines, suggest
 
 __all__ = ["Catalog"]
 
@@ -30,7 +30,8 @@ __all__ = ["Catalog"]
 class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A loaded, validated, compiled catalog (`domain.CatalogView`). Arrays are read-only.
 
-    ``files`` is what it was loaded from; ``warnings`` is what is probably not meant.
+    ``files`` is what it was loaded from, ``folder`` what users call the place they are in;
+    ``warnings`` is what is probably not meant.
     """
 
     version: str
@@ -57,6 +58,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     control_group: ControlGroup
     by_placement: Mapping[str, IntArray]
     files: Mapping[str, str]
+    folder: str = ""
     warnings: tuple[Mistake, ...] = ()
 
     def fitting(self, placement: str) -> IntArray:
@@ -65,6 +67,20 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             return self.by_placement[placement]
         except KeyError:
             raise _unknown("placement", placement, self.by_placement) from None
+
+    def name(self, mistakes: Iterable[Mistake]) -> list[Mistake]:
+        """Mistakes in these files as users find them: with folder and line."""
+        if not self.folder:
+            return add_lines(mistakes, self.files)
+        shown = {name: f"{self.folder}/{name}" for name in self.files}
+        shown["catalog"] = self.folder
+        return add_lines(
+            (
+                msgspec.structs.replace(mistake, file=shown.get(mistake.file, mistake.file))
+                for mistake in mistakes
+            ),
+            {shown[name]: text for name, text in self.files.items()},
+        )
 
     def changed(
         self,

@@ -42,10 +42,11 @@ def make_channels(
             reservation_ttl=table.reservation_ttl,
             settings=table.settings,
             assumption=table.assumption,
+            file=entry.file,
         )
     if not channels:
         message, remedy = "no channel is declared", "add a [channels.<id>] table"
-        findings.mistake("catalog", "channels", message, remedy)
+        findings.missing("catalog", "channels", message, remedy)
     return channels
 
 
@@ -56,10 +57,10 @@ def make_placements(tables: Tables, findings: Findings) -> dict[str, Placement]:
         if channel and channel not in tables.channels:
             remedy = suggest(channel, tables.channels, "channels")
             message = f"there is no channel {channel!r}"
-            findings.mistake(entry.file, f"{entry.place}.channel", message, remedy)
+            findings.missing(entry.file, f"{entry.place}.channel", message, remedy)
     if not tables.placements:
         message, remedy = "no placement is declared", "add a [placements.<id>] table"
-        findings.mistake("catalog", "placements", message, remedy)
+        findings.missing("catalog", "placements", message, remedy)
     return {
         id_: Placement(id=id_, channel=entry.table.channel, slots=entry.table.slots)
         for id_, entry in tables.placements.items()

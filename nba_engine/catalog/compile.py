@@ -10,7 +10,7 @@ __all__ = ["action_values", "compile_rules", "treatment_values"]
 
 
 def compile_rules(draft: Draft) -> dict[Tier, RuleTable]:
-    """Parse every rule, note the mistakes, and, if there are none at all, compile the tiers."""
+    """Parse every rule, note the mistakes, and compile the tiers of what is right."""
     bound: dict[Tier, list[list[tuple[str, ParsedRule]]]] = {
         tier: [[] for _ in draft.treatments] for tier in TIERS
     }
@@ -33,8 +33,6 @@ def compile_rules(draft: Draft) -> dict[Tier, RuleTable]:
         for warning in lint(parsed):
             where = f"{entry.place}.when:{warning.line}:{warning.column}"
             findings.warning(entry.file, where, warning.message, warning.hint)
-    if findings.mistakes:
-        return {}
     action_views = {id_: action_values(action) for id_, action in draft.actions.items()}
     views = [treatment_values(treatment) for treatment in draft.treatments]
     compiled: dict[Tier, RuleTable] = {}

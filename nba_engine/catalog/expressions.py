@@ -33,9 +33,10 @@ class Expressions:
         broken: frozenset[str],
         functions: Mapping[str, RuleFunction],
         findings: Findings,
+        time_zone: str = "UTC",
     ) -> None:
         self._findings = findings
-        self._broken = declared.broken | broken
+        self.broken = declared.broken | broken
         self._rules: dict[str, ParsedRule | RuleError] = {}
         self._values: dict[str, ParsedNumber | RuleError] = {}
         self._amounts: dict[str, ParsedNumber | RuleError] = {}
@@ -52,6 +53,7 @@ class Expressions:
                 functions=functions,
                 sensitive=declared.sensitive,
                 always=declared.always,
+                time_zone=time_zone,
                 **seen,
             )
 
@@ -102,12 +104,13 @@ class Expressions:
         found = known[text]
         if not isinstance(found, RuleError):
             return found
-        if not self._uses_broken(text):
+        if not self.uses_broken(text):
             for wrong in (found, *found.more):
-                where = f"{place}:{wrong.line}:{wrong.column}"
-                self._findings.mistake(file, where, wrong.message, wrong.hint)
+                undeclared = wrong.message.startswith("undefined field")
+                note = self._findings.missing if undeclared else self._findings.mistake
+                note(file, f"{place}:{wrong.line}:{wrong.column}", wrong.message, wrong.hint)
         return None
 
-    def _uses_broken(self, text: str) -> bool:
+    def uses_broken(self, text: str) -> bool:
         """Whether it uses what was declared with mistakes: those are reported already."""
-        return any(re.search(rf"\b{re.escape(name)}\b", text) for name in self._broken)
+        return any(re.search(rf"\b{re.escape(name)}\b", text) for name in self.broken)

@@ -25,7 +25,9 @@ class Entry(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 class Findings:
     """Collects mistakes (the catalog cannot be used) and warnings (it can)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, complete: bool = True) -> None:
+        """Without ``complete`` some files could not be read: see `missing`."""
+        self.complete = complete
         self.mistakes: list[Mistake] = []
         self.warnings: list[Mistake] = []
 
@@ -36,6 +38,11 @@ class Findings:
         if once and self.is_wrong(file, place):
             return
         self.mistakes.append(Mistake(file=file, place=place, message=message, remedy=remedy))
+
+    def missing(self, file: str, place: str, message: str, remedy: str = "") -> None:
+        """Note that something is not declared, unless it may be in a file that was not read."""
+        if self.complete:
+            self.mistake(file, place, message, remedy)
 
     def warning(self, file: str, place: str, message: str, remedy: str = "") -> None:
         """Note something that is probably not meant."""

@@ -31,18 +31,18 @@ def find_zone(name: str, file: str, place: str, findings: Findings) -> ZoneInfo 
         return None
 
 
-def make_limits(draft: Draft) -> tuple[list[Limit], list[tuple[int, ...]]]:
+def make_limits(draft: Draft, default_zone: str) -> tuple[list[Limit], list[tuple[int, ...]]]:
     """The limits, and per treatment the indices of those it draws on."""
     findings = draft.findings
     treatments = draft.treatments
     limits: list[Limit] = []
     drawing: list[list[int]] = [[] for _ in treatments]
-    default_zone = draft.tables.catalog.table.time_zone
     for entry in draft.tables.limits.values():
         table = entry.table
         zone = table.time_zone or default_zone
         if table.time_zone:
-            find_zone(table.time_zone, entry.file, f"{entry.place}.time_zone", findings)
+            at = f"{entry.place}.time_zone"
+            zone = zone if find_zone(zone, entry.file, at, findings) else "UTC"
         place = f"{entry.place}.applies_to"
         matched = draft.matcher.match(table.applies_to, entry.file, place, findings)
         _check_scope(draft, entry, matched)

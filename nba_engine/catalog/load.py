@@ -1,4 +1,4 @@
-"""Files → catalog: parse, check everything, compile. Nothing is half-loaded."""
+"""Files → catalog: parse, check everything, compile. What is served is never half-loaded."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ from nba_engine.catalog.treatments import (
     nothing_treatments,
 )
 from nba_engine.domain import Action, ControlGroup, RuleFunction, Treatment
-from nba_engine.errors import MistakesFound
-from nba_engine.settings import add_lines
+from nba_engine.errors import Mistake, MistakesFound
 
-__all__ = ["Vocabulary", "load"]
+__all__ = ["Vocabulary", "load", "load_leniently"]
 
 UTC = ZoneInfo("UTC")
 K = TypeVar("K", bound=np.generic)
@@ -62,15 +61,28 @@ def load(files: Mapping[str, str], vocabulary: Vocabulary) -> Catalog:
     Raises `MistakesFound` with every mistake of all files; each names file and line, place,
     and remedy.
     """
-    findings = Findings()
-    tables, complete = merge(files, findings)
-    # with a file unread, what the others refer to cannot be told from a mistake
-    catalog = _build(tables, files, vocabulary, findings) if complete else None
-    if not files:
-        findings.mistake("catalog", "", "there are no files", "write the catalog: docs/catalog.md")
-    if findings.mistakes or catalog is None:
-        raise MistakesFound(add_lines(findings.mistakes, files))
+    catalog, mistakes = load_leniently(files, vocabulary)
+    if mistakes:
+        raise MistakesFound(mistakes)
     return catalog
+
+
+def load_leniently(
+    files: Mapping[str, str], vocabulary: Vocabulary, *, folder: str = "", complete: bool = True
+) -> tuple[Catalog, list[Mistake]]:
+    """Like `load`, with the mistakes handed back, and the catalog without what they are about.
+
+    Such a catalog is there to check more against it, never to serve. ``folder`` is put before the
+    names of files in mistakes and warnings. Without ``complete`` there are files that could not be
+    read: what the others refer to may be in these, and is no mistake.
+    """
+    findings = Findings(complete=complete)
+    tables, parsed = merge(files, findings)
+    findings.complete = complete and parsed
+    if not files and complete:
+        findings.mistake("catalog", "", "there are no files", "write the catalog: docs/catalog.md")
+    catalog = _build(tables, files, vocabulary, findings, folder)
+    return catalog, catalog.name(findings.mistakes)
 
 
 def version_of(files: Mapping[str, str]) -> str:
@@ -87,8 +99,12 @@ def version_of(files: Mapping[str, str]) -> str:
 
 
 def _build(
-    tables: Tables, files: Mapping[str, str], vocabulary: Vocabulary, findings: Findings
-) -> Catalog | None:
+    tables: Tables,
+    files: Mapping[str, str],
+    vocabulary: Vocabulary,
+    findings: Findings,
+    folder: str,
+) -> Catalog:
     general = tables.catalog.table
     zone = find_zone(general.time_zone, tables.catalog.file, "catalog.time_zone", findings) or UTC
     declared = declare(tables, findings)
@@ -98,12 +114,12 @@ def _build(
     drafts = draft_treatments(tables, findings)
     of_actions = _action_attributes(tables, zone, findings)
     of_treatments = _treatment_attributes(drafts, zone, findings)
-    expressions = _expressions(declared, of_actions, of_treatments, vocabulary, findings)
+    expressions = _expressions(declared, of_actions, of_treatments, vocabulary, findings, zone)
     actions = {
         id_: _make_action(entry, of_actions, expressions, zone, findings)
         for id_, entry in tables.actions.items()
     }
-    treatments = [_treatment(draft, of_treatments) for draft in drafts]
+    treatments = [_treatment(draft, of_treatments, expressions) for draft in drafts]
     if NOTHING in tables.actions:
         treatments += nothing_treatments(tables)
     draft = Draft(
@@ -114,21 +130,19 @@ def _build(
         expressions=expressions,
         findings=findings,
     )
-    limits, limits_of = make_limits(draft)
+    limits, limits_of = make_limits(draft, zone.key)
     lever = make_levers(draft)
     rules = compile_rules(draft)
-    if findings.mistakes:
-        return None
     index = {action_id: position for position, action_id in enumerate(actions)}
     by_placement = {
         name: _column((i for i, t in enumerate(treatments) if name in t.placements), np.intp)
         for name in placements
     }
     control = tables.control_group.table
-    return Catalog(
+    catalog = Catalog(
         version=version_of(files),
         currency=general.currency,
-        time_zone=general.time_zone,
+        time_zone=zone.key,
         assumptions=general.assumptions,
         channels=channels,
         placements=placements,
@@ -150,8 +164,9 @@ def _build(
         control_group=ControlGroup(share=control.share, salt=control.salt),
         by_placement=by_placement,
         files=dict(files),
-        warnings=tuple(add_lines(findings.warnings, files)),
+        folder=folder,
     )
+    return msgspec.structs.replace(catalog, warnings=tuple(catalog.name(findings.warnings)))
 
 
 def _declared_only(tables: Tables, findings: Findings) -> frozenset[str]:
@@ -204,6 +219,7 @@ def _expressions(
     of_treatments: Attributes[tuple[str, str]],
     vocabulary: Vocabulary,
     findings: Findings,
+    zone: ZoneInfo,
 ) -> Expressions:
     broken = {f"action.{name}" for name in of_actions.broken}
     broken |= {f"treatment.{name}" for name in of_treatments.broken}
@@ -214,6 +230,7 @@ def _expressions(
         broken=frozenset(broken),
         functions=vocabulary.functions,
         findings=findings,
+        time_zone=zone.key,
     )
 
 
@@ -238,8 +255,15 @@ def _make_action(
     return msgspec.structs.replace(action, value=value)
 
 
-def _treatment(draft: TreatmentDraft, attributes: Attributes[tuple[str, str]]) -> Treatment:
+def _treatment(
+    draft: TreatmentDraft, attributes: Attributes[tuple[str, str]], expressions: Expressions
+) -> Treatment:
     table = draft.source.table
+    content = table.content
+    if expressions.broken:  # what texts that use these would say is a consequence
+        content = {
+            name: text for name, text in content.items() if not expressions.uses_broken(text)
+        }
     return Treatment(
         id=draft.id,
         action=draft.action,
@@ -247,6 +271,8 @@ def _treatment(draft: TreatmentDraft, attributes: Attributes[tuple[str, str]]) -
         placements=draft.placements,
         cost=table.cost,
         tags=table.tags,
-        content=table.content,
+        content=content,
         attributes=attributes.values.get((draft.source.file, draft.source.place), {}),
+        file=draft.source.file,
+        place=draft.source.place,
     )

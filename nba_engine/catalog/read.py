@@ -26,7 +26,7 @@ from nba_engine.catalog.schema import (
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.settings import convert_leniently, join, parse_toml, read_text, suggest
 
-__all__ = ["Tables", "merge", "read_folder"]
+__all__ = ["Tables", "merge", "read_folder", "read_leniently"]
 
 T = TypeVar("T")
 
@@ -35,24 +35,39 @@ TreatmentSet = dict[str, TreatmentEntry]
 
 def read_folder(path: str | Path) -> dict[str, str]:
     """The ``*.toml`` files of a folder by name, sorted. Raises `MistakesFound`."""
+    files, mistakes = read_leniently(path)
+    if mistakes:
+        raise MistakesFound(mistakes)
+    return files
+
+
+def read_leniently(path: str | Path, shown: str = "") -> tuple[dict[str, str], list[Mistake]]:
+    """Like `read_folder`, with the mistakes handed back, and the files that could be read.
+
+    ``shown`` is what users call the folder; mistakes put it before the names of files.
+    """
     folder = Path(path)
     mistakes: list[Mistake] = []
     files: dict[str, str] = {}
     if not folder.is_dir():
-        mistakes.append(_mistake(str(path), "there is no such folder", "check catalog.path"))
+        mistakes.append(
+            _mistake(shown or str(path), "there is no such folder", "check catalog.path")
+        )
     else:
         for file in sorted(folder.glob("*.toml")):
-            files[file.name], unread = read_text(file, file.name)
+            text, unread = read_text(file, f"{shown}/{file.name}" if shown else file.name)
             mistakes += unread
-        if not files:
+            if not unread:
+                files[file.name] = text
+        if not files and not mistakes:
             mistakes.append(
                 _mistake(
-                    str(path), "there are no *.toml files", "write the catalog: docs/catalog.md"
+                    shown or str(path),
+                    "there are no *.toml files",
+                    "write the catalog: docs/catalog.md",
                 )
             )
-    if mistakes:
-        raise MistakesFound(mistakes)
-    return files
+    return files, mistakes
 
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):

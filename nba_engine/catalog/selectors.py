@@ -66,9 +66,9 @@ class Matcher:
                     continue
                 remedy = suggest(word, known, f"{key} of treatments")
                 message = f"no treatment matches {key} = {word!r}"
-                findings.mistake(file, f"{place}.{key}[{position}]", message, remedy)
+                findings.missing(file, f"{place}.{key}[{position}]", message, remedy)
             result &= any_word
         if not (wrong or self._declared or result.any() or selector == Selector()):
             message, remedy = "no treatment matches all of it together", "leave a key out"
-            findings.mistake(file, place, message, remedy)
+            findings.missing(file, place, message, remedy)
         return np.flatnonzero(result)

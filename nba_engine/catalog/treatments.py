@@ -87,7 +87,7 @@ def _of_action(
     if table.treatments_from:
         shared = tables.treatment_sets.get(table.treatments_from)
         if shared is None:
-            findings.mistake(
+            findings.missing(
                 action.file,
                 f"{action.place}.treatments_from",
                 f"there is no treatment set {table.treatments_from!r}",
@@ -122,14 +122,14 @@ def _placements(
         if table.channel:
             remedy = suggest(table.channel, tables.channels, "channels")
             message = f"there is no channel {table.channel!r}"
-            findings.mistake(file, f"{place}.channel", message, remedy)
+            findings.missing(file, f"{place}.channel", message, remedy)
         return ()
     if table.placements is None:
         fitting = tuple(of_channel.get(table.channel, ()))
         if not fitting:
             message = f"fits no placement: channel {table.channel!r} has none"
             remedy = f'add a placement with channel = "{table.channel}"'
-            findings.mistake(file, place, message, remedy)
+            findings.missing(file, place, message, remedy)
         return fitting
     if not table.placements:
         message, remedy = "fits no placement", "name some, or leave it out for all of the channel"
@@ -139,7 +139,7 @@ def _placements(
         placement = tables.placements.get(name)
         if placement is None:
             remedy = suggest(name, tables.placements, "placements")
-            findings.mistake(file, where, f"there is no placement {name!r}", remedy)
+            findings.missing(file, where, f"there is no placement {name!r}", remedy)
         elif placement.table.channel != table.channel:
             message = f"placement {name!r} belongs to channel {placement.table.channel!r}"
             remedy = (

@@ -70,6 +70,7 @@ class ChannelSpec(msgspec.Struct, frozen=True, kw_only=True):
     reservation_ttl: float = 86_400.0  # seconds until an unconfirmed reservation expires
     settings: Mapping[str, Value] = {}
     assumption: str = ""  # marks stated assumptions (costs nobody measured); shown in outputs
+    file: str = ""  # where it was written, for messages
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +116,9 @@ class Treatment(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     content: Mapping[str, str] = {}  # field → Jinja2 template
     attributes: Mapping[str, Value] = {}
+    # where it was written, for messages: shared by all that have it from one treatment set
+    file: str = ""
+    place: str = ""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,13 +2,14 @@
 
 from nba_engine.models.manifest import MANIFEST_FILE, load_manifest, write_manifest
 from nba_engine.models.runtime import OnnxRuntime
-from nba_engine.models.scorer import open_scorer
+from nba_engine.models.scorer import check_model, open_scorer
 from nba_engine.models.tables import CsrTable, load_table, save_table
 
 __all__ = [
     "MANIFEST_FILE",
     "CsrTable",
     "OnnxRuntime",
+    "check_model",
     "load_manifest",
     "load_table",
     "open_scorer",

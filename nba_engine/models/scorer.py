@@ -20,7 +20,7 @@ from nba_engine.models.binding import binding_mistakes
 from nba_engine.models.linear import LinearSplit, check_linear, read_linear
 from nba_engine.models.manifest import MANIFEST_FILE, load_manifest
 
-__all__ = ["open_scorer"]
+__all__ = ["check_model", "open_scorer"]
 
 _ROUNDING = 1e-6  # float32 graphs may end a little outside of [0, 1]
 
@@ -37,15 +37,13 @@ def open_scorer(
     tables do not have, a linear split that differs from the graph.
     """
     manifest = load_manifest(folder)
-    file = folder / MANIFEST_FILE
-    if manifest.format not in runtimes:
-        known = ", ".join(sorted(runtimes)) or "none"
-        message = f"no runtime for {manifest.format!r}"
-        raise wrong(file, "format", message, f"formats: {known}; plugins add others")
-    mistakes = binding_mistakes(manifest, catalog, tables, str(file))
+    mistakes = binding_mistakes(manifest, catalog, tables, str(folder / MANIFEST_FILE))
+    try:
+        run = _load(folder, manifest, runtimes)
+    except MistakesFound as found:
+        raise MistakesFound([*mistakes, *found.mistakes]) from None
     if mistakes:
         raise MistakesFound(mistakes)
-    run = runtimes[manifest.format].load(folder, manifest)
     assembly = Assembly(manifest.features, catalog, tables)
     if manifest.signature == "wide":
         return _WideScorer(manifest, assembly, run, catalog)
@@ -54,6 +52,23 @@ def open_scorer(
     linear = read_linear(folder, manifest)
     check_linear(linear, assembly, run, folder, manifest)
     return _LinearScorer(manifest, assembly, LinearSplit(linear, assembly))
+
+
+def check_model(folder: Path, runtimes: Mapping[str, ModelRuntime]) -> None:
+    """What can be told without a catalog: raises `MistakesFound` as `open_scorer` does."""
+    manifest = load_manifest(folder)
+    _load(folder, manifest, runtimes)
+    if manifest.linear:
+        read_linear(folder, manifest)
+
+
+def _load(folder: Path, manifest: Manifest, runtimes: Mapping[str, ModelRuntime]) -> RunModel:
+    if manifest.format not in runtimes:
+        known = ", ".join(sorted(runtimes)) or "none"
+        message = f"no runtime for {manifest.format!r}"
+        remedy = f"formats: {known}; plugins add others"
+        raise wrong(folder / MANIFEST_FILE, "format", message, remedy)
+    return runtimes[manifest.format].load(folder, manifest)
 
 
 class _BoundScorer:

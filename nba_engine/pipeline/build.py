@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from nba_engine.domain import Resources, Stage, StageFactory
-from nba_engine.errors import Mistake, MistakesFound
+from nba_engine.errors import Mistake, MistakesFound, UnknownResource
 from nba_engine.pipeline.breaker import Breaker
 from nba_engine.pipeline.pipeline import Pipeline
 from nba_engine.pipeline.step import Step
@@ -48,6 +48,10 @@ def build_pipeline(
         plugin = register.stages.plugin(settings.stage)
         try:
             stage = _stage(f"{settings.stage!r} of plugin {plugin!r}", factory, own, resources)
+        except UnknownResource as unknown:
+            at = _where(f"{place}.settings", own, unknown.name)
+            mistakes += [msgspec.structs.replace(m, file=file, place=at) for m in unknown.mistakes]
+            continue
         except MistakesFound as found:
             mistakes.extend(found.mistakes)
             continue
@@ -64,7 +68,7 @@ def build_pipeline(
                 time_budget=_seconds(settings.time_budget_ms),
             )
         )
-    if mistakes:
+    if mistakes or len(steps) < len(stages):  # without a mistake: told elsewhere
         raise MistakesFound(mistakes)
     return Pipeline(steps, pool)
 
@@ -93,6 +97,14 @@ def check_stages(
             continue
         mistakes.append(Mistake(file=file, place=f"{place}.stage", message=message, remedy=remedy))
     return mistakes
+
+
+def _where(place: str, settings: msgspec.Struct, name: str) -> str:
+    """The place of the setting that holds ``name``; of all settings, if none does."""
+    for field in msgspec.structs.fields(settings):
+        if getattr(settings, field.name) == name:
+            return f"{place}.{field.encode_name}"
+    return place
 
 
 class _NotBuilt(Exception):

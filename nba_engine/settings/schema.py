@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from nba_engine.domain import OnError
-from nba_engine.settings.convert import Unreadable, Written
+from nba_engine.settings.convert import REQUIRED, Unreadable, Written
 
 __all__ = [
     "BreakerSettings",
@@ -100,7 +100,7 @@ class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of ``[[pipeline]]``. ``settings`` is checked by the stage's own struct."""
 
-    stage: str
+    stage: Annotated[str, REQUIRED] = ""
     on_error: OnError | None = None  # None: the stage's own default
     timeout_ms: Positive | None = None  # run on a bounded pool, abandoned after this
     time_budget_ms: Positive | None = None  # the breaker counts a longer run as a failure
@@ -115,11 +115,10 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which plugins may be missing or stay off, and their own settings by plugin name."""
+    """Which plugins may be missing, and which stay off."""
 
     optional: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
-    settings: dict[str, dict[str, Any]] = {}
 
 
 class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):

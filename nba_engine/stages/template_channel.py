@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 from jinja2 import meta
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 
 from nba_engine.domain import CatalogView, ChannelFactory, NoSettings, Renderer, Treatment
@@ -14,6 +15,13 @@ from nba_engine.errors import Mistake, MistakesFound, RenderFailed
 from nba_engine.stages.sandbox import MAX_OUTPUT, Root, Sandbox, forbidden_in
 from nba_engine.stages.seen import static_names
 from nba_engine.stages.substitution import Fill, Piece, fill_with, pieces_of
+from nba_engine.stages.template_mistakes import (
+    FORBIDDEN_REMEDY,
+    Flaw,
+    not_compiled,
+    not_rendered,
+    unknown_name,
+)
 
 __all__ = ["TEMPLATE_CHANNEL", "TemplateChannel"]
 
@@ -33,6 +41,8 @@ class TemplateChannel:
         self._catalog = catalog
         self._sandbox = Sandbox(catalog.time_zone)
         self._compiled: dict[str, _Field] = {}  # by text: many treatments share their texts
+        # by where a text is written: one mistake in a shared text is one mistake
+        self._wrong: dict[tuple[str, str, str], Mistake] = {}
 
     def prepare(self, treatment: Treatment) -> Renderer:
         """Compile the treatment's fields; constant ones become plain text."""
@@ -43,18 +53,18 @@ class TemplateChannel:
         fixed = static_names(self._catalog, at, treatment)
         names = {**self._sandbox.globals, **{root: Root(root, fixed[root]) for root in fixed}}
         for name, text in treatment.content.items():
-            place = f"treatments.{treatment.id}.content.{name}"
+            what = f"{treatment.id}.{name}"
             try:
-                field = self._compile(text, place)
+                field = self._compile(text)
                 if field.names <= _STATIC:
-                    constant[name] = field.render(place, names)
+                    constant[name] = field.render(what, names)
                 else:
                     fill = None if field.pieces is None else fill_with(field.pieces, fixed)
-                    moving.append((name, f"{treatment.id}.{name}", field, fill))
-            except MistakesFound as wrong:
-                mistakes.extend(wrong.mistakes)
-            except RenderFailed as wrong:
-                mistakes.append(Mistake(file="catalog", place=place, message=wrong.message))
+                    moving.append((name, what, field, fill))
+            except Flaw as flaw:
+                mistakes.append(self._mistake(treatment, name, flaw))
+            except RenderFailed as failed:
+                mistakes.append(self._mistake(treatment, name, not_rendered(failed, fixed)))
         if mistakes:
             raise MistakesFound(mistakes)
         if not moving:
@@ -79,11 +89,25 @@ class TemplateChannel:
 
         return render
 
-    def _compile(self, text: str, place: str) -> _Field:
+    def _compile(self, text: str) -> _Field:
         field = self._compiled.get(text)
         if field is None:
-            field = self._compiled[text] = _field(self._sandbox, text, place)
+            field = self._compiled[text] = _field(self._sandbox, text)
         return field
+
+    def _mistake(self, treatment: Treatment, name: str, flaw: Flaw) -> Mistake:
+        file = treatment.file or "catalog"
+        source = treatment.place or f"treatments.{treatment.id}"
+        key = (file, source, name)
+        if key not in self._wrong:
+            line = f":{flaw.line}" if flaw.line else ""
+            self._wrong[key] = Mistake(
+                file=file,
+                place=f"{source}.content.{name}{line}",
+                message=flaw.message,
+                remedy=flaw.remedy,
+            )
+        return self._wrong[key]
 
 
 class _Field:
@@ -127,6 +151,8 @@ class _Field:
             ) from error
         except RenderFailed:
             raise
+        except SecurityError as error:  # says what templates must not do, without any value
+            raise RenderFailed(f"{what}: {error}", metadata={"treatment": what}) from error
         # a template computes with a customer's values: anything may go wrong in it
         except Exception as error:
             raise RenderFailed(
@@ -135,21 +161,22 @@ class _Field:
         return "".join(parts)
 
 
-def _field(sandbox: Sandbox, text: str, place: str) -> _Field:
+def _field(sandbox: Sandbox, text: str) -> _Field:
+    """Compile one text. Raises `Flaw`."""
     if not any(mark in text for mark in ("{{", "{%", "{#")):
         return _Field(text, None, frozenset())
     try:
         tree = sandbox.parse(text)
         wrong = forbidden_in(tree)
-        if wrong is None:
-            names = frozenset(meta.find_undeclared_variables(tree)) - set(sandbox.globals)
-            unknown = sorted(names - _NAMES)
-            if not unknown:
-                return _Field(text, sandbox.from_string(tree), names, pieces_of(tree))
-            wrong = 1, f"unknown name {unknown[0]!r}; there are {', '.join(sorted(_NAMES))}"
+        if wrong is not None:
+            raise Flaw(wrong[1], FORBIDDEN_REMEDY, line=wrong[0])
+        names = frozenset(meta.find_undeclared_variables(tree)) - set(sandbox.globals)
+        unknown = sorted(names - _NAMES)
+        if unknown:
+            raise unknown_name(tree, unknown[0], _NAMES)
+        return _Field(text, sandbox.from_string(tree), names, pieces_of(tree))
     except jinja2.TemplateSyntaxError as error:
-        wrong = error.lineno, error.message or "syntax error"
-    raise MistakesFound([Mistake(file="catalog", place=f"{place}:{wrong[0]}", message=wrong[1])])
+        raise not_compiled(error, sandbox.filters, sandbox.tests) from error
 
 
 TEMPLATE_CHANNEL = ChannelFactory(build=TemplateChannel, settings=NoSettings)

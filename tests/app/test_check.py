@@ -51,7 +51,7 @@ def test_one_run_finds_the_mistakes_of_every_part(
     assert "model" in find("pipeline[7].settings.modell")
     assert find("bad-model")
     assert find("bad.npz")
-    assert any("milk.app" in line for line in told)  # the template
+    assert "treatment_sets.standard.app.content.title" in find("catalog/shop.toml:")
 
 
 def test_a_broken_catalog_does_not_hide_mistakes_of_the_pipeline(

@@ -14,16 +14,15 @@ threads = 4
 stage = "profile"
 [[pipeline]]
 stage = "value"
-[plugins.settings.nba-sms]
-sender = "shop"
-[plugins.settings.other]
-key = 1
+[models]
+my-model = "models/first"
 """
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "catalog").mkdir()
+    (tmp_path / "models/first").mkdir(parents=True)
     (tmp_path / "nba.toml").write_text(TEXT)
     return tmp_path / "nba.toml"
 
@@ -60,19 +59,20 @@ def test_variables_override_the_file_typed_by_their_field(path: Path) -> None:
     assert settings.pipeline[0].timeout_ms == 5.0
 
 
-def test_variables_reach_the_settings_of_plugins(path: Path) -> None:
+def test_variables_reach_names_with_hyphens_and_the_settings_of_stages(path: Path) -> None:
+    (path.parent / "models/second").mkdir()
     settings = load(
         path,
         {
-            "NBA_PLUGINS__SETTINGS__NBA_SMS__SENDER": "me",  # there is a nba-sms in the file
-            "NBA_PLUGINS__SETTINGS__NEW__RETRIES": "3",
+            "NBA_MODELS__MY_MODEL": "models/second",  # there is a my-model in the file
+            "NBA_MODELS__NEW": "models/first",
+            "NBA_PIPELINE__1__SETTINGS__DEEP__RETRIES": "3",
+            "NBA_PIPELINE__1__SETTINGS__SENDER": "me",
         },
     )
-    assert settings.plugins.settings == {
-        "nba-sms": {"sender": "me"},
-        "other": {"key": 1},
-        "new": {"retries": 3},
-    }
+    names = {name: folder.name for name, folder in settings.models.items()}
+    assert names == {"my-model": "second", "new": "first"}
+    assert settings.pipeline[1].settings == {"deep": {"retries": 3}, "sender": "me"}
 
 
 @pytest.mark.parametrize(

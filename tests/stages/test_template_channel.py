@@ -51,7 +51,7 @@ def test_templates_see_customer_context_action_treatment_and_now() -> None:
 
 def test_what_needs_only_the_action_is_rendered_at_load() -> None:
     assert render("{{ action.name }} for {{ treatment.cost }}") == "Tea for 0.2"
-    assert "'action.nmae' is undefined" in mistake("{{ action.nmae }}")
+    assert "action.nmae is missing" in mistake("{{ action.nmae }}")
 
 
 def test_a_missing_attribute_fails_the_rendering_and_names_it() -> None:
