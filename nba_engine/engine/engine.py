@@ -132,10 +132,14 @@ class Engine:
     def record(self, interactions: Sequence[Interaction]) -> list[InteractionResult]:
         """Record what happened; durable when this returns. A result per item, in order.
 
+        What names a recommendation gets the properties action, treatment and channel from it.
+
         Malformed items are rejected one by one; `InvalidRequest` only for too many of them.
         """
         snapshot = self._snapshot
-        return record_interactions(self.store, snapshot.fold, interactions, now=self._clock())
+        return record_interactions(
+            self.store, self.log, snapshot.fold, interactions, now=self._clock()
+        )
 
     def load(
         self,
@@ -152,6 +156,7 @@ class Engine:
         snapshot = self._snapshot
         return load_batch(
             self.store,
+            self.log,
             snapshot.fold,
             checked_updates(updates, snapshot),
             interactions,

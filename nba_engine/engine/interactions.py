@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from nba_engine.domain import Fold, Interaction, InteractionResult, ProfileUpdate, Store, Value
+from nba_engine.domain import (
+    DecisionLog,
+    Fold,
+    Interaction,
+    InteractionResult,
+    ProfileUpdate,
+    Store,
+    Value,
+)
+from nba_engine.engine.attribution import attributed
 from nba_engine.engine.requests import identity_violation, time_problem
 from nba_engine.errors import InvalidRequest, Violation
 
@@ -18,19 +27,29 @@ AHEAD = 86_400.0  # seconds that a clock elsewhere may be ahead of ours
 
 
 def record_interactions(
-    store: Store, fold: Fold, interactions: Sequence[Interaction], *, now: float
+    store: Store,
+    log: DecisionLog,
+    fold: Fold,
+    interactions: Sequence[Interaction],
+    *,
+    now: float,
 ) -> list[InteractionResult]:
     """Record those that are well formed in one commit; the others are answered as rejected."""
     if len(interactions) > MAX_INTERACTIONS:
         description = f"must not be more than {MAX_INTERACTIONS}"
         raise InvalidRequest([Violation(field="interactions", description=description)])
     return _checked(
-        store, interactions, now, lambda good, at: store.record(good, fold, now=at) if good else ()
+        store,
+        log,
+        interactions,
+        now,
+        lambda good, at: store.record(good, fold, now=at) if good else (),
     )
 
 
 def load_batch(
     store: Store,
+    log: DecisionLog,
     fold: Fold,
     updates: Sequence[ProfileUpdate],
     interactions: Sequence[Interaction],
@@ -41,6 +60,7 @@ def load_batch(
     """Like `record_interactions` for any number, with updates and a progress mark, in one commit."""
     return _checked(
         store,
+        log,
         interactions,
         now,
         lambda good, at: store.bulk(
@@ -51,6 +71,7 @@ def load_batch(
 
 def _checked(
     store: Store,
+    log: DecisionLog,
     interactions: Sequence[Interaction],
     now: float,
     write: Callable[[Sequence[Interaction], float], Sequence[InteractionResult]],
@@ -65,7 +86,7 @@ def _checked(
     ]
     if store.simulated and good:  # the ledger's clock follows what is replayed
         now = max(interaction.time for interaction in good)
-    recorded = iter(write(good, now))
+    recorded = iter(write(attributed(good, log), now))
     return [
         InteractionResult(
             interaction_id=interaction.interaction_id, status="rejected", message=problem

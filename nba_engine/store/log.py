@@ -142,6 +142,8 @@ class SqliteLog:
                 .execute("SELECT record FROM decisions WHERE decision_id = ?", (decision_id,))
                 .get
             )
+        except UnicodeEncodeError:
+            return None  # no such id can have been stored
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         return None if found is None else _decode(found)

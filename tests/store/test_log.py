@@ -94,6 +94,7 @@ def test_a_record_is_read_back_as_it_was_appended(log: SqliteLog) -> None:
     log.flush()
     assert log.read("d1") == record(1)
     assert log.read("d2") is None
+    assert log.read("d\ud800") is None
 
 
 def test_a_record_is_readable_while_it_is_queued(log: SqliteLog, path: Path) -> None:
