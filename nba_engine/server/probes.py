@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2
@@ -33,6 +33,25 @@ class _Pooled:
         return self._behavior(*arguments, **options)
 
 
+class _Watching:
+    """A watcher's call, whose end is handled on the pool.
+
+    The servicer's callback takes the lock under which a change of status is sent; on gRPC's own
+    thread, which has to do the sending, a watcher that leaves during a change would stop the
+    server for good.
+    """
+
+    def __init__(self, context: grpc.ServicerContext, pool: ThreadPoolExecutor) -> None:
+        self._context = context
+        self._pool = pool
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        def on_pool() -> None:
+            self._pool.submit(callback)
+
+        return self._context.add_callback(on_pool)
+
+
 class Health:
     """`grpc.health.v1.Health`, per service and overall."""
 
@@ -45,7 +64,7 @@ class Health:
     def handler(self) -> tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
         """Service name and its methods."""
         check = _Pooled(self._servicer.Check, self.pool)
-        watch = _Pooled(self._servicer.Watch, self.pool, non_blocking=True)
+        watch = _Pooled(self._watch, self.pool, non_blocking=True)
         request = health_pb2.HealthCheckRequest.FromString
         response = health_pb2.HealthCheckResponse.SerializeToString
         return health.SERVICE_NAME, {
@@ -60,6 +79,12 @@ class Health:
     def stopping(self) -> None:
         """No longer ready, and never again."""
         self._servicer.enter_graceful_shutdown()
+
+    def _watch(
+        self, request: Any, context: grpc.ServicerContext, send: Callable[[Any], None]
+    ) -> None:
+        watching = cast("grpc.ServicerContext", _Watching(context, self.pool))  # as far as used
+        self._servicer.Watch(request, watching, send)
 
     def _set(self, status: int) -> None:
         for name in self._names:
