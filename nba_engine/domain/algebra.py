@@ -49,7 +49,9 @@ from nba_engine.domain.interaction import Interaction
 from nba_engine.domain.store import Fold
 from nba_engine.domain.values import Value, Values
 
-__all__ = ["fold_for", "merge_states", "value_of"]
+__all__ = ["FORGOTTEN", "fold_for", "merge_states", "value_of"]
+
+FORGOTTEN = 1e-12  # what has decayed below this reads as 0.0
 
 
 def fold_for(specs: Mapping[str, AggregateSpec]) -> Fold:
@@ -95,7 +97,7 @@ def merge_states(spec: AggregateSpec, one: Any, other: Any) -> Any:
 def value_of(spec: AggregateSpec, state: Any, now: float) -> Value:
     """What rules see of a state at ``now``; ``state`` None (no interaction yet) is allowed.
 
-    count → int, sum and decayed → float, set → sorted list of strings, first and last → a time
+    count → int, sum and decayed → float (a decayed one below 1e-12 reads as 0.0), set → sorted list of strings, first and last → a time
     or the property's value; with ``by`` a map of these. Without any interaction: 0, 0.0, [] or
     an empty map; for first and last without ``by`` None: the attribute is missing. A state that
     does not have the form of its aggregate counts as none.
@@ -121,7 +123,8 @@ def _cell_value(spec: AggregateSpec, cell: Cell, now: float) -> Value:
         return {"count": 0, "sum": 0.0, "decayed": 0.0}.get(spec.kind)
     if spec.kind == "decayed":
         time, amount = cell
-        return amount * math.exp2(min(0.0, time - now) / spec.half_life)
+        value = amount * math.exp2(min(0.0, time - now) / spec.half_life)
+        return value if abs(value) >= FORGOTTEN else 0.0
     if spec.kind == "sum":
         return cell[0] if isinstance(cell, list) else cell
     if spec.kind != "count" and spec.property:
@@ -133,7 +136,10 @@ def _map_value(spec: AggregateSpec, cells: dict[str, Cell], now: float) -> dict[
     if spec.kind == "decayed":
         exp2, rate = math.exp2, 1.0 / spec.half_life
         return {
-            word: amount * exp2((time - now) * rate) if time < now else amount
+            word: value
+            if (value := amount * exp2((time - now) * rate) if time < now else amount) >= FORGOTTEN
+            or value <= -FORGOTTEN
+            else 0.0
             for word, (time, amount) in cells.items()
         }
     if spec.kind == "sum":

@@ -124,14 +124,17 @@ class StageCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateTrace(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one candidate. ``stage`` is "" for a recommended one."""
+    """What became of one candidate. ``stage`` is "" for a recommended one.
+
+    ``text`` is complete by itself: it says what ``changes`` say, too. Show one or the other.
+    """
 
     treatment: str
     action: str
     placement: str
     stage: str = ""
     reason: str = ""
-    text: str = ""  # a sentence for people
+    text: str = ""  # for people: what became of it and what it would take
     changes: tuple[Change, ...] = ()  # applied together they bring it past that stage
     columns: Mapping[str, float] = {}  # propensity, value, cost, weight, lever, score … if known
     details: Mapping[str, Any] = {}

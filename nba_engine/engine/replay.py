@@ -25,6 +25,7 @@ from nba_engine.domain import (
     Stage,
     StageCount,
 )
+from nba_engine.domain.words import with_changes
 from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
 from nba_engine.engine.record import decision_of
 from nba_engine.engine.snapshot import Snapshot
@@ -188,7 +189,7 @@ class Watch:
         for drop in deciding.candidates.drops[self._seen :]:  # dropped when the books were closed
             for position in range(len(drop.index)):
                 self._traces.append(self._trace(None, deciding, drop, position))
-        chosen = [self._chosen(one) for one in deciding.recommendations]
+        chosen = [self._chosen(one, self._traces) for one in deciding.recommendations]
         return (*chosen, *self._traces)
 
     def _trace(
@@ -210,7 +211,7 @@ class Watch:
             placement=deciding.placements[int(drop.slot[position])].placement,
             stage=drop.stage,
             reason=drop.reason,
-            text=text or f"It was dropped by {drop.stage} ({drop.reason}).",
+            text=with_changes(text or f"It was dropped by {drop.stage} ({drop.reason}).", changes),
             changes=tuple(changes),
             columns={
                 name: float(column[position])
@@ -219,13 +220,13 @@ class Watch:
             },
         )
 
-    def _chosen(self, one: Recommendation) -> CandidateTrace:
+    def _chosen(self, one: Recommendation, dropped: Sequence[CandidateTrace]) -> CandidateTrace:
         columns = ("score", "propensity", "value", "cost", "lever", "weight")
         return CandidateTrace(
             treatment=one.treatment,
             action=one.action,
             placement=one.placement,
-            text=recommended_text(self._catalog, one),
+            text=recommended_text(self._catalog, one, dropped),
             columns={name: getattr(one, name) for name in columns},
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from nba_engine.domain import CandidateTrace, CatalogView, Deciding, Decision, Recommendation
+from nba_engine.domain.words import a_share, enumerated, spoken_money, spoken_time
 
-__all__ = ["money", "recommended_text", "runners_up", "story"]
+__all__ = ["recommended_text", "runners_up", "story"]
 
 RUNNERS_UP = 3
 _LISTED = 4  # drop reasons named in the summary of the funnel
@@ -23,34 +23,48 @@ _GOOD: Mapping[str, str] = {
     "prior_used": "its propensity is the average of its kind, as the model had no answer",
     "best_value": "nothing else is worth more here",
 }
-_DROPPED: Mapping[str, str] = {
-    "not_in_season": "are not in season",
-    "not_eligible": "are not allowed for this customer",
-    "not_applicable": "make no sense right now",
-    "not_suitable": "do not suit this customer",
-    "control_group": "are held back because the customer is in the control group",
-    "no_consent": "lack the customer's consent",
-    "quiet_hours": "fall into quiet hours",
-    "limit_exhausted": "have a limit that is used up",
-    "paused_after_reject": "rest after the customer refused them",
-    "bought_recently": "were bought recently",
-    "substitute_bought": "have a substitute that was bought recently",
-    "in_cart": "are in the cart already",
-    "no_value": "have no value",
-    "below_nothing": "are worth less than they cost",
-    "limit_refused": "were refused by the ledger",
-    "render_failed": "have content that could not be rendered",
-    "same_action": "are other forms of what is recommended",
-    "outranked": "were outranked",
-    "stage_failed": "could not be judged because a stage failed",
+# what drop reasons say of one candidate and of several
+_DROPPED: Mapping[str, tuple[str, str]] = {
+    "not_in_season": ("is not in season", "are not in season"),
+    "not_eligible": ("is not allowed for this customer", "are not allowed for this customer"),
+    "not_applicable": ("makes no sense right now", "make no sense right now"),
+    "not_suitable": ("does not suit this customer", "do not suit this customer"),
+    "control_group": (
+        "is held back because the customer is in the control group",
+        "are held back because the customer is in the control group",
+    ),
+    "no_consent": ("lacks the customer's consent", "lack the customer's consent"),
+    "quiet_hours": ("falls into quiet hours", "fall into quiet hours"),
+    "limit_exhausted": ("has a limit that is used up", "have a limit that is used up"),
+    "paused_after_reject": (
+        "rests after the customer refused it",
+        "rest after the customer refused them",
+    ),
+    "bought_recently": ("was bought recently", "were bought recently"),
+    "substitute_bought": (
+        "has a substitute that was bought recently",
+        "have a substitute that was bought recently",
+    ),
+    "in_cart": ("is in the cart already", "are in the cart already"),
+    "no_value": ("has no value", "have no value"),
+    "below_nothing": ("is worth less than it costs", "are worth less than they cost"),
+    "limit_refused": ("was refused by the ledger", "were refused by the ledger"),
+    "render_failed": (
+        "has content that could not be rendered",
+        "have content that could not be rendered",
+    ),
+    "same_action": (
+        "is another form of what is recommended",
+        "are other forms of what is recommended",
+    ),
+    "outranked": ("was outranked", "were outranked"),
+    "stage_failed": (
+        "could not be judged because a stage failed",
+        "could not be judged because a stage failed",
+    ),
 }
-
-
-def money(catalog: CatalogView, amount: float) -> str:
-    """Money with its currency: cents, or four digits for small amounts that cents would hide."""
-    cents = amount * 100
-    digits = 2 if abs(amount) >= 1 or abs(cents - round(cents)) < 1e-6 else 4
-    return f"{amount:,.{digits}f} {catalog.currency}"
+# reasons of candidates that would have been worth their cost
+_WORTH_IT = frozenset({"limit_refused", "render_failed", "same_action", "outranked"})
 
 
 def story(
@@ -63,41 +77,45 @@ def story(
     return tuple(_sentences(catalog, deciding, decision, traces))
 
 
-def recommended_text(catalog: CatalogView, one: Recommendation) -> str:
-    """Why a recommendation is one: its arithmetic and its reasons."""
+def recommended_text(
+    catalog: CatalogView, one: Recommendation, dropped: Sequence[CandidateTrace]
+) -> str:
+    """Why a recommendation is one: its arithmetic and its reasons; of *nothing*, what fell out."""
     action = catalog.actions[catalog.action_index[one.action]]
     channel = catalog.channels[one.channel].name
     if action.kind == "nothing":
-        return f"In {one.placement} it is best to do nothing: no candidate is worth its cost."
+        return f"In {one.placement} {_why_nothing(catalog, one.placement, dropped)}."
     rank = "first" if one.position == 0 else f"number {one.position + 1}"
     changed = [f"weight {one.weight:.2f}"] if one.weight != 1.0 else []
     changed += [f"lever {one.lever:.2f}"] if one.lever != 1.0 else []
-    multiplied = f", times {_joined(changed)}," if changed else ""
-    cost = f" less {money(catalog, one.cost)} for the contact" if one.cost else ""
+    multiplied = f", times {enumerated(changed)}," if changed else ""
+    cost = f" less {spoken_money(one.cost, catalog.currency)} for the contact" if one.cost else ""
     text = (
-        f"“{action.name}” by {channel} is {rank} in {one.placement}: a {one.propensity:.2%} chance "
-        f"to gain {money(catalog, one.value)}{multiplied}{cost} leaves an expected "
-        f"{money(catalog, one.score)}"
+        f"“{action.name}” by {channel} is {rank} in {one.placement}: {a_share(one.propensity)} chance "
+        f"to gain {spoken_money(one.value, catalog.currency)}{multiplied}{cost} leaves an "
+        f"expected {spoken_money(one.score, catalog.currency)}"
     )
     why = [words for code in one.reason_codes if (words := _good(catalog, code))]
-    return f"{text}; {_joined(why)}." if why else f"{text}."
+    return f"{text}; {enumerated(why)}." if why else f"{text}."
 
 
 def runners_up(traces: Sequence[CandidateTrace], count: int = RUNNERS_UP) -> list[CandidateTrace]:
     """The dropped candidates that came closest: other actions, the best form of each.
 
-    Scored ones first, by score; then those that fell out later in the pipeline.
+    Scored ones first, by score; then those that fell out later in the pipeline (of one stage: for
+    a later one of its reasons).
     """
     recommended = {trace.action for trace in traces if not trace.stage}
     place = {
-        stage: at for at, stage in enumerate(dict.fromkeys(t.stage for t in traces if t.stage))
+        key: at
+        for at, key in enumerate(dict.fromkeys((t.stage, t.reason) for t in traces if t.stage))
     }
     ranked = sorted(
         (trace for trace in traces if trace.stage and trace.action not in recommended),
         key=lambda trace: (
             "score" in trace.columns,
             trace.columns.get("score", 0.0),
-            place[trace.stage],
+            place[trace.stage, trace.reason],
             trace.columns.get("propensity", 0.0),
         ),
         reverse=True,
@@ -116,34 +134,43 @@ def _sentences(
     decision: Decision,
     traces: Sequence[CandidateTrace],
 ) -> Iterator[str]:
-    moment = dt.datetime.fromtimestamp(decision.time, zoneinfo.ZoneInfo(catalog.time_zone))
-    places = _joined([wanted.placement for wanted in deciding.placements])
+    moment = spoken_time(decision.time, catalog.time_zone)
+    places = enumerated([wanted.placement for wanted in deciding.placements])
     known = "" if decision.known else " (unknown until now)"
     yield (
         f"For customer {deciding.request.identity}{known} the engine weighed {decision.candidates} "
-        f"candidates for {places} at {moment:%H:%M} on {moment.day} {moment:%B %Y} "
-        f"({catalog.time_zone})."
+        f"candidates for {places} at {moment} ({catalog.time_zone})."
     )
     if not decision.recommendations:
         yield "It recommends nothing at all."
+    considered = _without_nothing(catalog, traces)
+    dropped = [trace for trace in considered if trace.stage]
     for one in decision.recommendations:
-        yield recommended_text(catalog, one)
-    for trace in runners_up(_without_nothing(catalog, traces)):
-        yield _why_not(catalog, trace)
+        yield recommended_text(catalog, one, dropped)
+    for trace in runners_up(considered):
+        action = catalog.actions[catalog.action_index[trace.action]]
+        yield f"Why not “{action.name}” in {trace.placement}? {trace.text}"
     if decision.dropped:
         yield _funnel(decision)
     for stage in dict.fromkeys(decision.degraded):
         yield f"Note: {stage} did not work as it should, and its failure policy was applied."
 
 
-def _why_not(catalog: CatalogView, trace: CandidateTrace) -> str:
-    """Why a runner-up is not recommended, and what would have to change."""
-    action = catalog.actions[catalog.action_index[trace.action]]
-    text = f"Why not “{action.name}” in {trace.placement}? {trace.text.rstrip()}"
-    asked = [change.text for change in trace.changes if change.text]
-    if asked and not all(change in trace.text for change in asked):
-        text += f" It would pass if {_joined(asked)}."
-    return text
+def _why_nothing(catalog: CatalogView, placement: str, dropped: Sequence[CandidateTrace]) -> str:
+    """Why nothing is recommended in a placement: what became of its candidates says so."""
+    reasons = Counter(
+        trace.reason for trace in _without_nothing(catalog, dropped) if trace.placement == placement
+    )
+    if not reasons:
+        return "nothing can be done: the catalog has no candidate for it"
+    if set(reasons) == {"below_nothing"}:
+        return "it is best to do nothing: no candidate is worth its cost"
+    if "below_nothing" in reasons and not reasons.keys() & _WORTH_IT:
+        return "it is best to do nothing: no candidate that is possible is worth its cost"
+    told = enumerated([_counted(reason, count) for reason, count in reasons.most_common(_LISTED)])
+    rest = sum(count for _, count in reasons.most_common()[_LISTED:])
+    more = f", {rest} fell out for other reasons" if rest else ""
+    return f"nothing is recommended: of its candidates {told}{more}"
 
 
 def _funnel(decision: Decision) -> str:
@@ -152,14 +179,17 @@ def _funnel(decision: Decision) -> str:
         reason = key.partition("/")[2]
         counts[reason] = counts.get(reason, 0) + count
     largest = sorted(counts.items(), key=lambda item: -item[1])
-    listed = [
-        f"{count} {_DROPPED.get(reason, f'fell out as {reason}')}"
-        for reason, count in largest[:_LISTED]
-    ]
+    listed = [_counted(reason, count) for reason, count in largest[:_LISTED]]
     rest = sum(count for _, count in largest[_LISTED:])
     if rest:
         listed.append(f"{rest} fell out for other reasons")
-    return f"Of the {decision.candidates} candidates, {_joined(listed)}."
+    return f"Of the {decision.candidates} candidates, {enumerated(listed)}."
+
+
+def _counted(reason: str, count: int) -> str:
+    """How many fell out for a reason: 1 is not in season, 4 lack the customer's consent."""
+    one, many = _DROPPED.get(reason, (f"fell out as {reason}",) * 2)
+    return f"{count} {one if count == 1 else many}"
 
 
 def _good(catalog: CatalogView, code: str) -> str:
@@ -180,9 +210,3 @@ def _without_nothing(
         for trace in traces
         if catalog.actions[catalog.action_index[trace.action]].kind != "nothing"
     ]
-
-
-def _joined(parts: Sequence[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"

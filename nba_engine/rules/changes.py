@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
-from typing import Any
 
 import msgspec
 
 from nba_engine.domain import Change, Value, Values
+from nba_engine.domain.words import spoken_time, spoken_value
 from nba_engine.rules.closures import value_of
 from nba_engine.rules.functions import fits
-from nba_engine.rules.literals import wall_clock
 from nba_engine.rules.logic import Every, Literal, Some, Tree, literals, truth_of_tree
 from nba_engine.rules.logic import literal as make
 from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, walk
@@ -147,7 +145,7 @@ class _Search:
                     scalar_values(tree, subject.type), entries.get(name), subject.type
                 ):
                     change = self.change(container, {**entries, name: value})
-                    wanted = _shown(value, subject.type)
+                    wanted = self.shown(value, subject.type)
                     text = f'{container.path}["{name}"] would have to be {wanted}'
                     yield (msgspec.structs.replace(change, text=text),)
             case _:
@@ -157,9 +155,9 @@ class _Search:
         """Other times, then other values of the attributes that the node reads."""
         if _reads_now(node):
             for moment in moments(
-                self.now, lambda at: tree is not None and self.holds(tree, (_at(at),))
+                self.now, lambda at: tree is not None and self.holds(tree, (self.at(at),))
             ):
-                yield (_at(moment),)
+                yield (self.at(moment),)
         for attribute in (part for part in walk(node) if isinstance(part, Attribute)):
             for value in examples(node, attribute.type, self.now):
                 yield (self.change(attribute, value),)
@@ -207,18 +205,23 @@ class _Search:
 
     def change(self, node: Attribute, value: Value) -> Change:
         current = self.current(node)
-        seen = (
-            "" if self.schema.is_sensitive(node.path) else f" (it is {_shown(current, node.type)})"
-        )
-        if current is None:
-            seen = " (it is missing)"
-        wanted = "absent" if value is None else _shown(value, node.type)
+        seen = f" (it is {self.shown(current, node.type)})"
+        if self.schema.is_sensitive(node.path) and current is not None:
+            seen = ""
+        wanted = "absent" if value is None else self.shown(value, node.type)
         return Change(
             kind="attribute" if node.root == "customer" else "context",
             target=node.name,
             value=value,
             text=f"{node.path} would have to be {wanted}{seen}",
         )
+
+    def at(self, moment: float) -> Change:
+        text = f"decide at {spoken_time(moment, self.schema.time_zone)} or later"
+        return Change(kind="time", value=moment, text=text)
+
+    def shown(self, value: Value, type_: str) -> str:
+        return spoken_value(value, type_, self.schema.time_zone, exact=True)
 
 
 def _get(values: Values, name: str) -> Value:
@@ -228,24 +231,9 @@ def _get(values: Values, name: str) -> Value:
         return None
 
 
-def _at(moment: float) -> Change:
-    return Change(kind="time", value=moment, text=f"from {_shown(moment, 'timestamp')} on")
-
-
 def _reads_now(node: Node) -> bool:
     return any(
         isinstance(part, Now)
         or (isinstance(part, Call) and part.registered is not None and part.registered.needs_now)
         for part in walk(node)
     )
-
-
-def _shown(value: Any, type_: str) -> str:
-    if type_ == "timestamp" and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return f"{wall_clock(timestamp(value), UTC):%Y-%m-%d %H:%M:%S} UTC"
-        except Failed:
-            return str(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -101,6 +101,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     functions: Mapping[str, RuleFunction] = {}
     sensitive: frozenset[str] = frozenset()
     always: frozenset[str] = frozenset()
+    time_zone: str = "UTC"  # in which explanations name times
 
     def __post_init__(self) -> None:
         for root in ROOTS:

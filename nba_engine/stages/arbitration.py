@@ -8,10 +8,11 @@ import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
 from nba_engine.domain.values import FloatArray
+from nba_engine.domain.words import with_changes
 from nba_engine.stages.accounts import Accounts, amount_of
 from nba_engine.stages.ranking import scores_of
 from nba_engine.stages.supposing import impossible
-from nba_engine.stages.wording import money, subject
+from nba_engine.stages.wording import lever, money, subject
 
 __all__ = ["ARBITRATION", "Arbitration", "factor_above"]
 
@@ -69,11 +70,12 @@ class Arbitration:
         )
         factor = factor_above(columns, 0.0)
         if factor is None:
-            return f"{sentence}.", impossible("it gains nothing, whatever its lever")
+            none = impossible("it gains nothing, whatever its lever")
+            return with_changes(f"{sentence}.", none), none
         target = catalog.treatments[unit].id
-        text = f"its lever is multiplied by {factor:.7g}"
+        text = lever(deciding, unit, factor)
         change = Change(kind="lever", target=target, value=factor, text=text)
-        return f"{sentence}; what it would take: {text}.", (change,)
+        return with_changes(f"{sentence}.", [change]), (change,)
 
 
 def factor_above(columns: dict[str, float], score: float) -> float | None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nba_engine.domain import Change, Deciding
-from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.domain.words import enumerated, with_changes
+from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.windows import QuietClock
-from nba_engine.stages.wording import either, moment, named, parts, subject
+from nba_engine.stages.wording import moment, named, parts, subject
 
 __all__ = ["Bought", "explain_cross_sell"]
 
@@ -32,10 +33,10 @@ def explain_cross_sell(
     owned = [each for each in found.owned if now - each[1] < each[2]]
     replaced = [each for each in found.replaced if now - each[1] < each[2]]
     why = {
-        "bought_recently": either([f"{_said(deciding, each)}" for each in owned]),
-        "substitute_bought": either([_said(deciding, each) for each in replaced])
+        "bought_recently": enumerated([f"{_said(deciding, each)}" for each in owned]),
+        "substitute_bought": enumerated([_said(deciding, each) for each in replaced])
         + ", which takes its place",
-        "in_cart": f"{either([named(catalog, name) for name in found.in_cart])} "
+        "in_cart": f"{enumerated([named(catalog, name) for name in found.in_cart])} "
         "already lies in the cart",
     }
     supposed = Supposed(deciding)
@@ -44,15 +45,15 @@ def explain_cross_sell(
         supposed.wait(clock.opens(parts(deciding, unit)[2], until), "decide")
     if found.in_cart:
         others = [each for each in deciding.context.get(cart, ()) if each not in found.in_cart]
-        text = f"{either([named(catalog, name) for name in found.in_cart])} leaves the cart"
+        text = f"{enumerated([named(catalog, name) for name in found.in_cart])} leaves the cart"
         supposed.add([Change(kind="context", target=cart, value=others, text=text)])
     sentence = f"{subject(deciding, unit)} was left out because {why.get(reason, reason)}"
     if not supposed.settle(unit, clock):
-        return f"{sentence}.", impossible(
+        changes = impossible(
             "by the time it may be offered, its season or its rules are against it"
         )
-    hint = text_of(supposed.changes)
-    return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", supposed.changes
+        return with_changes(f"{sentence}.", changes), changes
+    return with_changes(f"{sentence}.", supposed.changes), supposed.changes
 
 
 def _said(deciding: Deciding, purchase: Purchase) -> str:

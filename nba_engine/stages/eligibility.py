@@ -8,6 +8,7 @@ import numpy as np
 
 from nba_engine.domain import (
     TIERS,
+    CatalogView,
     Change,
     Deciding,
     Drop,
@@ -16,11 +17,13 @@ from nba_engine.domain import (
     Resources,
     StageFactory,
     Tier,
+    Value,
 )
 from nba_engine.domain.values import FloatArray
+from nba_engine.domain.words import enumerated, spoken_value, with_changes
 from nba_engine.stages.bits import unpacked
-from nba_engine.stages.supposing import Supposed, impossible, text_of
-from nba_engine.stages.wording import either, moment, parts, subject
+from nba_engine.stages.supposing import Supposed, impossible
+from nba_engine.stages.wording import moment, parts, subject, type_of
 
 __all__ = ["ELIGIBILITY", "Eligibility"]
 
@@ -29,6 +32,7 @@ _REASONS: dict[Tier, str] = {
     "applicability": "not_applicable",
     "suitability": "not_suitable",
 }
+_HIDDEN = "(sensitive)"  # as rules show what is sensitive
 _TIER_OF = {reason: tier for tier, reason in _REASONS.items()}
 
 
@@ -82,9 +86,8 @@ class Eligibility:
                 changes = supposed.changes
             else:
                 changes = impossible("no single change is known that would make its rules hold")
-        hint = text_of(changes)
-        sentence = f"{subject(deciding, unit)} was left out because {why}"
-        return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", changes
+        sentence = f"{subject(deciding, unit)} was left out because {why}."
+        return with_changes(sentence, changes), changes
 
     def _why(self, deciding: Deciding, reason: str, unit: int) -> str:
         catalog, now = deciding.catalog, deciding.now
@@ -96,15 +99,15 @@ class Eligibility:
         failed = catalog.rules[_TIER_OF[reason]].explain(
             unit, deciding.customer, deciding.context, now
         )
-        return either([_conjunct(each) for each in failed]) or "its rules do not hold"
+        return enumerated([_conjunct(catalog, each) for each in failed]) or "its rules do not hold"
 
 
 def _before(now: float, ends: float | None) -> bool:
     return ends is None or now < ends
 
 
-def _conjunct(failed: FailedConjunct) -> str:
-    saw = either([f"{name} is {_value(value)}" for name, value in failed.saw.items()])
+def _conjunct(catalog: CatalogView, failed: FailedConjunct) -> str:
+    saw = enumerated([f"{path} is {_value(catalog, path, v)}" for path, v in failed.saw.items()])
     rule = f"rule “{failed.rule}” asks for `{failed.text}`"
     if failed.status == "missing":
         return f"{rule}, about which nothing is known"
@@ -113,8 +116,16 @@ def _conjunct(failed: FailedConjunct) -> str:
     return f"{rule}, and {saw}" if saw else rule
 
 
-def _value(value: object) -> str:
-    text = str(value)
+def _value(catalog: CatalogView, path: str, value: Value) -> str:
+    """What a rule saw at ``customer.age`` or, in a map, at ``customer.spend.milk``."""
+    if value == _HIDDEN:
+        return _HIDDEN
+    root, _, rest = path.partition(".")
+    name, _, key = rest.partition(".")
+    kind = "timestamp" if path == "now" else type_of(catalog, root, name)
+    if key and kind.startswith("map<"):
+        kind = kind.removesuffix(">").rpartition(",")[2].strip()
+    text = spoken_value(value, kind, catalog.time_zone)
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 

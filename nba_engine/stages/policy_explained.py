@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nba_engine.domain import Change, ChannelSpec, Deciding
+from nba_engine.domain.words import enumerated, with_changes
 from nba_engine.stages.accounts import CLOSED, Accounts, Draw, amount_of, ceiling_of
 from nba_engine.stages.consent import ANY, consented, key_of
 from nba_engine.stages.control import in_control_group
-from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.windows import QuietClock
-from nba_engine.stages.wording import amount, either, moment, parts, subject
+from nba_engine.stages.wording import amount, moment, parts, subject
 
 __all__ = ["explain_policy", "limit_change", "used_of"]
 
@@ -42,7 +43,7 @@ def explain_policy(
             else f"an unknown customer has not agreed to {channel.consent} by {channel.name}"
         )
         target = key_of(channel)
-        text = f"consent to {target} is given"
+        text = f"the customer agrees to {channel.consent} by {channel.name}"
         supposed.add([Change(kind="consent", target=target, text=text)])
 
     until = now
@@ -68,13 +69,14 @@ def explain_policy(
     supposed.wait(until, "decide")
 
     exhausted = [_used_up(deciding, accounts, draw, now) for draw in accounts.draws[unit]]
-    why["limit_exhausted"] = either([text for text in exhausted if text]) or "a limit is used up"
+    why["limit_exhausted"] = (
+        enumerated([text for text in exhausted if text]) or "a limit is used up"
+    )
     sentence = f"{subject(deciding, unit)} was not possible because "
     sentence += why.get(reason, "the contact policy is against it")
     if not supposed.settle(unit, clock):
-        return f"{sentence}.", impossible(
-            "by the time it may be sent, its season or its rules are against it"
-        )
+        changes = impossible("by the time it may be sent, its season or its rules are against it")
+        return with_changes(f"{sentence}.", changes), changes
     supposed.add(
         [
             limit_change(deciding, accounts, draw, supposed)
@@ -82,8 +84,7 @@ def explain_policy(
             if _lacks_room(deciding, accounts, draw, supposed)
         ]
     )
-    hint = text_of(supposed.changes)
-    return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", supposed.changes
+    return with_changes(f"{sentence}.", supposed.changes), supposed.changes
 
 
 def used_of(deciding: Deciding, account: str) -> int:

@@ -13,15 +13,16 @@ from nba_engine.domain import (
     Recommendation,
     Values,
 )
+from nba_engine.domain.words import with_changes
 from nba_engine.errors import RenderFailed
 from nba_engine.stages.accounts import Accounts, amount_of
 from nba_engine.stages.arbitration import factor_above
 from nba_engine.stages.rehearsal import Rehearsal
 from nba_engine.stages.reservations import recommendation_id
-from nba_engine.stages.supplying import example_of
-from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.supplying import example_of, known_text
+from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.windows import QuietClock
-from nba_engine.stages.wording import amount, money, parts, subject
+from nba_engine.stages.wording import amount, lever, money, parts, subject
 
 __all__ = ["explain_slate"]
 
@@ -56,9 +57,9 @@ def explain_slate(
     """A sentence for the drop's reason, and changes that a rehearsal saw succeed."""
     unit = int(drop.index[position])
     if deciding.catalog.is_nothing[unit]:
-        return "Doing nothing was outranked: something is worth more than its contact.", impossible(
-            "nothing is recommended when no candidate is worth its contact"
-        )
+        none = impossible("nothing is recommended when no candidate is worth its contact")
+        text = "Doing nothing was outranked: something is worth more than its contact."
+        return with_changes(text, none), none
     rehearsal = Rehearsal(deciding, drop.stage, accounts)
     at = rehearsal.position(drop, position)
     slot = int(drop.slot[position])
@@ -71,9 +72,7 @@ def explain_slate(
         why, changes = _same_action(case)
     else:
         why, changes = _outranked(case)
-    sentence = f"{subject(deciding, unit)} {why}"
-    hint = text_of(changes)
-    return f"{sentence}; what it would take: {hint}." if hint else f"{sentence}.", changes
+    return with_changes(f"{subject(deciding, unit)} {why}.", changes), changes
 
 
 def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
@@ -174,8 +173,8 @@ def _content(case: _Case) -> _Content:
             if change is None:
                 break
             supposed.add([change])
-        except Exception as error:
-            problem = problem or type(error).__name__
+        except Exception:
+            problem = problem or "its channel failed"
             break
         else:
             return _Content(case, supposed, problem, supposed.settle(case.unit, case.clock))
@@ -211,7 +210,7 @@ def _lever(case: _Case, factor: float) -> Change:
         kind="lever",
         target=case.deciding.catalog.treatments[case.unit].id,
         value=factor,
-        text=f"its lever is multiplied by {factor:.7g}",
+        text=lever(case.deciding, case.unit, factor),
     )
 
 
@@ -288,7 +287,7 @@ def _supplied(deciding: Deciding, missing: str) -> Change | None:
         kind="attribute" if root == "customer" else "context",
         target=name,
         value=example,
-        text=f"{missing} is known, such as {example!r}",
+        text=known_text(deciding, root, name, example),
     )
 
 

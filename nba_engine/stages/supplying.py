@@ -7,10 +7,12 @@ from typing import Any
 
 from nba_engine.domain import Change, ChangeKind, Deciding, Expression, Value
 from nba_engine.domain.values import LARGEST_AMOUNT
+from nba_engine.domain.words import spoken_value
 from nba_engine.stages.supposing import Supposed
 from nba_engine.stages.windows import QuietClock
+from nba_engine.stages.wording import type_of
 
-__all__ = ["example_of", "supply"]
+__all__ = ["example_of", "known_text", "supply"]
 
 _NAME = re.compile(r"\b(customer|context)\.([A-Za-z_]\w*)(?:\[\s*[\"']([^\"']*)[\"']\s*\])?")
 
@@ -26,16 +28,25 @@ _EXAMPLES: dict[str, Value] = {
 
 def example_of(deciding: Deciding, root: str, name: str, key: str = "") -> Value:
     """A value of the declared type of ``customer.<name>`` or ``context.<name>``; None: unknown."""
-    catalog = deciding.catalog
-    declared = (catalog.attributes if root == "customer" else catalog.context).get(name)
-    kind = declared.type if declared is not None else _aggregate(deciding, name)
+    kind = type_of(deciding.catalog, root, name)
     if kind == "timestamp":
         return deciding.now
     if kind.startswith("map<"):
         inner = kind.removesuffix(">").split(",")[1].strip()
-        plain = deciding.now if inner == "timestamp" else _EXAMPLES[inner]
+        plain = deciding.now if inner == "timestamp" else _EXAMPLES.get(inner, 1.0)
         return {key: plain} if key else {}
     return _EXAMPLES.get(kind)
+
+
+def known_text(deciding: Deciding, root: str, name: str, example: Value, key: str = "") -> str:
+    """What a change says that supplies a value (of a map: for one ``key``)."""
+    catalog = deciding.catalog
+    kind = type_of(catalog, root, name)
+    what = f"{root}.{name}"
+    if key:
+        what += f" of “{key}”"
+        example, kind = example[key], kind.removesuffix(">").rpartition(",")[2].strip()
+    return f"{what} is known, such as {spoken_value(example, kind, catalog.time_zone)}"
 
 
 def supply(
@@ -52,7 +63,7 @@ def supply(
         if key and seen:
             example = {**seen, **example}
         kind: ChangeKind = "attribute" if root == "customer" else "context"
-        text = f"{root}.{name} is known, such as {example}"
+        text = known_text(deciding, root, name, example, key)
         supposed.add([Change(kind=kind, target=name, value=example, text=text)])
     return supposed.settle(unit, clock) and _has_value(supposed, expression)
 
@@ -60,13 +71,3 @@ def supply(
 def _has_value(supposed: Supposed, expression: Expression) -> bool:
     value = supposed.evaluate(expression)
     return value is not None and abs(value) <= LARGEST_AMOUNT
-
-
-def _aggregate(deciding: Deciding, name: str) -> str:
-    spec = deciding.catalog.aggregates.get(name)
-    if spec is None:
-        return ""
-    if spec.kind == "set":
-        return "list<string>"
-    inner = {"count": "int", "first": "timestamp", "last": "timestamp"}.get(spec.kind, "double")
-    return f"map<string,{inner}>" if spec.by else inner

@@ -19,7 +19,7 @@ from nba_engine.domain import (
 from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import moment
 
-__all__ = ["Supposed", "impossible", "text_of"]
+__all__ = ["Supposed", "impossible"]
 
 _SEEN_BY_RULES = frozenset({"attribute", "context", "time", "consent"})
 
@@ -66,10 +66,11 @@ class Supposed:
 
     def wait(self, until: float, what: str) -> None:
         """Suppose that it is (at least) ``until``, rounded up to a whole second."""
+        if until <= self.now:
+            return
         time = float(math.ceil(until))
-        if time > self.now:
-            text = f"{what} at {moment(self._deciding.catalog, time, self._deciding.now)} or later"
-            self._add(Change(kind="time", value=time, text=text))
+        text = f"{what} at {moment(self._deciding.catalog, time, self._deciding.now)} or later"
+        self._add(Change(kind="time", value=time, text=text))
 
     def _add(self, change: Change) -> None:
         if change.kind == "time":
@@ -133,8 +134,3 @@ class Supposed:
 def impossible(text: str) -> tuple[Change, ...]:
     """What to name when nothing a caller could change would help."""
     return (Change(kind="none", text=text),)
-
-
-def text_of(changes: Iterable[Change]) -> str:
-    """The changes as the end of a sentence; "" without any."""
-    return "; ".join(change.text for change in changes if change.text)

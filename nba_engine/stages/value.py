@@ -17,8 +17,9 @@ from nba_engine.domain import (
     StageFactory,
 )
 from nba_engine.domain.values import LARGEST_AMOUNT, FloatArray
+from nba_engine.domain.words import with_changes
 from nba_engine.stages.supplying import supply
-from nba_engine.stages.supposing import Supposed, impossible, text_of
+from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import parts, subject
 
@@ -112,11 +113,12 @@ class Valuation:
         supposed = Supposed(deciding)
         sentence = (
             f"{subject(deciding, unit)} was left out because its value `{value.text}` "
-            "cannot be computed for this customer"
+            "cannot be computed for this customer."
         )
         if supply(deciding, value, supposed, unit, self._clock):
-            return f"{sentence}; what it would take: {text_of(supposed.changes)}.", supposed.changes
-        return f"{sentence}.", impossible("the expression of its value has no answer here")
+            return with_changes(sentence, supposed.changes), supposed.changes
+        none = impossible("the expression of its value has no answer here")
+        return with_changes(sentence, none), none
 
 
 VALUE = StageFactory[NoSettings](build=Valuation, on_error="drop")

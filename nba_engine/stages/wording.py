@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
-from collections.abc import Sequence
-
 from nba_engine.domain import Action, CatalogView, ChannelSpec, Deciding, Limit, Treatment
+from nba_engine.domain.words import rounded_up, spoken_money, spoken_time
 from nba_engine.stages.accounts import amount_of
 
-__all__ = ["amount", "either", "moment", "money", "named", "parts", "subject"]
+__all__ = ["amount", "lever", "moment", "money", "named", "parts", "subject", "type_of"]
 
 
 def parts(deciding: Deciding, treatment: int) -> tuple[Action, Treatment, ChannelSpec]:
@@ -27,15 +24,18 @@ def subject(deciding: Deciding, treatment: int) -> str:
 
 def moment(catalog: CatalogView, time: float, now: float) -> str:
     """A time as people say it there: 08:00 on 7 November 2017 (in 3 hours)."""
-    local = dt.datetime.fromtimestamp(time, zoneinfo.ZoneInfo(catalog.time_zone))
-    text = f"{local:%H:%M} on {local.day} {local:%B %Y}"
+    text = spoken_time(time, catalog.time_zone)
     return f"{text} (in {_span(time - now)})" if time > now else text
 
 
 def money(catalog: CatalogView, value: float) -> str:
     """An amount in the catalog's currency."""
-    digits = 2 if abs(value) >= 0.01 or value == 0 else 6
-    return f"{value:.{digits}f} {catalog.currency}"
+    return spoken_money(value, catalog.currency)
+
+
+def lever(deciding: Deciding, treatment: int, factor: float) -> str:
+    """What a change of a lever says; rounded up, so that what it says is enough."""
+    return f"the lever of {subject(deciding, treatment)} is multiplied by {rounded_up(factor)}"
 
 
 def amount(catalog: CatalogView, limit: Limit, units: int) -> str:
@@ -51,16 +51,24 @@ def named(catalog: CatalogView, category: str) -> str:
     return f"“{category if at is None else catalog.actions[at].name}”"
 
 
-def either(texts: Sequence[str]) -> str:
-    """Join clauses: a; a and b; a, b and c."""
-    if len(texts) < 2:
-        return "".join(texts)
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+def type_of(catalog: CatalogView, root: str, name: str) -> str:
+    """The type of ``customer.<name>`` (attribute or aggregate) or ``context.<name>``; "" unknown."""
+    declared = (catalog.attributes if root == "customer" else catalog.context).get(name)
+    if declared is not None:
+        return declared.type
+    spec = catalog.aggregates.get(name) if root == "customer" else None
+    if spec is None:
+        return ""
+    if spec.kind == "set":
+        return "list<string>"
+    moments = (spec.type or "double") if spec.property else "timestamp"
+    inner = {"count": "int", "first": moments, "last": moments}.get(spec.kind, "double")
+    return f"map<string,{inner}>" if spec.by else inner
 
 
 def _span(seconds: float) -> str:
     for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
+        if round(seconds / 60) * 60 >= size:
             count = round(seconds / size)
             return f"{count} {name}" if count == 1 else f"{count} {name}s"
     return "less than a minute"

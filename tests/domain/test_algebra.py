@@ -354,3 +354,15 @@ def test_a_cart_equals_a_replay_in_time_order(history: Sequence[Interaction], no
     expected = sorted(word for word, time in cart.items() if now - 20 <= time)
     state = fold_for(SPECS)({}, history).get("cart")
     assert value_of(SPECS["cart"], state, now) == expected
+
+
+def test_what_has_decayed_to_almost_nothing_reads_as_nothing() -> None:
+    once = spec("decayed", half_life=DAY)
+    assert computed(once, interaction(time=NOW), now=NOW + 39 * DAY) == pytest.approx(2.0**-39)
+    assert computed(once, interaction(time=NOW), now=NOW + 40 * DAY) == 0.0
+    spent = spec("decayed", by="category", property="amount", half_life=DAY)
+    seen = interaction(category=["a", "b", "c"], amount=[1.0, -1.0, -100.0])
+    assert computed(spent, seen, now=NOW + 39 * DAY)["b"] < 0.0
+    after = computed(spent, seen, now=NOW + 40 * DAY)
+    assert (after["a"], after["b"]) == (0.0, 0.0)
+    assert after["c"] == pytest.approx(-100.0 * 2.0**-40)

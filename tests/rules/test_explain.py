@@ -275,7 +275,7 @@ def test_changes_have_words_for_people() -> None:
     (spend,) = explain('customer.spend["milk"] > 1.0', {})[0].changes
     (vip,) = explain("!has(customer.vip)", {"vip": True})[0].changes
     assert age.text == "customer.age would have to be 18 (it is 17)"
-    assert last.text == "from 2018-02-03 20:26:41 UTC on"
+    assert last.text == "decide at 20:26:41 on 3 February 2018 or later"
     assert spend.text == 'customer.spend["milk"] would have to be 1.01'
     assert vip.text == "customer.vip would have to be absent (it is true)"
 

@@ -144,7 +144,9 @@ class CandidateTrace(_message.Message):
     reason: _builtins.str
     """The reason code of the drop."""
     text: _builtins.str
-    """The same as a sentence for people. Values of sensitive attributes are left out."""
+    """The same for people, complete by itself: it also says what `changes` say. Values of sensitive
+    attributes are left out.
+    """
     propensity: _builtins.float
     """The probability of a positive outcome; absent when the candidate fell out before it was scored."""
     value_micros: _builtins.int
