@@ -122,7 +122,7 @@ class AppResources:
     ) -> _T:
         """Open a named thing once; a failure is remembered and told again."""
         place = join(f"{kind}s", name)
-        if place in self._told:
+        if {place, f"{kind}s"} & {*self._told}:
             raise MistakesFound([])
         if name not in paths:
             message = f"there is no {kind} {name!r} under [{kind}s]"

@@ -126,7 +126,8 @@ def _placements(
         return ()
     if table.placements is None:
         fitting = tuple(of_channel.get(table.channel, ()))
-        if not fitting:
+        channels = (entry.table.channel for entry in tables.placements.values())
+        if not fitting and all(channel in tables.channels for channel in channels):
             message = f"fits no placement: channel {table.channel!r} has none"
             remedy = f'add a placement with channel = "{table.channel}"'
             findings.missing(file, place, message, remedy)

@@ -90,6 +90,7 @@ _TOKEN = re.compile(r"""\"\"\"|'''|"(?:\\.|[^"\\])*"|'[^']*'|\#.*|[\[\]{}]""")
 def _index(text: str) -> dict[str, int]:
     """Place → line of every table header and key that starts a line."""
     index: dict[str, int] = {}
+    around: dict[str, int] = {}  # tables that only have tables: the first of these
     counts: dict[str, int] = {}  # arrays of tables: how many so far
     table, closing, depth = "", "", 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -103,6 +104,8 @@ def _index(text: str) -> dict[str, int]:
             if header:
                 table = _table(parts, counts, is_array=header[1] == "[[")
                 index.setdefault(table, number)
+                for end in range(2, len(parts)):
+                    around.setdefault(_table(parts[:end], counts, is_array=False), number)
                 continue
             if line[dotted.end() : dotted.end() + 1] != "=":
                 continue
@@ -112,7 +115,7 @@ def _index(text: str) -> dict[str, int]:
                 index.setdefault(place, number)
             rest = line[dotted.end() + 1 :]
         closing, depth = _scan(rest, closing, depth)
-    return index
+    return {**around, **index}
 
 
 def _parts(dotted: str) -> list[str]:

@@ -18,6 +18,7 @@ from nba_engine.stages.substitution import Fill, Piece, fill_with, pieces_of
 from nba_engine.stages.template_mistakes import (
     FORBIDDEN_REMEDY,
     Flaw,
+    check_words,
     not_compiled,
     not_rendered,
     unknown_name,
@@ -61,10 +62,11 @@ class TemplateChannel:
                 else:
                     fill = None if field.pieces is None else fill_with(field.pieces, fixed)
                     moving.append((name, what, field, fill))
-            except Flaw as flaw:
-                mistakes.append(self._mistake(treatment, name, flaw))
+            except Flaw as wrong:
+                mistakes.append(self._mistake(treatment, name, wrong))
             except RenderFailed as failed:
-                mistakes.append(self._mistake(treatment, name, not_rendered(failed, fixed)))
+                flaw = not_rendered(failed, fixed, self._catalog)
+                mistakes.append(self._mistake(treatment, name, flaw))
         if mistakes:
             raise MistakesFound(mistakes)
         if not moving:
@@ -170,13 +172,14 @@ def _field(sandbox: Sandbox, text: str) -> _Field:
         wrong = forbidden_in(tree)
         if wrong is not None:
             raise Flaw(wrong[1], FORBIDDEN_REMEDY, line=wrong[0])
+        check_words(tree, sandbox.filters, sandbox.tests)
         names = frozenset(meta.find_undeclared_variables(tree)) - set(sandbox.globals)
         unknown = sorted(names - _NAMES)
         if unknown:
             raise unknown_name(tree, unknown[0], _NAMES)
         return _Field(text, sandbox.from_string(tree), names, pieces_of(tree))
     except jinja2.TemplateSyntaxError as error:
-        raise not_compiled(error, sandbox.filters, sandbox.tests) from error
+        raise not_compiled(error) from error
 
 
 TEMPLATE_CHANNEL = ChannelFactory(build=TemplateChannel, settings=NoSettings)

@@ -83,3 +83,9 @@ def test_the_nearest_word_is_suggested_or_a_few_are_listed() -> None:
     assert suggest("xyz", words, "keys") == "keys: listen, threads"
     assert suggest("xyz", [], "keys") == "there are no keys"
     assert suggest("xyz", [f"w{n:02}" for n in range(20)], "keys").endswith("w11 …")
+
+
+def test_a_table_of_tables_is_where_its_first_table_is_unless_it_is_written_itself() -> None:
+    text = "[a.b.x]\n[a.b.y]\n[a.c.x]\n[a.c]\n"
+    lines = [line_of(text, place) for place in ("a.b", "a.b.z", "a.b.y.k", "a.c", "a", "q")]
+    assert lines == [1, 1, 2, 4, None, None]
