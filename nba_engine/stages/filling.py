@@ -50,16 +50,22 @@ class Filling:
         self._free = list(slots)
         self._filled = Filled()
 
-    def fill(self, render: Callable[[int], bool], reserve: Reserve) -> Filled:
+    def fill(
+        self,
+        render: Callable[[int], bool],
+        reserve: Reserve,
+        blocked: Callable[[int], bool] | None = None,
+    ) -> Filled:
         """Go on until every slot is filled or nothing above 0 is left.
 
         ``render`` (before anything is reserved) may fail; all that were chosen in a round are
         reserved in one call; a refusal opens the slot for the next best, and the action for its
-        other treatments.
+        other treatments. ``blocked`` says which of these need not be asked for after what was
+        refused: one full account must not cost a durable write per candidate that draws on it.
         """
         filled = self._filled
         while True:
-            chosen = self._choose(render)
+            chosen = self._choose(render, blocked if filled.refused else None)
             if not chosen:
                 return filled
             refused = reserve(chosen)
@@ -71,7 +77,9 @@ class Filling:
                 self._free[int(self._slot[position])] += 1
                 filled.used.discard(int(self._actions[position]))
 
-    def _choose(self, render: Callable[[int], bool]) -> list[int]:
+    def _choose(
+        self, render: Callable[[int], bool], blocked: Callable[[int], bool] | None
+    ) -> list[int]:
         """Choose for the free slots, best first."""
         filled, free = self._filled, self._free
         score, actions, slot = self._score, self._actions, self._slot
@@ -94,6 +102,9 @@ class Filling:
                 if not worth > 0.0:
                     return chosen
                 if not free[place] or action in filled.used or position in done:
+                    continue
+                if blocked is not None and blocked(position):
+                    filled.refused.add(position)
                     continue
                 if not render(position):
                     filled.failed.add(position)

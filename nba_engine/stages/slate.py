@@ -10,6 +10,7 @@ import numpy as np
 
 from nba_engine.domain import (
     Action,
+    Answer,
     Change,
     Deciding,
     Drop,
@@ -86,7 +87,7 @@ class Slate:
             actions=work.actions,
             slot=candidates.slot,
             slots=[placement.slots for placement in deciding.placements],
-        ).fill(work.render, work.reserve)
+        ).fill(work.render, work.reserve, work.blocked)
         kept = work.recommend(filled)
         of_action = self._outranked.copy()
         for action in filled.used:
@@ -158,6 +159,7 @@ class _Work:
         self._contents: dict[int, Content] = {}
         self._expires: dict[int, float] = {}
         self._without_ledger = False
+        self._room: dict[str, int] = {}  # what refusals told: account → units left
 
     def render(self, position: int) -> bool:
         """Render one candidate; false when its template or its channel fails."""
@@ -198,9 +200,34 @@ class _Work:
             deciding.degraded.append(deciding.candidates.stage)
             return set(asked)
         deciding.answers.extend(answers)
+        for request, answer in zip(requests, answers, strict=True):
+            for hold in request.holds if not answer.granted else ():
+                if hold.limit == answer.refused_by:
+                    self._room[hold.account] = answer.room
         return {
             position for position, answer in zip(asked, answers, strict=True) if not answer.granted
         }
+
+    def blocked(self, position: int) -> bool:
+        """Whether an account that refused before has no room for this one: the same answer."""
+        deciding = self._deciding
+        treatment = deciding.candidates.index.item(position)
+        if not self._room or not self._slate.accounts.draws[treatment]:
+            return False
+        for hold in self._slate.accounts.holds(deciding, treatment):
+            room = self._room.get(hold.account)
+            if room is not None and hold.amount > room:
+                slot = deciding.candidates.slot.item(position)
+                deciding.answers.append(
+                    Answer(
+                        reservation_id=recommendation_id(deciding, treatment, slot),
+                        granted=False,
+                        refused_by=hold.limit,
+                        room=room,
+                    )
+                )
+                return True
+        return False
 
     def _request(
         self, position: int, treatment: int, holds: tuple[Hold, ...]

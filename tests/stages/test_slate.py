@@ -89,6 +89,21 @@ def test_a_refusal_gives_the_place_to_the_next_best() -> None:
     assert [answer.granted for answer in made.answers] == [True, False, True, False]
 
 
+def test_a_full_account_is_asked_once_however_many_draw_on_it() -> None:
+    many = "\n".join(
+        f'[actions.m{n}]\ncampaign = "x"\ntreatments.app = {{ channel = "app" }}' for n in range(40)
+    )
+    ledger = Ledger()
+    worth = {f"m{n}.app": float(n + 1) for n in range(40)}
+
+    made = fill(scored(deciding(catalog(many, ONE_PER_CAMPAIGN), slots(2), reads=ledger), worth))
+
+    assert recommended(made) == ["m39.app"]
+    assert [dropped(made)[f"m{n}.app"] for n in range(39)] == ["limit_refused"] * 39
+    assert ledger.calls == 1
+    assert [answer.granted for answer in made.answers] == [True, *[False] * 39]
+
+
 def test_all_that_a_round_chose_is_reserved_in_one_call() -> None:
     ledger = Ledger()
     shop = catalog(ACTIONS, ONE_PER_CAMPAIGN.replace("amount = 1", "amount = 9"))
