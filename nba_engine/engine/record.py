@@ -18,6 +18,9 @@ from nba_engine.engine.requests import Plan
 
 __all__ = ["RecordedCandidates", "candidates_of", "decision_of", "record_of"]
 
+# as the columns are written
+_INDEX, _SLOT, _PROPENSITY = np.dtype("<i4"), np.dtype(np.uint8), np.dtype("<f4")
+
 
 class RecordedCandidates(msgspec.Struct, frozen=True, eq=False):
     """The candidates after eligibility: treatment index, request slot, propensity (NaN: unscored)."""
@@ -37,11 +40,11 @@ def record_of(
         candidates, slots = plan.index_bytes, plan.slot_bytes
     else:
         index, slot = eligible
-        candidates, slots = index.astype("<i4").tobytes(), slot.astype(np.uint8).tobytes()
+        candidates, slots = index.astype(_INDEX).tobytes(), slot.astype(_SLOT).tobytes()
     scored = propensities = b""
     if deciding.scored is not None:
         scored_index, scored_slot, propensity = deciding.scored
-        propensities = propensity.astype("<f4").tobytes()
+        propensities = propensity.astype(_PROPENSITY).tobytes()
         if len(scored_index) != len(index):
             size = len(deciding.catalog.treatments)
             was = _marks(scored_index, scored_slot, size, len(plan.placements))
@@ -74,9 +77,9 @@ def record_of(
 
 def candidates_of(record: DecisionRecord) -> RecordedCandidates:
     """The candidates after eligibility, with the propensities of those that were scored."""
-    index = np.frombuffer(record.candidates, dtype="<i4").astype(np.intp)
-    slot = np.frombuffer(record.slots, dtype=np.uint8).astype(np.intp)
-    scores = np.frombuffer(record.propensities, dtype="<f4").astype(np.float64)
+    index = np.frombuffer(record.candidates, dtype=_INDEX).astype(np.intp)
+    slot = np.frombuffer(record.slots, dtype=_SLOT).astype(np.intp)
+    scores = np.frombuffer(record.propensities, dtype=_PROPENSITY).astype(np.float64)
     propensity = np.full(len(index), np.nan)
     if record.scored:
         bits = np.frombuffer(record.scored, dtype=np.uint8)
