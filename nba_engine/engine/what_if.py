@@ -36,10 +36,13 @@ from nba_engine.engine.replay import (
 )
 from nba_engine.engine.requests import time_problem
 from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.types import reader_of
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
 
 __all__ = ["what_if"]
+
+_CONSENTS = reader_of("list<string>")
 
 
 def what_if(
@@ -47,7 +50,7 @@ def what_if(
 ) -> Explanation:
     """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change."""
     check_versions(snapshot, record)
-    _check(changes, snapshot.catalog)
+    _check(changes, snapshot)
     recorded = RecordedReads(record, live)
     as_it_was = replay(snapshot, record, recorded, None)
     check_same(record, as_it_was.recommendations, settle(as_it_was))
@@ -188,9 +191,10 @@ def _changed_catalog(catalog: CatalogView, changes: Sequence[Change]) -> Catalog
     )
 
 
-def _check(changes: Sequence[Change], catalog: CatalogView) -> None:
+def _check(changes: Sequence[Change], snapshot: Snapshot) -> None:
     """Raises `InvalidRequest` with every change that cannot be applied."""
     violations: list[Violation] = []
+    catalog = snapshot.catalog
     limits = {limit.id for limit in catalog.limits}
     for position, change in enumerate(changes):
         field = f"changes[{position}]"
@@ -211,8 +215,22 @@ def _check(changes: Sequence[Change], catalog: CatalogView) -> None:
         elif change.kind in {"attribute", "consent", "context"} and not change.target:
             description = f"a change of {change.kind} needs a target"
             violations.append(Violation(field=f"{field}.target", description=description))
+        elif change.kind == "attribute" and (problem := _misfit(change, snapshot)):
+            violations.append(Violation(field=f"{field}.value", description=problem))
     if violations:
         raise InvalidRequest(violations)
+
+
+def _misfit(change: Change, snapshot: Snapshot) -> str:
+    """What is wrong with the value of an attribute; None takes it away, aggregates may be any."""
+    reader = _CONSENTS if change.target == "consents" else snapshot.attributes.get(change.target)
+    if reader is None or change.value is None:
+        return ""
+    try:
+        reader(change.value)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _is_number(value: object) -> bool:

@@ -176,6 +176,10 @@ def test_every_change_an_explanation_names_brings_the_candidate_past_its_stage(
         ("limit", "email_weak", 2, "changes[0].target"),
         ("lever", "bread.fax", 2.0, "changes[0].target"),
         ("attribute", "", 2, "changes[0].target"),
+        ("attribute", "age", "old", "changes[0].value"),
+        ("attribute", "age", 10**23, "changes[0].value"),
+        ("attribute", "consents", 7, "changes[0].value"),
+        ("lever", "bread.app", 10**400, "changes[0].value"),
         ("context", "wheather", "wet", "context[wheather]"),
     ],
 )

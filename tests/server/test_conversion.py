@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -26,6 +27,7 @@ from nba_engine.server.convert import (
     write_values,
 )
 from nba_engine.server.convert.decisions import micros
+from nba_engine.server.convert.profiles import customer_types
 
 # shared machines pause: no deadline; a short alphabet needs no table of all characters
 unhurried = settings(deadline=None)
@@ -261,3 +263,20 @@ def test_money_that_does_not_fit_the_message_is_told_as_the_most_that_does(
 ) -> None:
     assert micros(amount) == told
     assert micros(float("inf")) == 2**63 - 1
+
+
+def test_the_last_time_that_a_property_held_is_told_as_a_time() -> None:
+    last = domain.AggregateSpec(
+        name="due", kind="last", types=("order",), property="due", type="timestamp"
+    )
+    paid = msgspec.structs.replace(last, name="paid", by="shop")
+    price = msgspec.structs.replace(last, name="price", type="double")
+    shop = cast(
+        "domain.CatalogView",
+        SimpleNamespace(attributes={}, aggregates={a.name: a for a in (last, paid, price)}),
+    )
+    assert customer_types(shop) == {
+        "due": "timestamp",
+        "paid": "map<string,timestamp>",
+        "price": "",
+    }

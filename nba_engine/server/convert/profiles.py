@@ -149,7 +149,7 @@ def customer_types(catalog: CatalogView) -> dict[str, str]:
 
 def _aggregate_type(spec: AggregateSpec) -> str:
     """Only times must be told from numbers; for the rest the value shows its type."""
-    if spec.kind in ("first", "last") and not spec.property:
+    if spec.kind in ("first", "last") and (not spec.property or spec.type == "timestamp"):
         return "map<string,timestamp>" if spec.by else "timestamp"
     if spec.kind in ("sum", "decayed"):
         return "map<string,double>" if spec.by else "double"
