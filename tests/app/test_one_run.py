@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nba_engine.app import check
+from nba_engine.app import check, open_app
+from nba_engine.app.check import prepared
+from nba_engine.catalog import Catalog
 from tests.app.folder import SETTINGS, write
 from tests.engine.world import CATALOG
 from tests.plugin.distributions import Distributions, distributions
@@ -205,3 +207,42 @@ def test_no_mistake_is_told_twice(tmp_path: Path, distributions: Distributions) 
     lines = told(write(tmp_path, distributions, catalog=CATALOG.replace(old, new)))
     assert max(Counter(lines).values()) == 1
     assert len(lines) == 1
+
+
+def test_one_typo_in_a_set_of_many_actions_is_one_mistake(
+    tmp_path: Path, distributions: Distributions
+) -> None:
+    many = "".join(f'[actions.a{n}]\ntreatments_from = "standard"\n' for n in range(150))
+    catalog = CATALOG.replace("{{ action.name }}", "{{ action.nam }}") + many
+    (line,) = told(write(tmp_path, distributions, catalog=catalog))
+    assert "catalog/shop.toml:" in line
+    assert "standard.app.content.title: action.nam is missing" in line
+
+
+def test_a_catalog_sent_for_validation_is_named_as_it_was_sent(
+    tmp_path: Path, distributions: Distributions
+) -> None:
+    sent = CATALOG.replace("{{ action.name }}", "{{ action.nam }}").replace("customer.age", "c.age")
+    with open_app(write(tmp_path, distributions), environ={}) as app:
+        found = app.engine.validate_catalog({"mine.toml": sent})
+    assert {mistake.place.partition(":")[0] for mistake in found} == {
+        "rules.adults.when",
+        "treatment_sets.standard.app.content.title",
+    }
+    assert all(mistake.file.startswith("mine.toml:") for mistake in found)
+
+
+def test_warnings_are_named_with_their_folder_from_where_the_settings_are(
+    tmp_path: Path, distributions: Distributions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = CATALOG + '[treatment_sets.unused.app]\nchannel = "app"\n'
+    path = write(tmp_path, distributions, catalog=catalog)
+    monkeypatch.chdir(tmp_path.parent)
+    for given, shown in (
+        (path, f"{tmp_path}/catalog/shop.toml:"),
+        (path.relative_to(tmp_path.parent), f"{tmp_path.name}/catalog/shop.toml:"),
+    ):
+        snapshot = prepared(given, {}).snapshot
+        assert snapshot is not None
+        assert isinstance(snapshot.catalog, Catalog)
+        assert [one.file.startswith(shown) for one in snapshot.catalog.warnings] == [True]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from nba_engine.app.resources import AppResources
-from nba_engine.domain import StageFactory
+from nba_engine.domain import Resources, StageFactory
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.pipeline import Pipeline, build_pipeline
 from nba_engine.settings import Settings, StageSettings
@@ -113,3 +113,31 @@ def test_a_stage_that_nobody_names_is_not_built() -> None:
 
     build(StageSettings(stage="prior"), unused=StageFactory(build=build_it))
     assert factory(Doing(print)).on_error == "drop"
+
+
+def test_what_a_stage_asks_for_in_vain_is_told_at_the_setting_that_names_it() -> None:
+    class Named(msgspec.Struct, frozen=True, kw_only=True):
+        gain: float = 1.0
+        model_: str = msgspec.field(default="usual", name="model")
+
+    def asking(settings: Named, resources: Resources) -> Doing:
+        resources.scorer(settings.model_ or "another")
+        raise AssertionError("there are no models")
+
+    asker: StageFactory[Named] = StageFactory(build=asking, settings=Named)
+    for settings, place in (
+        ({"model": "nope"}, "pipeline[1].settings.model"),
+        ({}, "pipeline[1].settings.model"),
+        ({"model": ""}, "pipeline[1].settings"),
+    ):
+        stages = (StageSettings(stage="prior"), StageSettings(stage="asker", settings=settings))
+        (mistake,) = mistakes_of(*stages, asker=asker)
+        assert (mistake.file, mistake.place) == ("nba.toml", place)
+        assert "there is no model" in mistake.message
+
+
+def test_a_stage_whose_mistakes_are_told_elsewhere_is_never_left_out_silently() -> None:
+    def told(_settings: object, _resources: object) -> Doing:
+        raise MistakesFound([])
+
+    assert mistakes_of(StageSettings(stage="told"), told=StageFactory(build=told)) == []
