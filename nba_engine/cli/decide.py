@@ -13,7 +13,7 @@ import msgspec
 from rich.table import Table
 
 from nba_engine.app import open_app
-from nba_engine.cli.output import errors, money, output, say, settings_option
+from nba_engine.cli.output import errors, output, say, settings_option
 from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import (
     CandidateTrace,
@@ -25,6 +25,7 @@ from nba_engine.domain import (
     Recommendation,
     Value,
 )
+from nba_engine.domain.words import spoken_money
 
 __all__ = ["decide_command"]
 
@@ -112,7 +113,7 @@ def _moment(text: str, catalog: CatalogView) -> float:
 
 def _placement(text: str) -> PlacementRequest:
     name, _, slots = text.partition(":")
-    if slots and not slots.isdigit():
+    if slots and not (slots.isascii() and slots.isdigit()):
         raise click.BadParameter(f"{text!r}: slots must be a number", param_hint="--placement")
     return PlacementRequest(name, int(slots or 0))
 
@@ -163,10 +164,10 @@ def _print_placement(items: Sequence[Recommendation], catalog: CatalogView) -> N
         table.add_row(
             str(item.position + 1),
             item.action,
-            money(item.score, currency),
+            spoken_money(item.score, currency),
             f"{item.propensity:.1%}",
-            money(item.value, currency),
-            money(item.cost, currency),
+            spoken_money(item.value, currency),
+            spoken_money(item.cost, currency),
             ", ".join(item.reason_codes),
         )
     output.print(table)
@@ -193,7 +194,7 @@ def _print_explanation(explanation: Explanation, catalog: CatalogView) -> None:
         say("Why not?", style="bold")
     for trace in close:
         score = trace.columns.get("score")
-        worth = "" if score is None else f", {money(score, catalog.currency)}"
+        worth = "" if score is None else f", {spoken_money(score, catalog.currency)}"
         say(f"{trace.treatment} in {trace.placement}{worth}: {trace.text}")
 
 

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["errors", "money", "output", "progress_bar", "say", "settings_option"]
+__all__ = ["errors", "output", "progress_bar", "say", "settings_option"]
 
 output = Console(soft_wrap=False)
 errors = Console(stderr=True, soft_wrap=True)
@@ -37,12 +37,6 @@ def settings_option(function: _F) -> _F:
         envvar="NBA_SETTINGS",
         help="The engine's settings file.",
     )(function)
-
-
-def money(amount: float, currency: str) -> str:
-    """Money for people: ``1.25 USD``; small amounts keep enough digits to tell them apart."""
-    digits = 2 if abs(amount) >= 0.1 or amount == 0 else 4
-    return f"{amount:.{digits}f} {currency}"
 
 
 def say(text: str | Text, *, style: str = "") -> None:
