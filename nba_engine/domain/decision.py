@@ -97,11 +97,12 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     seed: int
     catalog_version: str
     model_versions: dict[str, str]
-    # candidates after eligibility: treatment indices (int32) and request slots (uint8); which of
-    # them were scored, one bit each (lowest first; b"" = all of them), and the float32
-    # propensities of those, in order; little-endian (`nba_engine.engine.candidates_of` reads them)
+    # candidates after eligibility: treatment index + request slot * ``treatments``, as uint16 where
+    # that is enough for all and uint32 otherwise; which of them were scored, one bit each (lowest
+    # first; b"" = all of them), and the float32 propensities of those, in order; little-endian
+    # (`nba_engine.engine.candidates_of` reads them)
+    treatments: int
     candidates: bytes
-    slots: bytes
     scored: bytes
     propensities: bytes
     total: int

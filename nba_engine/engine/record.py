@@ -19,7 +19,7 @@ from nba_engine.engine.requests import Plan
 __all__ = ["RecordedCandidates", "candidates_of", "decision_of", "record_of"]
 
 # as the columns are written
-_INDEX, _SLOT, _PROPENSITY = np.dtype("<i4"), np.dtype(np.uint8), np.dtype("<f4")
+_SHORT, _LONG, _PROPENSITY = np.dtype("<u2"), np.dtype("<u4"), np.dtype("<f4")
 
 
 class RecordedCandidates(msgspec.Struct, frozen=True, eq=False):
@@ -34,21 +34,18 @@ def record_of(
     deciding: Deciding, request: DecisionRequest, plan: Plan, decision: Decision
 ) -> DecisionRecord:
     """What is logged of a decision."""
-    eligible = deciding.eligible
-    if eligible is None or eligible[0] is plan.index:
-        index, slot = plan.index, plan.slot
-        candidates, slots = plan.index_bytes, plan.slot_bytes
-    else:
-        index, slot = eligible
-        candidates, slots = index.astype(_INDEX).tobytes(), slot.astype(_SLOT).tobytes()
+    index, slot = deciding.eligible or (plan.index, plan.slot)
+    places = len(plan.placements)
+    size = len(deciding.catalog.treatments)
+    keys = index if places == 1 else _keys(index, slot, size)
     scored = propensities = b""
     if deciding.scored is not None:
         scored_index, scored_slot, propensity = deciding.scored
         propensities = propensity.astype(_PROPENSITY).tobytes()
         if len(scored_index) != len(index):
-            size = len(deciding.catalog.treatments)
-            was = _marks(scored_index, scored_slot, size, len(plan.placements))
-            scored = np.packbits(was[_keys(index, slot, size)], bitorder="little").tobytes()
+            was = np.zeros(size * places, dtype=np.bool_)
+            was[_keys(scored_index, scored_slot, size)] = True
+            scored = np.packbits(was[keys], bitorder="little").tobytes()
     return DecisionRecord(
         decision_id=decision.decision_id,
         request=request,
@@ -59,8 +56,8 @@ def record_of(
         seed=deciding.seed,
         catalog_version=decision.catalog_version,
         model_versions=decision.model_versions,
-        candidates=candidates,
-        slots=slots,
+        treatments=size,
+        candidates=keys.astype(_key_type(size, places)).tobytes(),
         scored=scored,
         propensities=propensities,
         total=decision.candidates,
@@ -77,8 +74,9 @@ def record_of(
 
 def candidates_of(record: DecisionRecord) -> RecordedCandidates:
     """The candidates after eligibility, with the propensities of those that were scored."""
-    index = np.frombuffer(record.candidates, dtype=_INDEX).astype(np.intp)
-    slot = np.frombuffer(record.slots, dtype=_SLOT).astype(np.intp)
+    kind = _key_type(record.treatments, len(record.request.placements))
+    keys = np.frombuffer(record.candidates, dtype=kind).astype(np.intp)
+    slot, index = np.divmod(keys, record.treatments)
     scores = np.frombuffer(record.propensities, dtype=_PROPENSITY).astype(np.float64)
     propensity = np.full(len(index), np.nan)
     if record.scored:
@@ -111,7 +109,5 @@ def _keys(index: IntArray, slot: IntArray, size: int) -> IntArray:
     return index + slot * size
 
 
-def _marks(index: IntArray, slot: IntArray, size: int, slots: int) -> BoolArray:
-    marks = np.zeros(size * slots, dtype=np.bool_)
-    marks[_keys(index, slot, size)] = True
-    return marks
+def _key_type(size: int, places: int) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+    return _SHORT if size * places <= 1 << 16 else _LONG

@@ -38,8 +38,6 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     placements: tuple[PlacementRequest, ...]  # with the number of slots resolved
     index: IntArray
     slot: IntArray
-    index_bytes: bytes  # as the decision log keeps them
-    slot_bytes: bytes
 
 
 class RequestReader:
@@ -112,9 +110,7 @@ class RequestReader:
             for wanted in placements
         )
         index.flags.writeable = slot.flags.writeable = False
-        plan = Plan(
-            resolved, index, slot, index.astype("<i4").tobytes(), slot.astype(np.uint8).tobytes()
-        )
+        plan = Plan(resolved, index, slot)
         self._cached += len(index) + _PER_PLAN
         if self._cached > _CACHED:
             self._plans = {}

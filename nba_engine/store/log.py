@@ -38,6 +38,14 @@ DECISIONS = Format(
     """,
 )
 
+# One statement for a whole batch: SQLite gives the interpreter lock up and takes it again at every
+# step, and each time a deciding thread would have to hand it over.
+_INSERT = """
+    INSERT INTO decisions(decision_id, time, record)
+    SELECT value ->> 0, value ->> 1, substr(?2, value ->> 2, value ->> 3) FROM json_each(?1)
+    WHERE true ON CONFLICT(decision_id) DO NOTHING
+"""
+
 # decision_id, time, record
 _Row: TypeAlias = tuple[str, float, bytes]
 
@@ -233,11 +241,7 @@ class SqliteLog:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany(
-                "INSERT INTO decisions(decision_id, time, record) VALUES (?, ?, ?)"
-                " ON CONFLICT(decision_id) DO NOTHING",
-                rows,
-            )
+            connection.execute(_INSERT, (*_gathered(rows),))
             connection.execute("COMMIT")
         except apsw.Error:
             if connection.in_transaction:
@@ -248,6 +252,16 @@ class SqliteLog:
         if self._on_error is not None and type(error) not in self._told:
             self._told.add(type(error))
             self._on_error(error)
+
+
+def _gathered(rows: Sequence[_Row]) -> tuple[str, bytes]:
+    """What `_INSERT` takes apart: where each record is, as JSON, and all records in one piece."""
+    places: list[tuple[str, float, int, int]] = []
+    start = 1  # as SQL counts
+    for decision_id, time, record in rows:
+        places.append((decision_id, time, start, len(record)))
+        start += len(record)
+    return msgspec.json.encode(places).decode(), b"".join(record for _, _, record in rows)
 
 
 def _row(record: DecisionRecord) -> _Row:

@@ -86,7 +86,9 @@ def test_a_malformed_request_is_logged_by_its_fields(served: Served) -> None:
 
 
 def test_a_body_that_is_no_message_is_told_as_such(served: Served) -> None:
-    call = served.channel.unary_unary("/nba.v1.DecisionService/Decide")
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = served.channel.unary_unary(
+        "/nba.v1.DecisionService/Decide"
+    )
     with pytest.raises(grpc.RpcError) as caught:
         call(b"\xff\xfe junk")
     assert caught.value.details() == "request: the body is not a nba.v1.DecideRequest"
