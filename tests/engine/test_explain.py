@@ -71,7 +71,10 @@ def test_an_explanation_tells_the_story_in_sentences(tmp_path: Path) -> None:
     assert "12:00 on 7 November 2017 (UTC)" in text
     assert "“Cereal” by App is first in banner: a 20.00% chance to gain 3.00 USD" in text
     assert "it goes with" in text
-    assert "In newsletter nothing is recommended: of its candidates 3 lack the customer's consent" in text
+    assert (
+        "In newsletter nothing is recommended: of its candidates 3 lack the customer's consent"
+        in text
+    )
     assert "Why not “Gadget” in banner?" in text
     assert "lack the customer's consent" in text
     assert all(sentence.endswith((".", "?")) for sentence in explanation.sentences)

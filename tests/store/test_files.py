@@ -134,8 +134,7 @@ def test_a_file_in_place_of_a_folder_is_unavailable(tmp_path: Path) -> None:
 def test_a_locked_file_names_the_remedy(tmp_path: Path) -> None:
     told = translated(apsw.BusyError("database is locked"), tmp_path / "nba.db")
     assert str(told).endswith(
-        "now: database is locked; another process is at work on it: "
-        "try again, or end that process"
+        "now: database is locked; another process is at work on it: try again, or end that process"
     )
     assert "check the disk" in str(translated(apsw.IOError("disk I/O error"), tmp_path))
     missing = FileNotFoundError(2, "No such file or directory")
