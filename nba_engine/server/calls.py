@@ -30,12 +30,25 @@ _MAX_STACK = 20  # endless recursion has a thousand frames
 class Call:
     """One call in flight: its id for logs and errors, and how long it may take."""
 
-    __slots__ = ("deadline", "request_id", "started")
+    __slots__ = ("_context", "_request_id", "deadline", "started")
 
-    def __init__(self, request_id: str, started: float, deadline: float | None) -> None:
-        self.request_id = request_id
+    def __init__(
+        self, context: grpc.ServicerContext, started: float, deadline: float | None
+    ) -> None:
+        self._context = context
+        self._request_id = ""
         self.started = started  # on time.monotonic, as is the deadline
         self.deadline = deadline  # None: the caller set none
+
+    @property
+    def request_id(self) -> str:
+        """The caller's ``x-request-id`` if it is a sane one, else a new id.
+
+        Looked up when first asked for: reading the metadata costs more than most of a call.
+        """
+        if not self._request_id:
+            self._request_id = _request_id(self._context)
+        return self._request_id
 
     @property
     def micros(self) -> int:
@@ -71,7 +84,7 @@ class Unary(Generic[_Request]):
         deadline = None
         if remaining < _NO_DEADLINE:
             deadline = started + remaining
-        call = Call(_request_id(context), started, deadline)
+        call = Call(context, started, deadline)
         message: _Request | None = None
         try:
             if deadline is not None and deadline <= started:

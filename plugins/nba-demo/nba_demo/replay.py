@@ -31,7 +31,7 @@ from nba_engine.errors import Unavailable
 
 __all__ = ["Replayed", "Shown", "replay"]
 
-THREADS = 6
+THREADS = 3
 _TIMEOUT = 30.0
 
 
