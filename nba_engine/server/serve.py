@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -32,9 +31,6 @@ def serve(engine: Decides, settings: Settings, *, ready_file: Path | None = None
         # they make a full collection of the decision benchmark's world stop everyone for 58 ms
         gc.collect()
         gc.freeze()
-        # a call that waited for the disk gets its turn again after 0.5 ms of another's computing,
-        # not after Python's 5: in the demo's replay the median call takes a seventh less
-        sys.setswitchinterval(0.0005)
         server.start()
         if ready_file is not None:
             partial = ready_file.with_name(f"{ready_file.name}.partial")
