@@ -60,9 +60,9 @@ class Task:
 class Workers:
     """A fixed number of threads.
 
-    A `ThreadPoolExecutor` makes a future with a condition, and takes two locks, for each call:
-    with it a decision costs a fifteenth more CPU (`benchmarks/decide.py`). The threads are
-    daemons: a call that outlasts the server's grace does not keep the process alive.
+    A `ThreadPoolExecutor` makes a future with a condition, and takes two locks, for each call;
+    gRPC needs neither. The threads are daemons: a call that outlasts the server's grace does not
+    keep the process alive.
     """
 
     def __init__(self, threads: int, name: str) -> None:

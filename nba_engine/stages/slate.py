@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -29,6 +30,7 @@ from nba_engine.errors import (
     Exhausted,
     Mistake,
     MistakesFound,
+    RenderFailed,
     Unavailable,
 )
 from nba_engine.stages.accounts import Accounts
@@ -40,6 +42,8 @@ from nba_engine.stages.slate_explained import explain_slate
 from nba_engine.stages.windows import QuietClock
 
 __all__ = ["SLATE", "Slate"]
+
+_log = logging.getLogger("nba_engine.stages")
 
 Content: TypeAlias = dict[str, str]
 
@@ -169,8 +173,13 @@ class _Work:
             self._contents[position] = self._slate.render(
                 treatment, deciding.customer, deciding.context, deciding.now
             )
-        # a channel is a plugin: whatever it raises costs this treatment, never the decision
-        except Exception:
+        except RenderFailed:
+            return False
+        # a channel is a plugin: whatever it raises costs this treatment, never the decision; the
+        # error's text stays out of the log, for it may hold a customer's values
+        except Exception as error:
+            name = deciding.catalog.treatments[treatment].id
+            _log.warning("the channel of %s failed: %s", name, type(error).__name__)
             return False
         return True
 

@@ -27,7 +27,7 @@ QUEUE = 10_000
 DECISIONS = Format(
     name="decision log of nba-engine",
     application_id=0x6E626164,  # "nbad"
-    version=1,
+    version=2,  # 2: treatment and placement of a candidate in one number
     schema="""
     CREATE TABLE decisions(
       id INTEGER PRIMARY KEY,           -- in the order of logging

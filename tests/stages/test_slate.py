@@ -182,7 +182,9 @@ def test_content_that_fails_costs_the_place_before_anything_is_reserved() -> Non
     assert ledger.used == {"all|2017-11-06": 1}
 
 
-def test_a_channel_that_raises_anything_costs_one_treatment_only() -> None:
+def test_a_channel_that_raises_anything_costs_one_treatment_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Broken:
         def prepare(self, treatment: object) -> object:
             def render(seen: object) -> dict[str, str]:
@@ -197,6 +199,7 @@ def test_a_channel_that_raises_anything_costs_one_treatment_only() -> None:
     slate = Slate(NoSettings(), materials)
     made = run(slate, scored(deciding(shop, slots(1)), BEST_FIRST))
     assert recommended(made) == ["b.app"]
+    assert caplog.messages == ["the channel of a.app failed: ZeroDivisionError"]
     text, changes = sentence(slate, made, "a.app")
     assert "its content could not be made (its channel failed)" in text
     assert [change.kind for change in changes] == ["none"]

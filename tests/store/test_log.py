@@ -18,7 +18,7 @@ from nba_engine.domain import (
     PlacementRequest,
     Recommendation,
 )
-from nba_engine.errors import Exhausted, Unavailable
+from nba_engine.errors import Exhausted, FailedPrecondition, Unavailable
 from nba_engine.store import SqliteLog, open_log
 from nba_engine.store.files import lock_path
 from nba_engine.store.lock import FileLock
@@ -270,3 +270,11 @@ def test_two_logs_on_one_file_share_it(path: Path) -> None:
     assert len(one.recent(1_000)) == 100
     one.close()
     other.close()
+
+
+def test_a_log_of_an_older_version_is_refused_in_one_sentence(path: Path) -> None:
+    open_log(path).close()
+    with apsw.Connection(str(path)) as connection:
+        connection.pragma("user_version", 1)
+    with pytest.raises(FailedPrecondition, match="has version 1 of the decision log"):
+        open_log(path)
