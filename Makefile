@@ -58,7 +58,7 @@ fresh: ## clone into an empty folder and run both commands with only Python, mak
 
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
-	  --all-extras --group build --group plugins --group dev pyproject.toml -o requirements.lock
+	  --all-extras --group build --group plugins --group docs --group dev pyproject.toml -o requirements.lock
 
 protos: venv ## generate nba_engine/_gen from proto/
 	@$(BIN)/python scripts/generate_protos.py
