@@ -5,7 +5,8 @@
                                                  `buf lint` finds fault with proto/
 
 protoc and its plugins come from the locked development dependencies, so that the output is the
-same everywhere. Generated modules import each other as ``nba.v1``; that is rewritten to
+same everywhere. proto/google/ is a copy of what googleapis-common-protos has generated already, for
+clients in other languages. Generated modules import each other as ``nba.v1``; that is rewritten to
 ``nba_engine._gen.nba.v1``, because a top-level package ``nba`` would not be ours alone.
 """
 
@@ -23,6 +24,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
+OURS = PROTO / "nba"
 TARGET = ROOT / "nba_engine" / "_gen"
 IMPORT = re.compile(r"^(from|import) nba\.v1\b", re.MULTILINE)
 # in .pyi files modules are also named in full: nba.v1.value_pb2.Value
@@ -51,7 +53,7 @@ def generate() -> dict[str, str]:
                 f"--grpc_python_out={out}",
                 f"--mypy_out=quiet:{out}",
                 f"--mypy_grpc_out=quiet:{out}",
-                *sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto")),
+                *sorted(str(path.relative_to(PROTO)) for path in OURS.rglob("*.proto")),
             ]
         )
         if code != 0:
@@ -68,7 +70,7 @@ def generate() -> dict[str, str]:
 def is_empty_service(path: Path) -> bool:
     """Whether this is the service module of a proto file that declares no service."""
     return "_pb2_grpc" in path.name and not path.name.startswith(
-        tuple(f"{service.stem}_pb2_grpc" for service in PROTO.rglob("*_service.proto"))
+        tuple(f"{service.stem}_pb2_grpc" for service in OURS.rglob("*_service.proto"))
     )
 
 

@@ -68,6 +68,8 @@ def method_handlers(
         for service in file.DESCRIPTOR.services_by_name.values():
             methods = handlers.setdefault(service.full_name, {})
             for method in service.methods:
+                if not hasattr(servicer, method.name):
+                    continue
                 unary: Unary[Message] = Unary(
                     f"{service.name}/{method.name}",
                     getattr(file, method.input_type.name),

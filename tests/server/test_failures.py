@@ -55,6 +55,29 @@ RAISED = {
         errors.DeadlineExceeded("no time left"),
         grpc.StatusCode.DEADLINE_EXCEEDED,
     ),
+    "REQUEST_ID_REUSED": (
+        errors.InvalidRequest(
+            [errors.Violation(field="request_id", description="was used for another request")],
+            reason="REQUEST_ID_REUSED",
+        ),
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "REQUEST_IN_PROGRESS": (
+        errors.Unavailable("the same request is in progress", reason="REQUEST_IN_PROGRESS"),
+        grpc.StatusCode.UNAVAILABLE,
+    ),
+    "TOO_MANY_STREAMS": (
+        errors.Exhausted("100 streams are open", reason="TOO_MANY_STREAMS"),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ),
+    "STREAM_IDLE": (
+        errors.DeadlineExceeded("nothing came", reason="STREAM_IDLE"),
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    ),
+    "SERVER_STOPPING": (
+        errors.Unavailable("the server is stopping", reason="SERVER_STOPPING"),
+        grpc.StatusCode.UNAVAILABLE,
+    ),
     "INTERNAL": (ZeroDivisionError("a text for the log"), grpc.StatusCode.INTERNAL),
 }
 # provoked by what is asked, below

@@ -22,13 +22,15 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from nba_engine._gen.nba.v1 import decision_pb2 as nba_dot_v1_dot_decision__pb2
 from nba_engine._gen.nba.v1 import explanation_pb2 as nba_dot_v1_dot_explanation__pb2
 from nba_engine._gen.nba.v1 import value_pb2 as nba_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnba/v1/decision_service.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15nba/v1/decision.proto\x1a\x18nba/v1/explanation.proto\x1a\x12nba/v1/value.proto\"\xb5\x02\n\rDecideRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12,\n\nplacements\x18\x02 \x03(\x0b\x32\x18.nba.v1.PlacementRequest\x12\x33\n\x07\x63ontext\x18\x03 \x03(\x0b\x32\".nba.v1.DecideRequest.ContextEntry\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x16\n\x0einclude_funnel\x18\x05 \x01(\x08\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x00\x88\x01\x01\x1a=\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\x42\x07\n\x05_seed\"4\n\x10PlacementRequest\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\"4\n\x0e\x44\x65\x63ideResponse\x12\"\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x10.nba.v1.Decision\"h\n\x16\x45xplainDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\ntreatments\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x95\x01\n\x17\x45xplainDecisionResponse\x12\"\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x10.nba.v1.Decision\x12\x11\n\tsentences\x18\x02 \x03(\t\x12*\n\ncandidates\x18\x03 \x03(\x0b\x32\x16.nba.v1.CandidateTrace\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t2\x9e\x01\n\x0f\x44\x65\x63isionService\x12\x37\n\x06\x44\x65\x63ide\x12\x15.nba.v1.DecideRequest\x1a\x16.nba.v1.DecideResponse\x12R\n\x0f\x45xplainDecision\x12\x1e.nba.v1.ExplainDecisionRequest\x1a\x1f.nba.v1.ExplainDecisionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnba/v1/decision_service.proto\x12\x06nba.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15nba/v1/decision.proto\x1a\x18nba/v1/explanation.proto\x1a\x12nba/v1/value.proto\"\xb5\x02\n\rDecideRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12,\n\nplacements\x18\x02 \x03(\x0b\x32\x18.nba.v1.PlacementRequest\x12\x33\n\x07\x63ontext\x18\x03 \x03(\x0b\x32\".nba.v1.DecideRequest.ContextEntry\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x16\n\x0einclude_funnel\x18\x05 \x01(\x08\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x00\x88\x01\x01\x1a=\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\x42\x07\n\x05_seed\"4\n\x10PlacementRequest\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\"4\n\x0e\x44\x65\x63ideResponse\x12\"\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x10.nba.v1.Decision\"=\n\x12\x42\x61tchDecideRequest\x12\'\n\x08requests\x18\x01 \x03(\x0b\x32\x15.nba.v1.DecideRequest\"A\n\x13\x42\x61tchDecideResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.nba.v1.BatchDecideResult\"i\n\x11\x42\x61tchDecideResult\x12$\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x10.nba.v1.DecisionH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\x81\x01\n\x13StreamDecideRequest\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.nba.v1.DecideRequest\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x84\x01\n\x14StreamDecideResponse\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12$\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x10.nba.v1.DecisionH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"h\n\x16\x45xplainDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\ntreatments\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x95\x01\n\x17\x45xplainDecisionResponse\x12\"\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x10.nba.v1.Decision\x12\x11\n\tsentences\x18\x02 \x03(\t\x12*\n\ncandidates\x18\x03 \x03(\x0b\x32\x16.nba.v1.CandidateTrace\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t2\xb5\x02\n\x0f\x44\x65\x63isionService\x12\x37\n\x06\x44\x65\x63ide\x12\x15.nba.v1.DecideRequest\x1a\x16.nba.v1.DecideResponse\x12\x46\n\x0b\x42\x61tchDecide\x12\x1a.nba.v1.BatchDecideRequest\x1a\x1b.nba.v1.BatchDecideResponse\x12M\n\x0cStreamDecide\x12\x1b.nba.v1.StreamDecideRequest\x1a\x1c.nba.v1.StreamDecideResponse(\x01\x30\x01\x12R\n\x0f\x45xplainDecision\x12\x1e.nba.v1.ExplainDecisionRequest\x1a\x1f.nba.v1.ExplainDecisionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +39,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DECIDEREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_DECIDEREQUEST']._serialized_start=144
-  _globals['_DECIDEREQUEST']._serialized_end=453
-  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_start=383
-  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_end=444
-  _globals['_PLACEMENTREQUEST']._serialized_start=455
-  _globals['_PLACEMENTREQUEST']._serialized_end=507
-  _globals['_DECIDERESPONSE']._serialized_start=509
-  _globals['_DECIDERESPONSE']._serialized_end=561
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=563
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=667
-  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=670
-  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=819
-  _globals['_DECISIONSERVICE']._serialized_start=822
-  _globals['_DECISIONSERVICE']._serialized_end=980
+  _globals['_DECIDEREQUEST']._serialized_start=201
+  _globals['_DECIDEREQUEST']._serialized_end=510
+  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_start=440
+  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_end=501
+  _globals['_PLACEMENTREQUEST']._serialized_start=512
+  _globals['_PLACEMENTREQUEST']._serialized_end=564
+  _globals['_DECIDERESPONSE']._serialized_start=566
+  _globals['_DECIDERESPONSE']._serialized_end=618
+  _globals['_BATCHDECIDEREQUEST']._serialized_start=620
+  _globals['_BATCHDECIDEREQUEST']._serialized_end=681
+  _globals['_BATCHDECIDERESPONSE']._serialized_start=683
+  _globals['_BATCHDECIDERESPONSE']._serialized_end=748
+  _globals['_BATCHDECIDERESULT']._serialized_start=750
+  _globals['_BATCHDECIDERESULT']._serialized_end=855
+  _globals['_STREAMDECIDEREQUEST']._serialized_start=858
+  _globals['_STREAMDECIDEREQUEST']._serialized_end=987
+  _globals['_STREAMDECIDERESPONSE']._serialized_start=990
+  _globals['_STREAMDECIDERESPONSE']._serialized_end=1122
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=1124
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=1228
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=1231
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=1380
+  _globals['_DECISIONSERVICE']._serialized_start=1383
+  _globals['_DECISIONSERVICE']._serialized_end=1692
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,16 @@ class DecisionServiceStub:
                 request_serializer=nba_dot_v1_dot_decision__service__pb2.DecideRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_decision__service__pb2.DecideResponse.FromString,
                 _registered_method=True)
+        self.BatchDecide = channel.unary_unary(
+                '/nba.v1.DecisionService/BatchDecide',
+                request_serializer=nba_dot_v1_dot_decision__service__pb2.BatchDecideRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_decision__service__pb2.BatchDecideResponse.FromString,
+                _registered_method=True)
+        self.StreamDecide = channel.stream_stream(
+                '/nba.v1.DecisionService/StreamDecide',
+                request_serializer=nba_dot_v1_dot_decision__service__pb2.StreamDecideRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_decision__service__pb2.StreamDecideResponse.FromString,
+                _registered_method=True)
         self.ExplainDecision = channel.unary_unary(
                 '/nba.v1.DecisionService/ExplainDecision',
                 request_serializer=nba_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.SerializeToString,
@@ -62,6 +72,31 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchDecide(self, request, context):
+        """Decides up to 256 requests, one after the other, as as many calls of Decide would: an item's
+        failure is its own. An item sees what the items before it have reserved.
+
+        The deadline of the call is that of all items together: those it leaves no time for fail with
+        DEADLINE_EXCEEDED. Without one, each item has the server's default.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamDecide(self, request_iterator, context):
+        """Decides every request that comes on the stream, in order, one response per request. A request's
+        failure is its own; the stream goes on.
+
+        The server reads a request when it has sent the response to the one before, so that a client
+        that does not read is not read from. An open stream is one of `max_streams` (settings; 100); a
+        stream beyond is refused with TOO_MANY_STREAMS. One on which nothing comes for
+        `stream_idle_seconds` (settings; 300) is ended with STREAM_IDLE. A deadline of the call is that
+        of the whole stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainDecision(self, request, context):
         """Tells why a past decision came out as it did: what became of every candidate, and what would
         have to change. Reads the decision log; an answer is on record at most 100 ms after Decide.
@@ -77,6 +112,16 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.Decide,
                     request_deserializer=nba_dot_v1_dot_decision__service__pb2.DecideRequest.FromString,
                     response_serializer=nba_dot_v1_dot_decision__service__pb2.DecideResponse.SerializeToString,
+            ),
+            'BatchDecide': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDecide,
+                    request_deserializer=nba_dot_v1_dot_decision__service__pb2.BatchDecideRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_decision__service__pb2.BatchDecideResponse.SerializeToString,
+            ),
+            'StreamDecide': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamDecide,
+                    request_deserializer=nba_dot_v1_dot_decision__service__pb2.StreamDecideRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_decision__service__pb2.StreamDecideResponse.SerializeToString,
             ),
             'ExplainDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainDecision,
@@ -112,6 +157,60 @@ class DecisionService:
             '/nba.v1.DecisionService/Decide',
             nba_dot_v1_dot_decision__service__pb2.DecideRequest.SerializeToString,
             nba_dot_v1_dot_decision__service__pb2.DecideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDecide(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.DecisionService/BatchDecide',
+            nba_dot_v1_dot_decision__service__pb2.BatchDecideRequest.SerializeToString,
+            nba_dot_v1_dot_decision__service__pb2.BatchDecideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamDecide(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nba.v1.DecisionService/StreamDecide',
+            nba_dot_v1_dot_decision__service__pb2.StreamDecideRequest.SerializeToString,
+            nba_dot_v1_dot_decision__service__pb2.StreamDecideResponse.FromString,
             options,
             channel_credentials,
             insecure,

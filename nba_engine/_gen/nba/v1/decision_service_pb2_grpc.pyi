@@ -40,6 +40,23 @@ class DecisionServiceStub:
     reservation until an interaction confirms or releases it or it expires. Not idempotent.
     Without a deadline of the caller's the server's default applies (settings; 1 s).
     """
+    BatchDecide: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.BatchDecideRequest, _decision_service_pb2.BatchDecideResponse]
+    """Decides up to 256 requests, one after the other, as as many calls of Decide would: an item's
+    failure is its own. An item sees what the items before it have reserved.
+
+    The deadline of the call is that of all items together: those it leaves no time for fail with
+    DEADLINE_EXCEEDED. Without one, each item has the server's default.
+    """
+    StreamDecide: _grpc.StreamStreamMultiCallable[_decision_service_pb2.StreamDecideRequest, _decision_service_pb2.StreamDecideResponse]
+    """Decides every request that comes on the stream, in order, one response per request. A request's
+    failure is its own; the stream goes on.
+
+    The server reads a request when it has sent the response to the one before, so that a client
+    that does not read is not read from. An open stream is one of `max_streams` (settings; 100); a
+    stream beyond is refused with TOO_MANY_STREAMS. One on which nothing comes for
+    `stream_idle_seconds` (settings; 300) is ended with STREAM_IDLE. A deadline of the call is that
+    of the whole stream.
+    """
     ExplainDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]
     """Tells why a past decision came out as it did: what became of every candidate, and what would
     have to change. Reads the decision log; an answer is on record at most 100 ms after Decide.
@@ -56,6 +73,23 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     Grants what it recommends against all limits atomically: a recommendation with limits holds a
     reservation until an interaction confirms or releases it or it expires. Not idempotent.
     Without a deadline of the caller's the server's default applies (settings; 1 s).
+    """
+    BatchDecide: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.BatchDecideRequest, _decision_service_pb2.BatchDecideResponse]  # type: ignore[assignment]
+    """Decides up to 256 requests, one after the other, as as many calls of Decide would: an item's
+    failure is its own. An item sees what the items before it have reserved.
+
+    The deadline of the call is that of all items together: those it leaves no time for fail with
+    DEADLINE_EXCEEDED. Without one, each item has the server's default.
+    """
+    StreamDecide: _aio.StreamStreamMultiCallable[_decision_service_pb2.StreamDecideRequest, _decision_service_pb2.StreamDecideResponse]  # type: ignore[assignment]
+    """Decides every request that comes on the stream, in order, one response per request. A request's
+    failure is its own; the stream goes on.
+
+    The server reads a request when it has sent the response to the one before, so that a client
+    that does not read is not read from. An open stream is one of `max_streams` (settings; 100); a
+    stream beyond is refused with TOO_MANY_STREAMS. One on which nothing comes for
+    `stream_idle_seconds` (settings; 300) is ended with STREAM_IDLE. A deadline of the call is that
+    of the whole stream.
     """
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]  # type: ignore[assignment]
     """Tells why a past decision came out as it did: what became of every candidate, and what would
@@ -76,6 +110,35 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         Grants what it recommends against all limits atomically: a recommendation with limits holds a
         reservation until an interaction confirms or releases it or it expires. Not idempotent.
         Without a deadline of the caller's the server's default applies (settings; 1 s).
+        """
+
+    @_abc_1.abstractmethod
+    def BatchDecide(
+        self,
+        request: _decision_service_pb2.BatchDecideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.BatchDecideResponse, _abc.Awaitable[_decision_service_pb2.BatchDecideResponse]]:
+        """Decides up to 256 requests, one after the other, as as many calls of Decide would: an item's
+        failure is its own. An item sees what the items before it have reserved.
+
+        The deadline of the call is that of all items together: those it leaves no time for fail with
+        DEADLINE_EXCEEDED. Without one, each item has the server's default.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamDecide(
+        self,
+        request_iterator: _MaybeAsyncIterator[_decision_service_pb2.StreamDecideRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decision_service_pb2.StreamDecideResponse], _abc.AsyncIterator[_decision_service_pb2.StreamDecideResponse]]:
+        """Decides every request that comes on the stream, in order, one response per request. A request's
+        failure is its own; the stream goes on.
+
+        The server reads a request when it has sent the response to the one before, so that a client
+        that does not read is not read from. An open stream is one of `max_streams` (settings; 100); a
+        stream beyond is refused with TOO_MANY_STREAMS. One on which nothing comes for
+        `stream_idle_seconds` (settings; 300) is ended with STREAM_IDLE. A deadline of the call is that
+        of the whole stream.
         """
 
     @_abc_1.abstractmethod

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19nba/v1/error_reason.proto\x12\x06nba.v1*\x9a\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12!\n\x1d\x45RROR_REASON_TIME_NOT_ALLOWED\x10\x02\x12#\n\x1f\x45RROR_REASON_DECISION_NOT_FOUND\x10\x03\x12#\n\x1f\x45RROR_REASON_CUSTOMER_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_CATALOG_CHANGED\x10\x05\x12$\n ERROR_REASON_FAILED_PRECONDITION\x10\x06\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x07\x12\x1d\n\x19\x45RROR_REASON_STAGE_FAILED\x10\x08\x12\x1a\n\x16\x45RROR_REASON_EXHAUSTED\x10\t\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\n\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19nba/v1/error_reason.proto\x12\x06nba.v1*\xc7\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12!\n\x1d\x45RROR_REASON_TIME_NOT_ALLOWED\x10\x02\x12#\n\x1f\x45RROR_REASON_DECISION_NOT_FOUND\x10\x03\x12#\n\x1f\x45RROR_REASON_CUSTOMER_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_CATALOG_CHANGED\x10\x05\x12$\n ERROR_REASON_FAILED_PRECONDITION\x10\x06\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x07\x12\x1d\n\x19\x45RROR_REASON_STAGE_FAILED\x10\x08\x12\x1a\n\x16\x45RROR_REASON_EXHAUSTED\x10\t\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\n\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0b\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x0c\x12$\n ERROR_REASON_REQUEST_IN_PROGRESS\x10\r\x12!\n\x1d\x45RROR_REASON_TOO_MANY_STREAMS\x10\x0e\x12\x1c\n\x18\x45RROR_REASON_STREAM_IDLE\x10\x0f\x12 \n\x1c\x45RROR_REASON_SERVER_STOPPING\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nba_engine._gen.nba.v1.erro
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=38
-  _globals['_ERRORREASON']._serialized_end=448
+  _globals['_ERRORREASON']._serialized_end=621
 # @@protoc_insertion_point(module_scope)

@@ -63,6 +63,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A failure that nobody foresaw. The log tells more under the error id. Metadata:
     `error_id`.
     """
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 12
+    """INVALID_ARGUMENT. A request of this `request_id` was answered before, and it was another one;
+    `google.rpc.BadRequest` names `request_id`. Use a new id for a new request. Metadata: none.
+    """
+    ERROR_REASON_REQUEST_IN_PROGRESS: _ErrorReason.ValueType  # 13
+    """UNAVAILABLE. The same request is being answered elsewhere at this moment; `google.rpc.RetryInfo`
+    says when its answer can be asked for. Metadata: none.
+    """
+    ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 14
+    """RESOURCE_EXHAUSTED. As many streams are open as the settings allow; `google.rpc.RetryInfo` says
+    when to try again. Metadata: `max_streams`, how many may be open.
+    """
+    ERROR_REASON_STREAM_IDLE: _ErrorReason.ValueType  # 15
+    """DEADLINE_EXCEEDED. Nothing came on a stream for as long as the settings allow. Open a new one
+    when there is something to send. Metadata: `idle_seconds`, how long a stream may be idle.
+    """
+    ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 16
+    """UNAVAILABLE. The server is stopping, and has ended the stream; `google.rpc.RetryInfo` says when
+    to try again. A message without an answer was not decided. Metadata: none.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `reason` of the one `google.rpc.ErrorInfo` in the details of every error.
@@ -113,5 +133,25 @@ an answer. Metadata: none.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 11
 """INTERNAL. A failure that nobody foresaw. The log tells more under the error id. Metadata:
 `error_id`.
+"""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 12
+"""INVALID_ARGUMENT. A request of this `request_id` was answered before, and it was another one;
+`google.rpc.BadRequest` names `request_id`. Use a new id for a new request. Metadata: none.
+"""
+ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason.ValueType  # 13
+"""UNAVAILABLE. The same request is being answered elsewhere at this moment; `google.rpc.RetryInfo`
+says when its answer can be asked for. Metadata: none.
+"""
+ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 14
+"""RESOURCE_EXHAUSTED. As many streams are open as the settings allow; `google.rpc.RetryInfo` says
+when to try again. Metadata: `max_streams`, how many may be open.
+"""
+ERROR_REASON_STREAM_IDLE: ErrorReason.ValueType  # 15
+"""DEADLINE_EXCEEDED. Nothing came on a stream for as long as the settings allow. Open a new one
+when there is something to send. Metadata: `idle_seconds`, how long a stream may be idle.
+"""
+ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
+"""UNAVAILABLE. The server is stopping, and has ended the stream; `google.rpc.RetryInfo` says when
+to try again. A message without an answer was not decided. Metadata: none.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
