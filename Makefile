@@ -8,7 +8,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types unit bench fresh lock protos format clean
+.PHONY: help venv demo test test-all packages lint types unit bench fresh lock protos format clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ demo: venv ## a real year of shopping, from the raw data to explained decisions 
 	@$(BIN)/nba demo --out $(BUILD)/demo
 
 test: venv lint types unit ## everything that must hold: lint, types, contracts, tests, coverage
+
+test-all: ## the tests on every supported Python of this machine (ONLY="3.12 3.13", ARGUMENTS="tests/rules -x")
+	@$(PYTHON) scripts/test_all.py --only "$(ONLY)" -- $(ARGUMENTS)
+
+packages: venv ## the example plugin and every kind of generated plugin, installed and checked in fresh environments
+	@$(BIN)/python -m pytest -q tests/packages plugins/nba-example
 
 lint: venv ## ruff, import contracts, buf, drift of generated files
 	@$(BIN)/ruff check .
