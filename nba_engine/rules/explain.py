@@ -5,9 +5,10 @@ from __future__ import annotations
 from nba_engine.domain import FailedConjunct, Value, Values
 from nba_engine.rules.changes import find_changes
 from nba_engine.rules.closures import value_of
-from nba_engine.rules.logic import Tree, literals, source_of, truth_of_tree
+from nba_engine.rules.logic import Tree, literals, truth_of_tree
 from nba_engine.rules.nodes import Attribute, Broken, Call, Const, Index, Node, Now, children, walk
-from nba_engine.rules.parse import ParsedRule
+from nba_engine.rules.rule import Clause
+from nba_engine.rules.schema import Schema
 from nba_engine.rules.values import Failed, Timestamp, moment_of
 
 __all__ = ["explain"]
@@ -16,37 +17,38 @@ HIDDEN = "(sensitive)"
 
 
 def explain(
-    name: str, rule: ParsedRule, tree: Tree, customer: Values, context: Values, now: float
+    name: str, schema: Schema, clause: Clause, customer: Values, context: Values, now: float
 ) -> FailedConjunct | None:
     """The failed conjunct, or None when it holds."""
+    tree = clause.tree
     moment = moment_of(now)
     truth = truth_of_tree(tree)(customer, context, moment, None)
     if truth is True:
         return None
-    saw, missing = _saw(rule, tree, customer, context, now)
+    saw, missing = _saw(schema, tree, customer, context, now)
     status = "false" if truth is False else "missing" if missing else "error"
     return FailedConjunct(
         rule=name,
-        text=source_of(tree, rule.text)[1],
+        text=clause.text,
         status=status,  # type: ignore[arg-type]
         saw=saw,
-        changes=find_changes(tree, rule.schema, customer, context, now),
+        changes=find_changes(tree, schema, customer, context, now),
     )
 
 
 def _saw(
-    rule: ParsedRule, tree: Tree, customer: Values, context: Values, now: float
+    schema: Schema, tree: Tree, customer: Values, context: Values, now: float
 ) -> tuple[dict[str, Value], bool]:
     """The values by path (None: missing), and whether something was missing."""
-    seen = _Seen(rule, customer, context, now)
+    seen = _Seen(schema, customer, context, now)
     for literal in literals(tree):
         seen.look_at(literal.node)
     return seen.saw, seen.missing or _lacks_key(tree, customer, context, moment_of(now))
 
 
 class _Seen:
-    def __init__(self, rule: ParsedRule, customer: Values, context: Values, now: float) -> None:
-        self.rule = rule
+    def __init__(self, schema: Schema, customer: Values, context: Values, now: float) -> None:
+        self.schema = schema
         self.customer = customer
         self.context = context
         self.now = now
@@ -81,7 +83,7 @@ class _Seen:
                 self.look_at(child)
 
     def hides(self, path: str) -> bool:
-        return self.rule.schema.is_sensitive(path)
+        return self.schema.is_sensitive(path)
 
     def add(self, path: str, value: Value, *, hidden: bool) -> None:
         self.missing = self.missing or value is None

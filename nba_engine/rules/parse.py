@@ -12,6 +12,7 @@ from nba_engine.rules.error import RuleError
 from nba_engine.rules.fold import fold
 from nba_engine.rules.logic import conjuncts, decided, is_broken, normal, source_of
 from nba_engine.rules.nodes import Attribute, Call, Node, Now, paths, walk
+from nba_engine.rules.rule import Clause
 from nba_engine.rules.schema import Schema
 from nba_engine.rules.subjects import always_holds, never_holds
 from nba_engine.rules.values import Failed, moment_of
@@ -30,6 +31,13 @@ class ParsedRule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     node: Node
     schema: Schema
     paths: tuple[str, ...]
+
+    def clauses(self, action: Values, treatment: Values) -> tuple[Clause, ...]:
+        """See `Rule.clauses`; each is called by its source."""
+        return tuple(
+            Clause(tree, source_of(tree, self.text)[1])
+            for tree in conjuncts(normal(fold(self.node, action, treatment)))
+        )
 
 
 class ParsedNumber(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from nba_engine.domain import FailedConjunct, Values
-from nba_engine.rules.access import LookUp, look_up, look_up_entries
-from nba_engine.rules.closures import TruthOf
 from nba_engine.rules.explain import explain
-from nba_engine.rules.fold import fold
-from nba_engine.rules.logic import (
-    Tree,
-    conjuncts,
-    decided,
-    is_broken,
-    literals,
-    normal,
-    tree_key,
-    truth_of_tree,
-)
-from nba_engine.rules.members import build_members, is_membership
-from nba_engine.rules.nodes import Attribute, Const, Index, Node, Now, key, walk
-from nba_engine.rules.parse import ParsedRule
-from nba_engine.rules.subjects import subject_of
+from nba_engine.rules.halves import Half, halves
+from nba_engine.rules.logic import Tree, decided, is_broken, tree_key
+from nba_engine.rules.rule import Clause, Rule
 from nba_engine.rules.values import Timestamp, moment_of
 
 __all__ = ["CompiledTable", "Unit", "compile_table"]
 
 _ANY_TIME = Timestamp(0)  # for what does not look at the clock
-_SCALARS = frozenset({"string", "int", "double", "bool", "timestamp", "duration"})
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,27 +24,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
     action: Values
     treatment: Values
-    rules: tuple[tuple[str, ParsedRule], ...]
+    rules: tuple[tuple[str, Rule], ...]
 
 
-_Closures = list[tuple[TruthOf, int]]
-_Part = tuple[str, ParsedRule, tuple[Tree, ...]]
-
-
-class _Half(msgspec.Struct):
-    """The customer half may be cached per profile version; the other half reads context or now."""
-
-    look_ups: list[LookUp]
-    closures: _Closures
-
-    def failing(self, customer: Values, context: Values, now: Timestamp) -> int:
-        bits = 0
-        for ask in self.look_ups:
-            bits |= ask(customer, context, now)
-        for holds, mask in self.closures:
-            if holds(customer, context, now, None) is not True:
-                bits |= mask
-        return bits
+_Part: TypeAlias = tuple[str, Rule, tuple[Clause, ...]]
 
 
 class CompiledTable:
@@ -69,8 +37,8 @@ class CompiledTable:
         self,
         units: Sequence[_Explained],
         always: int,
-        customer_half: _Half,
-        context_half: _Half,
+        customer_half: Half,
+        context_half: Half,
     ) -> None:
         self._units = units
         self._always = always
@@ -99,9 +67,9 @@ class CompiledTable:
         """Every conjunct of this unit's rules that does not hold; empty when eligible."""
         return tuple(
             failed
-            for name, rule, trees in self._units[unit].parts()
-            for tree in trees
-            if (failed := explain(name, rule, tree, customer, context, now)) is not None
+            for name, rule, clauses in self._units[unit].parts()
+            for clause in clauses
+            if (failed := explain(name, rule.schema, clause, customer, context, now)) is not None
         )
 
     @property
@@ -152,37 +120,37 @@ class _Compiling:
     def add(self, numbers: Sequence[int]) -> None:
         """Add units that have the very same rules."""
         shared: list[_Part | None] = []
-        reading: list[tuple[str, ParsedRule]] = []
+        reading: list[tuple[str, Rule]] = []
         everyone = _mask(numbers, len(self.units))
         for name, rule in self.units[numbers[0]].rules:
             if _reads_catalog(rule):
                 shared.append(None)
                 reading.append((name, rule))
                 continue
-            trees, keys = self._folder.conjuncts(rule, self.units[numbers[0]])
-            shared.append((name, rule, trees))
-            for tree, tree_id in zip(trees, keys, strict=True):
-                if _never_holds(tree):
+            clauses, keys = self._folder.clauses(rule, self.units[numbers[0]])
+            shared.append((name, rule, clauses))
+            for clause, tree_id in zip(clauses, keys, strict=True):
+                if _never_holds(clause.tree):
                     self._always |= everyone
                 else:
-                    before = self._masks.get(tree_id, (tree, 0))
+                    before = self._masks.get(tree_id, (clause.tree, 0))
                     self._masks[tree_id] = before[0], before[1] | everyone
         explained = _Explained(tuple(shared))
         for number in numbers:
             own = self._own(number, reading) if reading else ()
             self._explained[number] = _Explained(explained.shared, own) if own else explained
 
-    def _own(self, number: int, rules: Sequence[tuple[str, ParsedRule]]) -> tuple[_Part, ...]:
+    def _own(self, number: int, rules: Sequence[tuple[str, Rule]]) -> tuple[_Part, ...]:
         """Fold the rules that read the catalog for one unit."""
         parts = []
         for name, rule in rules:
-            trees, keys = self._folder.conjuncts(rule, self.units[number])
-            parts.append((name, rule, trees))
-            for tree, tree_id in zip(trees, keys, strict=True):
-                if _never_holds(tree):
+            clauses, keys = self._folder.clauses(rule, self.units[number])
+            parts.append((name, rule, clauses))
+            for clause, tree_id in zip(clauses, keys, strict=True):
+                if _never_holds(clause.tree):
                     self._broken.append(number)
                 else:
-                    self._members.setdefault(tree_id, (tree, []))[1].append(number)
+                    self._members.setdefault(tree_id, (clause.tree, []))[1].append(number)
         return tuple(parts)
 
     def table(self) -> CompiledTable:
@@ -194,14 +162,14 @@ class _Compiling:
             masks[tree_id] = before[0], before[1] | _mask(numbers, count)
         explained = [self._explained[number] for number in range(count)]
         always = self._always | _mask(self._broken, count)
-        return CompiledTable(explained, always, *_halves(list(masks.values())))
+        return CompiledTable(explained, always, *halves(list(masks.values())))
 
 
 def _never_holds(tree: Tree) -> bool:
     return decided(tree) is False or is_broken(tree)
 
 
-def _reads_catalog(rule: ParsedRule) -> bool:
+def _reads_catalog(rule: Rule) -> bool:
     return any(path.startswith(("action.", "treatment.")) for path in rule.paths)
 
 
@@ -209,9 +177,9 @@ class _Folder:
     """Folds each rule once per combination of the catalog attributes it reads."""
 
     def __init__(self) -> None:
-        self._known: dict[Any, tuple[tuple[Tree, ...], tuple[Any, ...]]] = {}
+        self._known: dict[Any, tuple[tuple[Clause, ...], tuple[Any, ...]]] = {}
 
-    def conjuncts(self, rule: ParsedRule, unit: Unit) -> tuple[tuple[Tree, ...], tuple[Any, ...]]:
+    def clauses(self, rule: Rule, unit: Unit) -> tuple[tuple[Clause, ...], tuple[Any, ...]]:
         reads = []
         for path in rule.paths:
             root, _, name = path.partition(".")
@@ -223,8 +191,8 @@ class _Folder:
                     reads.append("")
         identity = (id(rule), *reads)
         if identity not in self._known:
-            trees = conjuncts(normal(fold(rule.node, unit.action, unit.treatment)))
-            self._known[identity] = trees, tuple(tree_key(tree) for tree in trees)
+            clauses = rule.clauses(unit.action, unit.treatment)
+            self._known[identity] = clauses, tuple(tree_key(clause.tree) for clause in clauses)
         return self._known[identity]
 
 
@@ -235,48 +203,3 @@ def _mask(numbers: Sequence[int], count: int) -> int:
     for number in numbers:
         bits[number >> 3] |= 1 << (number & 7)
     return int.from_bytes(bits, "little")
-
-
-def _halves(masked: Sequence[tuple[Tree, int]]) -> tuple[_Half, _Half]:
-    halves = (_Half([], []), _Half([], []))
-    groups: dict[Any, tuple[Node, list[tuple[Tree, int]]]] = {}
-    for tree, mask in masked:
-        subject = subject_of(tree)
-        if subject is not None and (subject.type in _SCALARS or _is_list(subject, tree)):
-            groups.setdefault(key(subject), (subject, []))[1].append((tree, mask))
-        else:
-            half = halves[any(_in_context(literal.node) for literal in literals(tree))]
-            half.closures.append((truth_of_tree(tree), mask))
-    entries: dict[str, dict[str, tuple[Index, list[tuple[Tree, int]]]]] = {}
-    for subject, group in groups.values():
-        half = halves[_in_context(subject)]
-        match subject:
-            case Index(operand=Attribute(path=path), index=Const(value=str() as name)):
-                entries.setdefault(path, {})[name] = (subject, group)
-                continue
-        if subject.type in _SCALARS:
-            half.look_ups.append(look_up(subject, group))
-        else:
-            assert isinstance(subject, Attribute)
-            half.look_ups.append(build_members(subject, group))
-    for by_name in entries.values():
-        subject = next(iter(by_name.values()))[0]
-        assert isinstance(subject.operand, Attribute)
-        by_key = {name: group for name, (_, group) in by_name.items()}
-        half = halves[_in_context(subject)]
-        half.look_ups.append(look_up_entries(subject.operand, subject.type, by_key))
-    return halves
-
-
-def _is_list(subject: Node, tree: Tree) -> bool:
-    return isinstance(subject, Attribute) and is_membership(tree)
-
-
-def _in_context(node: Node) -> bool:
-    for part in walk(node):
-        if isinstance(part, Now) or (isinstance(part, Attribute) and part.root != "customer"):
-            return True
-        registered = getattr(part, "registered", None)
-        if registered is not None and registered.needs_now:
-            return True
-    return False

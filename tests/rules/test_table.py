@@ -323,13 +323,13 @@ def test_a_rule_for_everybody_is_folded_once_and_not_once_per_unit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = []
-    original = _Folder.conjuncts
+    original = _Folder.clauses
 
-    def counting(self: _Folder, rule: ParsedRule, unit: Unit) -> Any:
+    def counting(self: _Folder, rule: Any, unit: Unit) -> Any:
         asked.append(rule.text)
         return original(self, rule, unit)
 
-    monkeypatch.setattr(_Folder, "conjuncts", counting)
+    monkeypatch.setattr(_Folder, "clauses", counting)
     everybody = ("all", parse_rule("customer.age > 18", SCHEMA))
     reading = ("some", parse_rule("treatment.cost < 1.0", SCHEMA))
     compile_table(
