@@ -5,26 +5,21 @@ from __future__ import annotations
 import os
 import re
 import time
-import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from structlog.typing import FilteringBoundLogger
 
-from nba_engine.errors import DeadlineExceeded, InvalidRequest, NbaError, Violation
-from nba_engine.server.failures import Failure, failure_of, internal_failure
-from nba_engine.server.protocols import Decides
-from nba_engine.server.redaction import redact, secrets_of_customer, secrets_of_request
+from nba_engine.errors import DeadlineExceeded, InvalidRequest, Violation
+from nba_engine.server.reports import Reporter
 
-__all__ = ["Call", "Unary"]
+__all__ = ["Call", "Unary", "parse"]
 
 _Request = TypeVar("_Request", bound=Message)
 _REQUEST_ID = re.compile(r"[!-~]{1,128}\Z")
 # gRPC reports a call without a deadline as one that ends in the far future
 _NO_DEADLINE = 1e9
-_MAX_STACK = 20  # endless recursion has a thousand frames
 
 
 class Call:
@@ -33,12 +28,29 @@ class Call:
     __slots__ = ("_context", "_request_id", "deadline", "started")
 
     def __init__(
-        self, context: grpc.ServicerContext, started: float, deadline: float | None
+        self,
+        context: grpc.ServicerContext,
+        started: float,
+        deadline: float | None,
+        request_id: str = "",
     ) -> None:
         self._context = context
-        self._request_id = ""
+        self._request_id = request_id
         self.started = started  # on time.monotonic, as is the deadline
         self.deadline = deadline  # None: the caller set none
+
+    @classmethod
+    def of(cls, context: grpc.ServicerContext) -> Call:
+        """The call behind a context, from now on."""
+        started = time.monotonic()
+        remaining = context.time_remaining()
+        return cls(context, started, started + remaining if remaining < _NO_DEADLINE else None)
+
+    def part(self, deadline: float | None = None) -> Call:
+        """One of several pieces of work of this call, from now on. It never outlasts the call."""
+        if deadline is None or (self.deadline is not None and self.deadline < deadline):
+            deadline = self.deadline
+        return Call(self._context, time.monotonic(), deadline, self.request_id)
 
     @property
     def request_id(self) -> str:
@@ -55,6 +67,16 @@ class Call:
         """Time since the call reached its handler."""
         return round((time.monotonic() - self.started) * 1e6)
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return not self._context.is_active()
+
+    def check_deadline(self) -> None:
+        """Raise `DeadlineExceeded` when there is no time left."""
+        if self.deadline is not None and self.deadline <= time.monotonic():
+            raise DeadlineExceeded("the deadline passed before the call was looked at")
+
 
 class Unary(Generic[_Request]):
     """The behavior of one method, bytes to bytes.
@@ -67,92 +89,36 @@ class Unary(Generic[_Request]):
         method: str,
         request: type[_Request],
         handle: Callable[[_Request, Call], Message],
-        engine: Decides,
-        logger: FilteringBoundLogger,
+        reporter: Reporter,
     ) -> None:
         self._method = method
         self._request = request
         self._handle = handle
-        self._engine = engine
-        self._logger = logger
+        self._reporter = reporter
 
     def __call__(self, body: bytes, context: grpc.ServicerContext) -> bytes:
-        started = time.monotonic()
-        if not context.is_active():
+        call = Call.of(context)
+        if call.abandoned:
             return b""  # the caller has gone; nobody reads an answer
-        remaining = context.time_remaining()
-        deadline = None
-        if remaining < _NO_DEADLINE:
-            deadline = started + remaining
-        call = Call(context, started, deadline)
         message: _Request | None = None
         try:
-            if deadline is not None and deadline <= started:
-                raise DeadlineExceeded("the deadline passed before the call was looked at")
-            message = self._parse(body)
+            call.check_deadline()
+            message = parse(self._request, body)
             return self._handle(message, call).SerializeToString()
-        except NbaError as error:
-            known = failure_of(error, call.request_id)
-            failure = known or self._unforeseen(error, message, call)
-            if known:
-                self._log(error, known, call)
-        except Exception as error:  # the last resort: whatever it is, the caller gets INTERNAL
-            failure = self._unforeseen(error, message, call)
+        except Exception as error:  # the last resort: whatever it is, the caller gets a status
+            failure = self._reporter.failure(error, self._method, call, message=message)
         return context.abort_with_status(failure)  # raises
 
-    def _parse(self, body: bytes) -> _Request:
-        try:
-            return self._request.FromString(body)
-        except DecodeError as error:
-            name = self._request.DESCRIPTOR.full_name
-            raise InvalidRequest(
-                [Violation(field="request", description=f"the body is not a {name}")]
-            ) from error
 
-    def _log(self, error: NbaError, failure: Failure, call: Call) -> None:
-        facts: dict[str, object] = {"message": error.message}
-        if isinstance(error, InvalidRequest):
-            facts = {"fields": [violation.field for violation in error.violations[:20]]}
-        self._logger.warning(
-            "call_failed",
-            method=self._method,
-            request_id=call.request_id,
-            code=failure.code.name,
-            reason=failure.reason,
-            micros=call.micros,
-            **facts,
-        )
-
-    def _unforeseen(self, error: Exception, message: Message | None, call: Call) -> Failure:
-        error_id = os.urandom(8).hex()
-        failure = internal_failure(error_id, call.request_id)
-        self._logger.error(
-            "call_failed",
-            method=self._method,
-            request_id=call.request_id,
-            code=failure.code.name,
-            reason=failure.reason,
-            error_id=error_id,
-            micros=call.micros,
-            exception=type(error).__name__,
-            message=self._safe_text(error, message),
-            stack=_stack(error),
-        )
-        return failure
-
-    def _safe_text(self, error: Exception, message: Message | None) -> str:
-        """The exception's text without values of sensitive attributes that the call touched."""
-        try:
-            catalog = self._engine.catalog
-            secrets = [] if message is None else list(secrets_of_request(message, catalog))
-            identity = getattr(message, "identity", "")
-            if identity:
-                found = self._engine.store.customer(identity)
-                if found is not None:
-                    secrets += secrets_of_customer(found[0], catalog)
-            return redact(str(error), secrets)
-        except Exception as second:  # what cannot be made safe is not logged
-            return f"(withheld: {type(second).__name__} while redacting it)"
+def parse(kind: type[_Request], body: bytes) -> _Request:
+    """A message from its bytes. Raises `InvalidRequest`."""
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        name = kind.DESCRIPTOR.full_name
+        raise InvalidRequest(
+            [Violation(field="request", description=f"the body is not a {name}")]
+        ) from error
 
 
 def _request_id(context: grpc.ServicerContext) -> str:
@@ -161,9 +127,3 @@ def _request_id(context: grpc.ServicerContext) -> str:
         if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
             return value
     return os.urandom(8).hex()
-
-
-def _stack(error: Exception) -> list[str]:
-    """Where it happened, innermost last: no source lines, no values."""
-    frames = traceback.extract_tb(error.__traceback__)[-_MAX_STACK:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -38,11 +38,15 @@ _MAX_MESSAGE = 512
 
 
 class Failure(grpc.Status):
-    """How a call ends that did not succeed; ``reason`` as the client sees it."""
+    """How a call ends that did not succeed; ``reason`` as the client sees it.
+
+    ``status`` is the same for one of many: an item of a batch, a message of a stream.
+    """
 
     def __init__(self, code: grpc.StatusCode, reason: str, status: status_pb2.Status) -> None:
         self.code = code
         self.reason = reason
+        self.status = status
         self.details = status.message
         self.trailing_metadata = ((DETAILS_KEY, status.SerializeToString()),)
 

@@ -14,23 +14,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from nba_engine.server.pools import Pooled
+
 __all__ = ["Health", "reflection_handler"]
 
 _THREADS = 2
-
-
-class _Pooled:
-    """A behavior that gRPC runs on a pool of its own."""
-
-    def __init__(
-        self, behavior: Callable[..., Any], pool: ThreadPoolExecutor, *, non_blocking: bool = False
-    ) -> None:
-        self._behavior = behavior
-        self.experimental_thread_pool = pool
-        self.experimental_non_blocking = non_blocking
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self._behavior(*arguments, **options)
 
 
 class _Watching:
@@ -63,8 +51,8 @@ class Health:
 
     def handler(self) -> tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
         """Service name and its methods."""
-        check = _Pooled(self._servicer.Check, self.pool)
-        watch = _Pooled(self._watch, self.pool, non_blocking=True)
+        check = Pooled(self._servicer.Check, self.pool)
+        watch = Pooled(self._watch, self.pool, non_blocking=True)
         request = health_pb2.HealthCheckRequest.FromString
         response = health_pb2.HealthCheckResponse.SerializeToString
         return health.SERVICE_NAME, {
@@ -96,7 +84,7 @@ def reflection_handler(
 ) -> tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
     """Service name and methods of server reflection."""
     servicer = reflection.ReflectionServicer((*services, reflection.SERVICE_NAME))
-    behavior = _Pooled(servicer.ServerReflectionInfo, pool)
+    behavior = Pooled(servicer.ServerReflectionInfo, pool)
     return reflection.SERVICE_NAME, {
         "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
             behavior,

@@ -9,9 +9,12 @@ from grpc_health.v1 import health
 from structlog.typing import FilteringBoundLogger
 
 from nba_engine.errors import FailedPrecondition
+from nba_engine.server.decisions import DecisionServicer
 from nba_engine.server.probes import Health, reflection_handler
 from nba_engine.server.protocols import Decides
+from nba_engine.server.reports import Reporter
 from nba_engine.server.services import SERVICES, method_handlers
+from nba_engine.server.streams import Streams
 from nba_engine.server.workers import Workers
 from nba_engine.settings import ServerSettings
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Server"]
+
+STREAM_DECIDE = "/nba.v1.DecisionService/StreamDecide"
 
 
 class Server:
@@ -44,11 +49,14 @@ class Server:
                 ("grpc.max_send_message_length", settings.max_message_bytes),
             ],
         )
-        deadline = settings.default_deadline_ms / 1000
+        reporter = Reporter(engine, logger)
+        decisions = DecisionServicer(engine, settings, logger, reporter)
         handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {
             name: dict(methods)
-            for name, methods in method_handlers(engine, logger, default_deadline=deadline).items()
+            for name, methods in method_handlers(decisions, engine, settings, reporter).items()
         }
+        self._streams = Streams(STREAM_DECIDE, decisions.StreamDecide, settings, reporter)
+        self._server.add_generic_rpc_handlers([self._streams])
         handlers.update([self._health.handler()])
         if settings.reflection:
             names = (*SERVICES, health.SERVICE_NAME)
@@ -68,6 +76,7 @@ class Server:
             ) from error
         if listen.startswith("unix:"):
             self._port = 0
+        self._streams.start()
         self._server.start()
         self._health.serving()
         self._logger.info("serving", listen=self.address, threads=self._settings.threads)
@@ -84,12 +93,16 @@ class Server:
     def stop(self, grace: float | None = None) -> None:
         """Report NOT_SERVING, take no new calls, finish those in flight within ``grace`` seconds.
 
-        Calls that need longer are cancelled. Default: ``server.grace_seconds``.
+        Streams end when the decision in hand is answered. What needs longer is cancelled. Default:
+        ``server.grace_seconds``.
         """
         seconds = self._settings.grace_seconds if grace is None else grace
         self._health.stopping()
-        self._server.stop(seconds).wait()
+        stopped = self._server.stop(seconds)
+        self._streams.stop()
+        stopped.wait()
         self._workers.shutdown()
+        self._streams.shutdown()
         self._health.pool.shutdown(wait=False, cancel_futures=True)
         self._logger.info("stopped", listen=self.address)
 

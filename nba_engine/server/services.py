@@ -1,4 +1,4 @@
-"""The four servicers: convert, call, convert."""
+"""The methods of the API: their handlers, and the servicers of the small services."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import grpc
 from google.protobuf.message import Message
-from structlog.typing import FilteringBoundLogger
 
 from nba_engine._gen.nba.v1 import (
     catalog_service_pb2,
@@ -20,9 +19,7 @@ from nba_engine.errors import NotFound
 from nba_engine.server.calls import Call, Unary
 from nba_engine.server.convert import (
     Violations,
-    customer_types,
-    page_token,
-    read_decide_request,
+    bound_to,
     read_files,
     read_get_request,
     read_interactions,
@@ -30,13 +27,14 @@ from nba_engine.server.convert import (
     read_update,
     write_action,
     write_catalog,
-    write_decision,
     write_mistake,
     write_profile,
     write_result,
-    write_traces,
 )
+from nba_engine.server.decisions import DecisionServicer
 from nba_engine.server.protocols import Decides
+from nba_engine.server.reports import Reporter
+from nba_engine.settings import ServerSettings
 
 __all__ = ["SERVICES", "method_handlers"]
 
@@ -50,110 +48,33 @@ _FILES = (
 SERVICES: tuple[str, ...] = tuple(
     service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()
 )
-_MAX_TREATMENTS = 1000
 
 
 def method_handlers(
-    engine: Decides, logger: FilteringBoundLogger, *, default_deadline: float
+    decisions: DecisionServicer, engine: Decides, settings: ServerSettings, reporter: Reporter
 ) -> Mapping[str, Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]]:
-    """Service name → method name → handler, for every method of the API."""
+    """Service name → method name → handler, for every unary method of the API."""
     handlers: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
     servicers = (
-        DecisionServicer(engine, logger, default_deadline=default_deadline),
+        decisions,
         InteractionServicer(engine),
         ProfileServicer(engine),
-        CatalogServicer(engine),
+        CatalogServicer(engine, room=settings.max_message_bytes // 2),
     )
     for file, servicer in zip(_FILES, servicers, strict=True):
         for service in file.DESCRIPTOR.services_by_name.values():
             methods = handlers.setdefault(service.full_name, {})
             for method in service.methods:
-                if not hasattr(servicer, method.name):
-                    continue
+                if method.client_streaming:
+                    continue  # on threads of its own: Streams
                 unary: Unary[Message] = Unary(
                     f"{service.name}/{method.name}",
                     getattr(file, method.input_type.name),
                     getattr(servicer, method.name),
-                    engine,
-                    logger,
+                    reporter,
                 )
                 methods[method.name] = grpc.unary_unary_rpc_method_handler(unary)
     return handlers
-
-
-class DecisionServicer:
-    """`nba.v1.DecisionService`."""
-
-    def __init__(
-        self, engine: Decides, logger: FilteringBoundLogger, *, default_deadline: float
-    ) -> None:
-        self._engine = engine
-        self._logger = logger
-        self._default_deadline = default_deadline
-
-    def Decide(  # noqa: N802 - methods are named as in the API
-        self, message: decision_service_pb2.DecideRequest, call: Call
-    ) -> decision_service_pb2.DecideResponse:
-        """Decide; one log line per decision."""
-        engine = self._engine
-        catalog = engine.catalog
-        request = read_decide_request(message, catalog, simulated=engine.store.simulated)
-        deadline = call.deadline or call.started + self._default_deadline
-        decision = engine.decide(request, deadline=deadline)
-        response = decision_service_pb2.DecideResponse()
-        write_decision(response.decision, decision, catalog.currency, funnel=message.include_funnel)
-        self._logger.info(
-            "decision",
-            decision_id=decision.decision_id,
-            request_id=request.request_id or call.request_id,
-            known=decision.known,
-            recommended=[r.treatment for r in decision.recommendations],
-            candidates=decision.candidates,
-            degraded=decision.degraded,
-            micros=call.micros,
-        )
-        return response
-
-    def ExplainDecision(  # noqa: N802
-        self, message: decision_service_pb2.ExplainDecisionRequest, call: Call
-    ) -> decision_service_pb2.ExplainDecisionResponse:
-        """Explain one decision, a page of candidates at a time."""
-        del call
-        engine = self._engine
-        violations = Violations()
-        decision_id = message.decision_id
-        violations.id(decision_id, "decision_id")
-        violations.count(len(message.treatments), "treatments", maximum=_MAX_TREATMENTS)
-        start, size = read_page(
-            message.page_size,
-            message.page_token,
-            decision_id,
-            violations,
-            default=1000,
-            maximum=5000,
-        )
-        violations.raise_any()
-        try:
-            explanation = engine.explain(decision_id)
-        except NotFound as error:
-            raise NotFound(
-                "no decision of this id is on record",
-                reason="DECISION_NOT_FOUND",
-                metadata={"decision_id": decision_id},
-            ) from error
-        wanted = frozenset(message.treatments)
-        traces = [t for t in explanation.candidates if not wanted or t.treatment in wanted]
-        catalog = engine.catalog
-        types = {f"customer.{name}": kind for name, kind in customer_types(catalog).items()}
-        types |= {f"context.{name}": a.type for name, a in catalog.context.items()}
-        end = start + size
-        response = decision_service_pb2.ExplainDecisionResponse(
-            sentences=explanation.sentences,
-            candidates=write_traces(traces[start:end], types),
-            next_page_token=page_token(end, decision_id) if end < len(traces) else "",
-        )
-        write_decision(response.decision, explanation.decision, catalog.currency, funnel=True)
-        return response
 
 
 class InteractionServicer:
@@ -213,10 +134,11 @@ class ProfileServicer:
 
 
 class CatalogServicer:
-    """`nba.v1.CatalogService`."""
+    """`nba.v1.CatalogService`. ``room``: how many bytes the entries of a page may have."""
 
-    def __init__(self, engine: Decides) -> None:
+    def __init__(self, engine: Decides, *, room: int) -> None:
         self._engine = engine
+        self._room = room
 
     def GetCatalog(  # noqa: N802
         self, message: catalog_service_pb2.GetCatalogRequest, call: Call
@@ -234,24 +156,29 @@ class CatalogServicer:
         del call
         catalog = self._engine.catalog
         violations = Violations()
-        start, size = read_page(
+        page = read_page(
             message.page_size,
             message.page_token,
-            catalog.version,
+            bound_to(catalog.version),
             violations,
             default=100,
             maximum=1000,
         )
         violations.raise_any()
-        end = start + size
-        page = catalog.actions[start:end]
-        treatments: dict[str, list[Treatment]] = {action.id: [] for action in page}
+        treatments: dict[str, list[Treatment]] = {
+            action.id: [] for action in catalog.actions[page.start : page.start + page.size]
+        }
         for treatment in catalog.treatments:
             if treatment.action in treatments:
                 treatments[treatment.action].append(treatment)
+        actions, token = page.of(
+            catalog.actions,
+            lambda action: write_action(action, treatments[action.id]),
+            room=self._room,
+        )
         return catalog_service_pb2.ListActionsResponse(
-            actions=[write_action(action, treatments[action.id]) for action in page],
-            next_page_token=page_token(end, catalog.version) if end < len(catalog.actions) else "",
+            actions=actions,
+            next_page_token=token,
             catalog_version=catalog.version,
             currency_code=catalog.currency,
         )
@@ -259,9 +186,10 @@ class CatalogServicer:
     def ValidateCatalog(  # noqa: N802
         self, message: catalog_service_pb2.ValidateCatalogRequest, call: Call
     ) -> catalog_service_pb2.ValidateCatalogResponse:
-        """Every mistake in the files of a catalog."""
+        """The mistakes in the files of a catalog, a page at a time."""
         del call
-        mistakes = self._engine.validate_catalog(read_files(message))
-        return catalog_service_pb2.ValidateCatalogResponse(
-            mistakes=[write_mistake(mistake) for mistake in mistakes]
+        files, page = read_files(message)
+        mistakes, token = page.of(
+            self._engine.validate_catalog(files), write_mistake, room=self._room
         )
+        return catalog_service_pb2.ValidateCatalogResponse(mistakes=mistakes, next_page_token=token)

@@ -82,6 +82,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: Annotated[int, Meta(ge=1024)] = 4_194_304
     grace_seconds: Annotated[float, Meta(ge=0)] = 10.0  # for calls in flight when stopping
     default_deadline_ms: Count = 1000  # for callers that set none
+    max_streams: Annotated[int, Meta(ge=0, le=1024)] = 100  # a thread each
+    stream_threads: Annotated[int, Meta(ge=1, le=1024)] = 4  # streams that decide at once
+    stream_idle_seconds: Positive = 300.0  # then a stream on which nothing comes is ended
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,8 +16,6 @@ from nba_engine._gen.nba.v1 import decision_pb2, value_pb2
 from nba_engine.domain import to_micros
 from nba_engine.server.convert import (
     Violations,
-    page_token,
-    read_page,
     read_time,
     read_value,
     read_values,
@@ -232,26 +230,6 @@ def test_a_decision_survives_the_wire(decision: domain.Decision) -> None:
     write_decision(message, decision, "USD", funnel=True)
     body = message.SerializeToString()
     assert read_back(decision_pb2.Decision.FromString(body)) == in_micros(decision)
-
-
-@unhurried
-@given(st.integers(0, 10**9), texts, st.integers(0, 2000))
-def test_a_page_token_leads_back_to_its_place(start: int, version: str, size: int) -> None:
-    violations = Violations()
-    page = read_page(
-        size, page_token(start, version), version, violations, default=100, maximum=1000
-    )
-    assert page == (start, min(size, 1000) or 100)
-    assert violations.found == []
-
-
-@unhurried
-@given(texts)
-def test_a_made_up_page_token_is_refused(token: str) -> None:
-    violations = Violations()
-    start, _ = read_page(0, token, "v1", violations, default=100, maximum=1000)
-    assert start == 0
-    assert bool(violations.found) == bool(token)
 
 
 @pytest.mark.parametrize(

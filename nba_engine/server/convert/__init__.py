@@ -7,15 +7,16 @@ from nba_engine.server.convert.catalogs import (
     write_mistake,
 )
 from nba_engine.server.convert.decisions import read_decide_request, write_decision
-from nba_engine.server.convert.explanations import write_traces
+from nba_engine.server.convert.explanations import write_trace
 from nba_engine.server.convert.interactions import read_interactions, write_result
-from nba_engine.server.convert.pages import page_token, read_page
+from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.profiles import (
     customer_types,
     read_get_request,
     read_update,
     write_profile,
 )
+from nba_engine.server.convert.streams import read_stream_request
 from nba_engine.server.convert.values import (
     read_time,
     read_value,
@@ -27,14 +28,16 @@ from nba_engine.server.convert.values import (
 from nba_engine.server.convert.violations import Violations
 
 __all__ = [
+    "Page",
     "Violations",
+    "bound_to",
     "customer_types",
-    "page_token",
     "read_decide_request",
     "read_files",
     "read_get_request",
     "read_interactions",
     "read_page",
+    "read_stream_request",
     "read_time",
     "read_update",
     "read_value",
@@ -46,7 +49,7 @@ __all__ = [
     "write_profile",
     "write_result",
     "write_time",
-    "write_traces",
+    "write_trace",
     "write_value",
     "write_values",
 ]

@@ -9,6 +9,7 @@ from nba_engine._gen.nba.v1 import catalog_pb2, catalog_service_pb2
 from nba_engine.domain import CatalogView
 from nba_engine.errors import Mistake
 from nba_engine.server.convert.decisions import micros
+from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.values import write_time, write_values
 from nba_engine.server.convert.violations import Violations
 
@@ -31,14 +32,24 @@ _KINDS: dict[domain.ActionKind, catalog_pb2.ActionKind.ValueType] = {
 }
 
 
-def read_files(message: catalog_service_pb2.ValidateCatalogRequest) -> dict[str, str]:
-    """Text by file name. Raises `InvalidRequest`."""
+def read_files(
+    message: catalog_service_pb2.ValidateCatalogRequest,
+) -> tuple[dict[str, str], Page]:
+    """Text by file name, and the page of mistakes. Raises `InvalidRequest`."""
     violations = Violations()
     if violations.count(len(message.files), "files", minimum=1, maximum=MAX_FILES):
         for position, name in enumerate(sorted(message.files)):
             violations.id(name, f"files[{position}]", maximum=MAX_FILE_NAME)
+    page = read_page(
+        message.page_size,
+        message.page_token,
+        bound_to(*(part for file in sorted(message.files.items()) for part in file)),
+        violations,
+        default=1000,
+        maximum=5000,
+    )
     violations.raise_any()
-    return dict(message.files)
+    return dict(message.files), page
 
 
 def write_mistake(mistake: Mistake) -> catalog_pb2.Mistake:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import explanation_pb2
 from nba_engine.server.convert.decisions import micros
 from nba_engine.server.convert.values import write_value, write_values
 
-__all__ = ["write_traces"]
+__all__ = ["write_trace"]
 
 _KINDS: dict[domain.ChangeKind, explanation_pb2.ChangeKind.ValueType] = {
     "attribute": explanation_pb2.CHANGE_KIND_ATTRIBUTE,
@@ -26,16 +25,10 @@ _MONEY = ("value", "cost", "score")
 _NUMBERS = ("propensity", "lever", "weight")
 
 
-def write_traces(
-    traces: Sequence[domain.CandidateTrace], types: dict[str, str]
-) -> list[explanation_pb2.CandidateTrace]:
-    """What became of candidates; ``types`` are those of attributes, for values to change to."""
-    return [_write_trace(trace, types) for trace in traces]
-
-
-def _write_trace(
+def write_trace(
     trace: domain.CandidateTrace, types: dict[str, str]
 ) -> explanation_pb2.CandidateTrace:
+    """What became of a candidate; ``types`` are those of attributes, for values to change to."""
     message = explanation_pb2.CandidateTrace(
         treatment=trace.treatment,
         action=trace.action,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from nba_engine._gen.nba.v1 import catalog_pb2 as nba_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/catalog_service.proto\x12\x06nba.v1\x1a\x14nba/v1/catalog.proto\"\x13\n\x11GetCatalogRequest\"\xb3\x01\n\x12GetCatalogResponse\x12 \n\x07\x63\x61talog\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Catalog\x12\x45\n\x0emodel_versions\x18\x02 \x03(\x0b\x32-.nba.v1.GetCatalogResponse.ModelVersionsEntry\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\x12ListActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x7f\n\x13ListActionsResponse\x12\x1f\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x0e.nba.v1.Action\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61talog_version\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"\x80\x01\n\x16ValidateCatalogRequest\x12\x38\n\x05\x66iles\x18\x01 \x03(\x0b\x32).nba.v1.ValidateCatalogRequest.FilesEntry\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"<\n\x17ValidateCatalogResponse\x12!\n\x08mistakes\x18\x01 \x03(\x0b\x32\x0f.nba.v1.Mistake2\xf1\x01\n\x0e\x43\x61talogService\x12\x43\n\nGetCatalog\x12\x19.nba.v1.GetCatalogRequest\x1a\x1a.nba.v1.GetCatalogResponse\x12\x46\n\x0bListActions\x12\x1a.nba.v1.ListActionsRequest\x1a\x1b.nba.v1.ListActionsResponse\x12R\n\x0fValidateCatalog\x12\x1e.nba.v1.ValidateCatalogRequest\x1a\x1f.nba.v1.ValidateCatalogResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/catalog_service.proto\x12\x06nba.v1\x1a\x14nba/v1/catalog.proto\"\x13\n\x11GetCatalogRequest\"\xb3\x01\n\x12GetCatalogResponse\x12 \n\x07\x63\x61talog\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Catalog\x12\x45\n\x0emodel_versions\x18\x02 \x03(\x0b\x32-.nba.v1.GetCatalogResponse.ModelVersionsEntry\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\x12ListActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x7f\n\x13ListActionsResponse\x12\x1f\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x0e.nba.v1.Action\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61talog_version\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"\xa7\x01\n\x16ValidateCatalogRequest\x12\x38\n\x05\x66iles\x18\x01 \x03(\x0b\x32).nba.v1.ValidateCatalogRequest.FilesEntry\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x17ValidateCatalogResponse\x12!\n\x08mistakes\x18\x01 \x03(\x0b\x32\x0f.nba.v1.Mistake\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf1\x01\n\x0e\x43\x61talogService\x12\x43\n\nGetCatalog\x12\x19.nba.v1.GetCatalogRequest\x1a\x1a.nba.v1.GetCatalogResponse\x12\x46\n\x0bListActions\x12\x1a.nba.v1.ListActionsRequest\x1a\x1b.nba.v1.ListActionsResponse\x12R\n\x0fValidateCatalog\x12\x1e.nba.v1.ValidateCatalogRequest\x1a\x1f.nba.v1.ValidateCatalogResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,11 +47,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTACTIONSRESPONSE']._serialized_start=326
   _globals['_LISTACTIONSRESPONSE']._serialized_end=453
   _globals['_VALIDATECATALOGREQUEST']._serialized_start=456
-  _globals['_VALIDATECATALOGREQUEST']._serialized_end=584
-  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_start=540
-  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_end=584
-  _globals['_VALIDATECATALOGRESPONSE']._serialized_start=586
-  _globals['_VALIDATECATALOGRESPONSE']._serialized_end=646
-  _globals['_CATALOGSERVICE']._serialized_start=649
-  _globals['_CATALOGSERVICE']._serialized_end=890
+  _globals['_VALIDATECATALOGREQUEST']._serialized_end=623
+  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_start=579
+  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_end=623
+  _globals['_VALIDATECATALOGRESPONSE']._serialized_start=625
+  _globals['_VALIDATECATALOGRESPONSE']._serialized_end=710
+  _globals['_CATALOGSERVICE']._serialized_start=713
+  _globals['_CATALOGSERVICE']._serialized_end=954
 # @@protoc_insertion_point(module_scope)

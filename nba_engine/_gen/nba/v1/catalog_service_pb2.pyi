@@ -95,7 +95,9 @@ class ListActionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at most. Default 0: 100. At most 1,000; more is treated as 1,000."""
+    """How many to return at most. Default 0: 100. At most 1,000; more is treated as 1,000. A page is
+    shorter when it would not fit into a message.
+    """
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the previous response. A token of a catalog that is no
     longer in force is INVALID_ARGUMENT: start again. Empty: from the start.
@@ -177,6 +179,14 @@ class ValidateCatalogRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     FILES_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many mistakes to return at most. Default 0: 1,000. At most 5,000; more is treated as 5,000."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the previous response, with the same `files`. Empty: from
+    the start.
+    """
     @_builtins.property
     def files(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Required. Text by file name, as in the folder `catalog` (`offers.toml`). 1 to 256 files; a name
@@ -187,10 +197,12 @@ class ValidateCatalogRequest(_message.Message):
         self,
         *,
         files: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -203,18 +215,22 @@ class ValidateCatalogResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MISTAKES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where to go on; empty when these were the last."""
     @_builtins.property
     def mistakes(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.Mistake]:
-        """Every mistake found; empty when the catalog is good."""
+        """The mistakes found; empty when the catalog is good."""
 
     def __init__(
         self,
         *,
         mistakes: _abc.Iterable[_catalog_pb2.Mistake] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mistakes", b"mistakes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mistakes", b"mistakes", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,8 +71,8 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ValidateCatalog(self, request, context):
-        """Checks the files of a catalog as a start with them would, and names every mistake. Changes
-        nothing. Mistakes are an answer, not an error.
+        """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
+        catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,8 +38,8 @@ class CatalogServiceStub:
     ListActions: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListActionsRequest, _catalog_service_pb2.ListActionsResponse]
     """Lists the actions of the catalog in force with their treatments, in the order of the catalog."""
     ValidateCatalog: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ValidateCatalogRequest, _catalog_service_pb2.ValidateCatalogResponse]
-    """Checks the files of a catalog as a start with them would, and names every mistake. Changes
-    nothing. Mistakes are an answer, not an error.
+    """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
+    catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
     """
 
 @_typing.type_check_only
@@ -52,8 +52,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     ListActions: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListActionsRequest, _catalog_service_pb2.ListActionsResponse]  # type: ignore[assignment]
     """Lists the actions of the catalog in force with their treatments, in the order of the catalog."""
     ValidateCatalog: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ValidateCatalogRequest, _catalog_service_pb2.ValidateCatalogResponse]  # type: ignore[assignment]
-    """Checks the files of a catalog as a start with them would, and names every mistake. Changes
-    nothing. Mistakes are an answer, not an error.
+    """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
+    catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -81,8 +81,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ValidateCatalogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ValidateCatalogResponse, _abc.Awaitable[_catalog_service_pb2.ValidateCatalogResponse]]:
-        """Checks the files of a catalog as a start with them would, and names every mistake. Changes
-        nothing. Mistakes are an answer, not an error.
+        """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
+        catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

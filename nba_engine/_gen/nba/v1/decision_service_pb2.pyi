@@ -327,7 +327,7 @@ class ExplainDecisionRequest(_message.Message):
     """Required. The decision to explain. At most 128 characters."""
     page_size: _builtins.int
     """How many candidates to tell of at once. Default 0: 1,000. At most 5,000; more is treated as
-    5,000.
+    5,000. A page is shorter when it would not fit into a message.
     """
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the previous response, with the same `decision_id` and

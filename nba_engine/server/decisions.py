@@ -1,0 +1,187 @@
+"""`nba.v1.DecisionService`: one decision, a batch, a stream of them, and explanations."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+from google.protobuf.message import Message
+from structlog.typing import FilteringBoundLogger
+
+from nba_engine._gen.nba.v1 import decision_pb2, decision_service_pb2
+from nba_engine.errors import DeadlineExceeded, Exhausted, NotFound
+from nba_engine.server.calls import Call, parse
+from nba_engine.server.convert import (
+    Violations,
+    bound_to,
+    customer_types,
+    read_decide_request,
+    read_page,
+    read_stream_request,
+    write_decision,
+    write_trace,
+)
+from nba_engine.server.protocols import Decides
+from nba_engine.server.reports import Reporter
+from nba_engine.settings import ServerSettings
+
+__all__ = ["MAX_BATCH", "DecisionServicer"]
+
+MAX_BATCH = 256
+_MAX_TREATMENTS = 1000
+_STATUS_BYTES = 512  # about what a status of an item takes
+
+
+class DecisionServicer:
+    """Convert, call, convert; one log line per decision."""
+
+    def __init__(
+        self,
+        engine: Decides,
+        settings: ServerSettings,
+        logger: FilteringBoundLogger,
+        reporter: Reporter,
+    ) -> None:
+        self._engine = engine
+        self._logger = logger
+        self._reporter = reporter
+        self._default_deadline = settings.default_deadline_ms / 1000
+        self._max_bytes = settings.max_message_bytes
+        # streams wait for each other, so that a hundred of them leave room for the other calls
+        self._turns = threading.Semaphore(settings.stream_threads)
+
+    def Decide(  # noqa: N802 - methods are named as in the API
+        self, message: decision_service_pb2.DecideRequest, call: Call
+    ) -> decision_service_pb2.DecideResponse:
+        """Decide for one customer."""
+        response = decision_service_pb2.DecideResponse()
+        self._decide(message, response.decision, call)
+        return response
+
+    def BatchDecide(  # noqa: N802
+        self, message: decision_service_pb2.BatchDecideRequest, call: Call
+    ) -> decision_service_pb2.BatchDecideResponse:
+        """Decide one after the other; a failure is the item's own."""
+        violations = Violations()
+        violations.count(len(message.requests), "requests", minimum=1, maximum=MAX_BATCH)
+        violations.raise_any()
+        response = decision_service_pb2.BatchDecideResponse()
+        room = self._max_bytes - _STATUS_BYTES * len(message.requests)
+        largest = 0
+        for position, request in enumerate(message.requests):
+            if call.abandoned:
+                break
+            result = response.results.add()
+            part = call.part()
+            try:
+                part.check_deadline()
+                if room < 2 * largest:  # what cannot be sent must not be reserved
+                    raise Exhausted("the response is as long as it may be: send smaller batches")
+                self._decide(request, result.decision, part)
+            except Exception as error:  # the last resort: whatever it is, the others are answered
+                failure = self._reporter.failure(
+                    error, "DecisionService/BatchDecide", part, message=request, item=position
+                )
+                result.status.CopyFrom(failure.status)
+            size = result.ByteSize()
+            room -= size
+            largest = max(largest, size)
+        return response
+
+    def StreamDecide(self, body: bytes, stream: Call) -> bytes:  # noqa: N802
+        """Answer one message of a stream, whatever it is."""
+        response = decision_service_pb2.StreamDecideResponse()
+        call = stream.part()
+        request: Message | None = None
+        try:
+            message = parse(decision_service_pb2.StreamDecideRequest, body)
+            request = message.request
+            response.correlation_id = message.correlation_id
+            timeout = read_stream_request(message)
+            if timeout is None:
+                timeout = self._default_deadline
+            call = stream.part(call.started + timeout)
+            if not self._turns.acquire(timeout=_remaining(call)):
+                raise DeadlineExceeded("the deadline passed while other streams were answered")
+            try:
+                call.check_deadline()
+                self._decide(message.request, response.decision, call)
+            finally:
+                self._turns.release()
+        except Exception as error:  # the last resort: whatever it is, the stream goes on
+            failure = self._reporter.failure(
+                error, "DecisionService/StreamDecide", call, message=request
+            )
+            response.status.CopyFrom(failure.status)
+        return response.SerializeToString()
+
+    def _decide(
+        self,
+        message: decision_service_pb2.DecideRequest,
+        target: decision_pb2.Decision,
+        call: Call,
+    ) -> None:
+        engine = self._engine
+        catalog = engine.catalog
+        request = read_decide_request(message, catalog, simulated=engine.store.simulated)
+        deadline = call.deadline or call.started + self._default_deadline
+        decision = engine.decide(request, deadline=deadline)
+        write_decision(target, decision, catalog.currency, funnel=message.include_funnel)
+        self._logger.info(
+            "decision",
+            decision_id=decision.decision_id,
+            request_id=request.request_id or call.request_id,
+            known=decision.known,
+            recommended=[r.treatment for r in decision.recommendations],
+            candidates=decision.candidates,
+            degraded=decision.degraded,
+            micros=call.micros,
+        )
+
+    def ExplainDecision(  # noqa: N802
+        self, message: decision_service_pb2.ExplainDecisionRequest, call: Call
+    ) -> decision_service_pb2.ExplainDecisionResponse:
+        """Explain one decision, a page of candidates at a time."""
+        del call
+        engine = self._engine
+        violations = Violations()
+        decision_id = message.decision_id
+        violations.id(decision_id, "decision_id")
+        wanted: frozenset[str] = frozenset()
+        if violations.count(len(message.treatments), "treatments", maximum=_MAX_TREATMENTS):
+            wanted = frozenset(message.treatments)
+        page = read_page(
+            message.page_size,
+            message.page_token,
+            bound_to(decision_id, *sorted(wanted)),
+            violations,
+            default=1000,
+            maximum=5000,
+        )
+        violations.raise_any()
+        try:
+            explanation = engine.explain(decision_id)
+        except NotFound as error:
+            raise NotFound(
+                "no decision of this id is on record",
+                reason="DECISION_NOT_FOUND",
+                metadata={"decision_id": decision_id},
+            ) from error
+        traces = [t for t in explanation.candidates if not wanted or t.treatment in wanted]
+        catalog = engine.catalog
+        types = {f"customer.{name}": kind for name, kind in customer_types(catalog).items()}
+        types |= {f"context.{name}": a.type for name, a in catalog.context.items()}
+        candidates, token = page.of(
+            traces, partial(write_trace, types=types), room=self._max_bytes // 2
+        )
+        response = decision_service_pb2.ExplainDecisionResponse(
+            sentences=explanation.sentences, candidates=candidates, next_page_token=token
+        )
+        write_decision(response.decision, explanation.decision, catalog.currency, funnel=True)
+        return response
+
+
+def _remaining(call: Call) -> float:
+    deadline = call.deadline
+    return threading.TIMEOUT_MAX if deadline is None else max(0.0, deadline - time.monotonic())
