@@ -26,8 +26,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = Path("build") / "test-all"  # relative to ROOT, as make's VENV is
 ASK = (
-    "import ensurepip, ssl, sys, venv; "
-    "print(*sys.version_info[:3], sep='.'); print(sys.executable)"
+    "import ensurepip, ssl, sys, venv; print(*sys.version_info[:3], sep='.'); print(sys.executable)"
 )
 
 
@@ -94,7 +93,8 @@ def run_suite(version: str, python: Python, arguments: list[str]) -> Outcome:
     make = ["make", "--no-print-directory", f"VENV={environment}", f"PYTHON={python.path}", "venv"]
     if subprocess.run(make, cwd=ROOT, check=False).returncode:
         return outcome("the environment could not be installed")
-    command = [environment / "bin" / "python", "-m", "pytest", "-q", *arguments]
+    interpreter = str(environment / "bin" / "python")
+    command = [interpreter, "-m", "pytest", "-q", *arguments]
     tests = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     last = ""
     assert tests.stdout is not None

@@ -94,8 +94,8 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     replace = msgspec.structs.replace
     url = settings.store.url
     scheme, _, rest = url.partition(":")
-    if scheme == "sqlite":
-        url = f"sqlite:{folder / Path(rest).expanduser()}"
+    if scheme == "sqlite" or not rest.startswith("//"):  # scheme://host names no file
+        url = f"{scheme}:{folder / Path(rest).expanduser()}"
     return replace(
         settings,
         store=replace(settings.store, url=url, decision_log=folder / settings.store.decision_log),

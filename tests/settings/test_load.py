@@ -105,6 +105,11 @@ def test_absolute_paths_and_other_stores_stay_as_they_are(folder: Path) -> None:
     assert settings.store.decision_log == Path("/log.db")
 
 
+def test_a_path_of_any_stores_address_starts_at_the_files_folder(folder: Path) -> None:
+    settings = load(folder, '[store]\nurl = "audited:data/nba.db"\n[[pipeline]]\nstage = "a"')
+    assert settings.store.url == f"audited:{folder}/data/nba.db"
+
+
 def test_everything_but_the_pipeline_has_a_default(folder: Path) -> None:
     settings = load(folder, '[[pipeline]]\nstage = "profile"')
     assert settings.server.listen == "127.0.0.1:50051"
