@@ -34,7 +34,14 @@ from nba_engine.domain.decision import (
 from nba_engine.domain.drop import Drop
 from nba_engine.domain.interaction import CONFIRMING, RELEASING, Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, Hold, ReservationRequest, Usage
-from nba_engine.domain.model import Feature, Manifest, ModelRuntime, RunModel, Scorer
+from nba_engine.domain.model import (
+    Feature,
+    Manifest,
+    ModelFactory,
+    ModelRuntime,
+    RunModel,
+    Scorer,
+)
 from nba_engine.domain.profile import Consent, CustomerState
 from nba_engine.domain.rules import (
     Change,
@@ -44,6 +51,7 @@ from nba_engine.domain.rules import (
     RuleFunction,
     RuleTable,
 )
+from nba_engine.domain.sink import Sink, SinkFactory, SinkRecord, Topic
 from nba_engine.domain.stage import (
     Channel,
     ChannelFactory,
@@ -112,6 +120,7 @@ __all__ = [
     "Limit",
     "Manifest",
     "Measure",
+    "ModelFactory",
     "ModelRuntime",
     "NoSettings",
     "OnError",
@@ -129,11 +138,15 @@ __all__ = [
     "RunModel",
     "Scope",
     "Scorer",
+    "Sink",
+    "SinkFactory",
+    "SinkRecord",
     "Stage",
     "StageCount",
     "StageFactory",
     "Store",
     "Tier",
+    "Topic",
     "Treatment",
     "Usage",
     "Value",

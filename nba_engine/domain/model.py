@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from nba_engine.domain.catalog import CatalogView
 from nba_engine.domain.values import FloatArray, IntArray, Values
 
-__all__ = ["Feature", "Manifest", "ModelRuntime", "RunModel", "Scorer"]
+__all__ = ["Feature", "Manifest", "ModelFactory", "ModelRuntime", "RunModel", "Scorer"]
 
 Transform = Literal["none", "log1p", "days_since", "equals", "table"]
 
@@ -103,3 +104,13 @@ class Scorer(Protocol):
         self, index: IntArray, customer: Values, context: Values, now: float
     ) -> NDArray[np.float32]:
         """The assembled feature rows (n, f), for explanations and parity checks."""
+
+
+class ModelFactory(msgspec.Struct, frozen=True, kw_only=True):
+    """How to make a model that is code (hook `nba_models`); a trained one is offered as its folder.
+
+    ``build`` binds it to a catalog, once per loaded catalog; it raises `MistakesFound` when the
+    catalog lacks what the model needs.
+    """
+
+    build: Callable[[CatalogView], Scorer]

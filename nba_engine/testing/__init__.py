@@ -1,1 +1,59 @@
-"""What tests of plugins stand on: fakes, fixtures, one contract suite per protocol."""
+"""What tests of plugins stand on: fakes, and one contract suite per protocol to inherit.
+
+Install the extra ``testing``. A suite is a class whose fixtures your test class gives::
+
+    class TestWeather(StageSuite):
+        @pytest.fixture
+        def factory(self) -> StageFactory[WeatherSettings]:
+            return nba_weather.WEATHER
+
+`nba_engine.testing.conformance` runs the same suites on installed plugins (`nba plugin check`).
+"""
+
+from nba_engine.testing.channel_suite import ChannelSuite
+from nba_engine.testing.deciding import (
+    FakeReads,
+    FakeResources,
+    FixedScorer,
+    FixedTable,
+    Outcome,
+    PlainChannel,
+    dropped,
+    make_deciding,
+    outcome,
+    surviving,
+)
+from nba_engine.testing.function_suite import RuleFunctionSuite
+from nba_engine.testing.model_suite import ModelSuite
+from nba_engine.testing.runtime_suite import ModelRuntimeSuite
+from nba_engine.testing.samples import make_customer, sample_context, sample_customers
+from nba_engine.testing.sink_suite import SinkSuite
+from nba_engine.testing.stage_suite import StageSuite
+from nba_engine.testing.store_suite import StoreSuite
+from nba_engine.testing.world import NOW, make_catalog, shop
+
+__all__ = [
+    "NOW",
+    "ChannelSuite",
+    "FakeReads",
+    "FakeResources",
+    "FixedScorer",
+    "FixedTable",
+    "ModelRuntimeSuite",
+    "ModelSuite",
+    "Outcome",
+    "PlainChannel",
+    "RuleFunctionSuite",
+    "SinkSuite",
+    "StageSuite",
+    "StoreSuite",
+    "dropped",
+    "make_catalog",
+    "make_customer",
+    "make_deciding",
+    "outcome",
+    "sample_context",
+    "sample_customers",
+    "shop",
+    "surviving",
+]
