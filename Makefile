@@ -8,7 +8,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all packages lint types unit bench fresh lock protos format clean
+.PHONY: help venv demo test test-all packages lint types unit docs bench fresh lock protos format clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ unit: venv ## pytest with branch coverage of nba_engine (at least 90 %)
 	@$(BIN)/coverage run -m pytest -q
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --skip-covered
+
+docs: venv ## the documentation as a site in build/site; a broken link or anchor fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo "$(BUILD)/site/index.html"
 
 bench: venv ## figures: rules, decisions against a bare gRPC echo, store, models (benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py
