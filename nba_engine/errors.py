@@ -7,6 +7,7 @@ NbaError
 ├── Unavailable         try again later (``retry_after`` seconds)
 ├── Exhausted           a capacity is used up; try again later
 ├── DeadlineExceeded    no time left to answer
+├── RequestTaken        another call holds this request id; never reaches a caller
 ├── RenderFailed        a template could not be rendered for this customer
 ├── StageFailed         a stage broke its contract (wrong length, NaN, wrong type)
 └── MistakesFound       settings, catalog, rules or models are wrong: a list of `Mistake`
@@ -29,6 +30,7 @@ __all__ = [
     "NbaError",
     "NotFound",
     "RenderFailed",
+    "RequestTaken",
     "StageFailed",
     "Unavailable",
     "UnknownResource",
@@ -108,6 +110,12 @@ class DeadlineExceeded(NbaError):
     """There is no time left to answer."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class RequestTaken(NbaError):
+    """Another attempt holds this request id: the engine waits for its answer instead."""
+
+    reason = "UNAVAILABLE"
 
 
 class RenderFailed(NbaError):

@@ -43,6 +43,7 @@ from nba_engine.domain.model import (
     Scorer,
 )
 from nba_engine.domain.profile import Consent, CustomerState
+from nba_engine.domain.requests import Claim, KnownRequest
 from nba_engine.domain.rules import (
     Change,
     ChangeKind,
@@ -95,6 +96,7 @@ __all__ = [
     "Channel",
     "ChannelFactory",
     "ChannelSpec",
+    "Claim",
     "ComplementTable",
     "Consent",
     "ControlGroup",
@@ -117,6 +119,7 @@ __all__ = [
     "IntArray",
     "Interaction",
     "InteractionResult",
+    "KnownRequest",
     "Limit",
     "Manifest",
     "Measure",

@@ -26,6 +26,12 @@ class Reads(Protocol):
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float
     ) -> tuple[Answer, ...]: ...
+    def release(self, reservations: tuple[str, ...], *, now: float) -> None:
+        """Give back what was reserved and will not be recommended.
+
+        Never fails: what cannot be given back now expires. When a decision ends, what was granted
+        to it and is not recommended is given back without being asked.
+        """
 
 
 class Deciding:

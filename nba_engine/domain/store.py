@@ -14,6 +14,7 @@ from nba_engine.domain.decision import DecisionRecord
 from nba_engine.domain.interaction import Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
 from nba_engine.domain.profile import Consent, CustomerState
+from nba_engine.domain.requests import Claim, KnownRequest
 from nba_engine.domain.values import Value
 
 __all__ = ["DecisionLog", "Fold", "ProfileUpdate", "Store"]
@@ -27,7 +28,8 @@ Fold = Callable[[Mapping[str, object], Sequence[Interaction]], dict[str, object]
 class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A change to one customer: attributes to set, names to remove, consents to set.
 
-    ``request_id`` makes the update idempotent; "" does not.
+    ``request_id`` makes the update idempotent; "" does not. ``undated`` names the consents that
+    were given without a time, and have that of their arrival: a repeat may have another.
     """
 
     identity: str
@@ -35,6 +37,7 @@ class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
     remove: tuple[str, ...] = ()
     consents: dict[str, Consent] = {}
     request_id: str = ""
+    undated: tuple[str, ...] = ()
 
 
 class Store(Protocol):
@@ -48,7 +51,11 @@ class Store(Protocol):
         """The customer behind an identity and its state as stored (for the log); None: unknown."""
 
     def update(self, updates: Sequence[ProfileUpdate]) -> Sequence[CustomerState]:
-        """Create or change customers; one commit."""
+        """Create or change customers; one commit.
+
+        Raises `InvalidRequest` (``REQUEST_ID_REUSED``) when a ``request_id`` of the last days comes
+        back with another body.
+        """
 
     def record(
         self, interactions: Sequence[Interaction], fold: Fold, *, now: float
@@ -76,17 +83,53 @@ class Store(Protocol):
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent."""
 
-    def reserve(self, requests: Sequence[ReservationRequest], *, now: float) -> Sequence[Answer]:
+    def reserve(
+        self,
+        requests: Sequence[ReservationRequest],
+        *,
+        now: float,
+        claim: Claim | None = None,
+    ) -> Sequence[Answer]:
         """Decide the requests in their order, each granted whole or refused; one commit.
 
-        Reservations that expired by ``now`` no longer count.
+        Reservations that expired by ``now`` no longer count. With a ``claim``, the same commit
+        takes its request id (also for no requests at all) and notes what was granted under it;
+        what an attempt that it replaces held is released first. Raises `RequestTaken`, and does
+        nothing, when the id shows another attempt than ``claim.follows`` and its own, or an answer.
+        """
+
+    def release(
+        self, reservations: Sequence[str], *, now: float, deadline: float | None = None
+    ) -> None:
+        """Free what is still reserved under these ids; other ids, and repeats, do nothing."""
+
+    def request(self, request_id: str, *, now: float) -> KnownRequest | None:
+        """The attempt that holds a request id; None: nobody's, or expired by ``now``."""
+
+    def remember(
+        self, claim: Claim, answer: bytes, *, keep: Sequence[str] = (), now: float
+    ) -> None:
+        """Make an attempt's answer that of its request id, until ``claim.expires``; one commit.
+
+        What was granted under the claim and is not among ``keep`` is released with it. Repeating
+        it does nothing. Raises `RequestTaken` like `reserve`.
+        """
+
+    def give_up(self, claim: Claim, *, now: float, deadline: float | None = None) -> None:
+        """End an attempt without an answer: its request id is free, all it held is released.
+
+        Nothing happens when the id shows another attempt, or an answer.
         """
 
     def usage_report(self, limit: str = "") -> Iterable[Usage]:
         """Every account of a limit ("" = all), for reports and tests."""
 
     def expire(self, *, now: float) -> int:
-        """End every reservation that is due; returns how many."""
+        """End every reservation that is due; returns how many.
+
+        Also forgets what is remembered of requests that have expired, and ends attempts that died
+        without an answer (``until`` has passed) as `give_up` does.
+        """
 
     def close(self) -> None:
         """Finish what was accepted, then release files."""

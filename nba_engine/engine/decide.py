@@ -16,7 +16,7 @@ from nba_engine.engine.requests import Plan
 from nba_engine.errors import StageFailed
 from nba_engine.pipeline import STAGE_FAILED
 
-__all__ = ["answer", "dropped_counts", "prepare", "settle"]
+__all__ = ["answer", "dropped_counts", "give_back", "prepare", "settle"]
 
 
 def prepare(
@@ -65,6 +65,20 @@ def settle(deciding: Deciding) -> dict[str, int]:
             f"{sum(dropped.values())} dropped"
         )
     return dropped
+
+
+def give_back(deciding: Deciding, *, recommended: bool) -> None:
+    """Release what was granted, but for what is ``recommended`` if anything will be.
+
+    A slate that failed after it reserved leaves such holds, and so does a decision that ends in
+    an error.
+    """
+    kept = {one.recommendation_id for one in deciding.recommendations} if recommended else ()
+    unused = tuple(
+        [a.reservation_id for a in deciding.answers if a.granted and a.reservation_id not in kept]
+    )
+    if unused:
+        deciding.reads.release(unused, now=deciding.now)
 
 
 def dropped_counts(candidates: Candidates) -> dict[str, int]:

@@ -22,13 +22,14 @@ from nba_engine.domain import (
     ProfileUpdate,
     Store,
 )
-from nba_engine.engine.decide import answer, prepare, settle
+from nba_engine.engine.decide import answer, give_back, prepare, settle
 from nba_engine.engine.interactions import load_batch, record_interactions
+from nba_engine.engine.once import REQUEST_WINDOW, Once, Open
 from nba_engine.engine.profiles import checked_update, checked_updates
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.record import record_of
 from nba_engine.engine.replay import explain
-from nba_engine.engine.requests import identity_violation
+from nba_engine.engine.requests import Plan, identity_violation
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.what_if import what_if
 from nba_engine.errors import (
@@ -60,7 +61,9 @@ class Engine:
         *,
         assemble: Assemble | None = None,
         clock: Callable[[], float] = time.time,
+        request_window: float = REQUEST_WINDOW,
     ) -> None:
+        """``request_window``: seconds during which a repeated request id gets the first answer."""
         self.store = store
         self.log = log
         self._simulated = store.simulated
@@ -68,6 +71,7 @@ class Engine:
         self._assemble = assemble
         self._clock = clock
         self._reads = LiveReads(store)
+        self._once = Once(store, window=request_window, clock=clock)
 
     @property
     def catalog(self) -> CatalogView:
@@ -82,32 +86,64 @@ class Engine:
     def decide(self, request: DecisionRequest, *, deadline: float | None = None) -> Decision:
         """The best treatments for each placement asked for; reserved, logged.
 
-        Raises `InvalidRequest`, `Unavailable`, `Exhausted`, `DeadlineExceeded` (nothing is
-        reserved then). An empty slate is no error.
+        With a ``request_id``, a repeat gets the first answer and reserves nothing. Raises
+        `InvalidRequest`, `Unavailable`, `Exhausted`, `DeadlineExceeded` (nothing stays reserved
+        then). An empty slate is no error.
         """
         snapshot = self._snapshot
         request, plan = snapshot.requests.read(request, simulated=self._simulated)
+        if not request.request_id:
+            return self._decide(snapshot, request, plan, deadline)
+        return self._once.decide(
+            request,
+            lambda attempt: self._decide(snapshot, request, plan, deadline, attempt),
+            deadline=deadline,
+        )
+
+    def _decide(
+        self,
+        snapshot: Snapshot,
+        request: DecisionRequest,
+        plan: Plan,
+        deadline: float | None,
+        open_attempt: Open | None = None,
+    ) -> Decision:
+        """Decide and log; as an attempt at its request id, if it has one."""
         wall = self._clock()
         entropy = os.urandom(18)
         seed = request.seed
+        # 128 bits, ordered by time: 48 bits of milliseconds, 80 random ones
+        decision_id = f"{int(wall * 1000):012x}{entropy[:10].hex()}"
+        now = wall if request.time is None else request.time
+        attempt = None if open_attempt is None else open_attempt(decision_id, now)
         deciding = prepare(
             snapshot.catalog,
             request,
             plan,
-            # 128 bits, ordered by time: 48 bits of milliseconds, 80 random ones
-            decision_id=f"{int(wall * 1000):012x}{entropy[:10].hex()}",
-            reads=self._reads,
-            now=wall if request.time is None else request.time,
+            decision_id=decision_id,
+            reads=attempt or self._reads,
+            now=now,
             seed=int.from_bytes(entropy[10:]) >> 1 if seed is None else seed,
             deadline=deadline,
         )
-        micros = snapshot.pipeline.run(deciding)
-        decision = answer(
-            deciding,
-            dropped=settle(deciding),
-            model_versions=snapshot.model_versions,
-            micros=micros,
-        )
+        try:
+            micros = snapshot.pipeline.run(deciding)
+            decision = answer(
+                deciding,
+                dropped=settle(deciding),
+                model_versions=snapshot.model_versions,
+                micros=micros,
+            )
+            if attempt is not None:
+                attempt.seal(decision)
+            elif deciding.answers:
+                give_back(deciding, recommended=True)
+        except BaseException:
+            if attempt is not None:
+                attempt.give_up()
+            elif deciding.answers:
+                give_back(deciding, recommended=False)
+            raise
         try:
             self.log.append(record_of(deciding, request, plan, decision))
         except Exhausted:  # the answer is worth more than its record; it says what it lacks

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import NoReturn
 
 from nba_engine.domain import Answer, CustomerState, ReservationRequest, Store
 from nba_engine.errors import Exhausted, Unavailable
 
-__all__ = ["LiveReads"]
+__all__ = ["TIDYING_SECONDS", "LiveReads", "raise_marked"]
+
+_log = logging.getLogger("nba_engine.engine")
+
+# how long a decision that failed waits for the disk: what it cannot give back expires by itself
+TIDYING_SECONDS = 1.0
 
 
 class LiveReads:
@@ -27,14 +34,14 @@ class LiveReads:
         try:
             return self._store.customer(identity)
         except (Unavailable, Exhausted) as error:
-            _raise_marked(error)
+            raise_marked(error)
 
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         """Like the store's, with 0 for accounts never used: the log tells read from unread."""
         try:
             used = self._store.usage(accounts)
         except (Unavailable, Exhausted) as error:
-            _raise_marked(error)
+            raise_marked(error)
         return {account: used.get(account, 0) for account in accounts}
 
     def reserve(
@@ -43,10 +50,18 @@ class LiveReads:
         try:
             return tuple(self._store.reserve(requests, now=now))
         except (Unavailable, Exhausted) as error:
-            _raise_marked(error)
+            raise_marked(error)
+
+    def release(self, reservations: tuple[str, ...], *, now: float) -> None:
+        deadline = time.monotonic() + TIDYING_SECONDS
+        try:
+            self._store.release(reservations, now=now, deadline=deadline)
+        except (Unavailable, Exhausted) as error:
+            _log.warning("reservations stay until they expire: %s", error.reason)
 
 
-def _raise_marked(error: Unavailable | Exhausted) -> NoReturn:
+def raise_marked(error: Unavailable | Exhausted) -> NoReturn:
+    """Raise the same error, marked as the store's."""
     raise type(error)(
         error.message,
         reason=error.reason,

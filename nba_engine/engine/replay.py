@@ -71,6 +71,9 @@ class RecordedReads:
     ) -> tuple[Answer, ...]:
         return tuple(self._answer(request) for request in requests)
 
+    def release(self, reservations: tuple[str, ...], *, now: float) -> None:
+        """Nothing: what was given back does not change what the ledger answered."""
+
     def _answer(self, request: ReservationRequest) -> Answer:
         answer = self._answers.get(request.reservation_id)
         if answer is None:  # the ledger could not be reached then: it cannot now

@@ -19,6 +19,7 @@ from nba_engine.domain import (
     DecisionRecord,
     DecisionRequest,
     Explanation,
+    Hold,
     Reads,
     ReservationRequest,
     Stage,
@@ -93,6 +94,7 @@ class SupposedReads:
         self._recorded = recorded
         self._live = live
         self._used: dict[str, int] = dict(record.usage)
+        self._granted: dict[str, tuple[Hold, ...]] = {}
         for account, used in recorded.refused.items():
             self._used[account] = max(used, self._used.get(account, 0))
 
@@ -114,6 +116,16 @@ class SupposedReads:
     ) -> tuple[Answer, ...]:
         return tuple(self._reserve(request) for request in requests)
 
+    def release(
+        self,
+        reservations: tuple[str, ...],
+        *,
+        now: float,  # noqa: ARG002
+    ) -> None:
+        for reservation in reservations:
+            for hold in self._granted.pop(reservation, ()):
+                self._used[hold.account] -= hold.amount
+
     def _reserve(self, request: ReservationRequest) -> Answer:
         used = self.usage(tuple(hold.account for hold in request.holds))
         for hold in request.holds:
@@ -126,6 +138,7 @@ class SupposedReads:
                 )
         for hold in request.holds:
             self._used[hold.account] += hold.amount
+        self._granted[request.reservation_id] = request.holds
         return Answer(reservation_id=request.reservation_id, granted=True)
 
 

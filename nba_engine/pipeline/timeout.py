@@ -17,6 +17,8 @@ from nba_engine.errors import StageFailed
 
 __all__ = ["StagePool", "call_in_time"]
 
+_GONE = "the decision has gone on without this stage"
+
 
 class StagePool:
     """At most ``size`` daemon threads, started when needed, gone when idle.
@@ -96,13 +98,16 @@ def call_in_time(
     copy.reads = reads
     candidates = copy.candidates
     job = pool.start(lambda: apply(copy))
-    if not job.wait(seconds):
-        reads.revoked = True
-        raise StageFailed(f"not done within {seconds * 1000:g} ms")
-    if job.error is not None:
-        raise job.error
-    if copy.candidates is not candidates:
-        raise StageFailed("it replaced the candidates instead of dropping some")
+    try:
+        if not job.wait(seconds):
+            raise StageFailed(f"not done within {seconds * 1000:g} ms")
+        if job.error is not None:
+            raise job.error
+        if copy.candidates is not candidates:
+            raise StageFailed("it replaced the candidates instead of dropping some")
+    except BaseException:
+        deciding.answers.extend(reads.revoke())  # the decision has to give these back
+        raise
     copy.reads = deciding.reads
     deciding.adopt(copy)
 
@@ -112,7 +117,15 @@ class _RevocableReads:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
-        self.revoked = False
+        self._lock = threading.Lock()
+        self._revoked = False
+        self._answers: list[Answer] = []
+
+    def revoke(self) -> list[Answer]:
+        """Stop answering; what the ledger has answered so far."""
+        with self._lock:
+            self._revoked = True
+            return self._answers
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
         self._check()
@@ -126,8 +139,20 @@ class _RevocableReads:
         self, requests: tuple[ReservationRequest, ...], *, now: float
     ) -> tuple[Answer, ...]:
         self._check()
-        return self._reads.reserve(requests, now=now)
+        answers = self._reads.reserve(requests, now=now)
+        with self._lock:
+            if not self._revoked:
+                self._answers.extend(answers)
+                return answers
+        granted = tuple([one.reservation_id for one in answers if one.granted])
+        if granted:  # while it waited for the ledger, the decision went on without it
+            self._reads.release(granted, now=now)
+        raise StageFailed(_GONE)
+
+    def release(self, reservations: tuple[str, ...], *, now: float) -> None:
+        self._check()
+        self._reads.release(reservations, now=now)
 
     def _check(self) -> None:
-        if self.revoked:
-            raise StageFailed("the decision has gone on without this stage")
+        if self._revoked:
+            raise StageFailed(_GONE)

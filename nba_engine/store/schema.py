@@ -52,7 +52,21 @@ CREATE TABLE reservations(
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservations_due ON reservations(expires) WHERE status = 0;
 
-CREATE TABLE requests(
+-- Decisions that were asked for with a request id. By rowid, so that answers are written where the
+-- last one was, and are forgotten from the lowest on.
+CREATE TABLE decision_requests(
+  id INTEGER PRIMARY KEY,
+  request_id TEXT NOT NULL UNIQUE,
+  fingerprint BLOB NOT NULL,          -- digest of the request's body
+  decision_id TEXT NOT NULL,          -- the attempt that holds the id
+  until REAL NOT NULL,                -- without an answer by then, the attempt died
+  expires REAL NOT NULL,
+  held TEXT NOT NULL,                 -- JSON: what the attempt has reserved; [] with the answer
+  answer BLOB
+) STRICT;
+CREATE INDEX decision_requests_open ON decision_requests(until) WHERE answer IS NULL;
+
+CREATE TABLE requests(                -- updates of profiles
   request_id TEXT PRIMARY KEY,
   time REAL NOT NULL,
   body BLOB NOT NULL                  -- digest of the request
@@ -65,6 +79,6 @@ CREATE TABLE progress(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOU
 STORE = Format(
     name="store of nba-engine",
     application_id=0x6E626173,  # "nbas"
-    version=1,
+    version=2,  # 2: decision_requests
     schema=_SCHEMA,
 )

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from nba_engine.domain import (
     Answer,
+    Claim,
     CustomerState,
     Fold,
     Interaction,
     InteractionResult,
+    KnownRequest,
     ProfileUpdate,
     ReservationRequest,
     Usage,
 )
-from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
+from nba_engine.errors import FailedPrecondition
 from nba_engine.store.customers import (
     WorkingSet,
     check_updates,
@@ -40,14 +39,22 @@ from nba_engine.store.interactions import (
     record_interactions,
 )
 from nba_engine.store.ledger import Ledger, check_requests, read_report, read_usage, recount
+from nba_engine.store.requests import (
+    check_claim,
+    forget_updates,
+    give_up,
+    read_request,
+    reap,
+    remember,
+    reserve_claimed,
+    seen_update,
+)
 from nba_engine.store.schema import STORE
 from nba_engine.store.writer import Writer
 
 __all__ = ["SqliteStore", "open_store"]
 
-REQUESTS_KEPT = 7 * 86_400.0  # seconds during which the repeat of an update is recognized
-
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_SWEEP = 1_000  # rows that `expire` ends in one commit
 
 
 def open_store(
@@ -226,15 +233,67 @@ class SqliteStore:
         requests: Sequence[ReservationRequest],
         *,
         now: float,
+        claim: Claim | None = None,
         deadline: float | None = None,
     ) -> Sequence[Answer]:
         """Decide the requests in their order, each granted whole or refused; one commit.
 
-        The repeat of a ``reservation_id`` gets the first answer and reserves nothing.
+        The repeat of a ``reservation_id`` gets the first answer and reserves nothing. For
+        ``claim`` see `nba_engine.domain.Store`.
         """
         check_requests(requests)
+        ledger = self._ledger
+        if claim is None:
+            return self._writer.submit(
+                lambda connection: ledger.reserve(connection, requests, now), deadline=deadline
+            )
+        check_claim(claim)
         return self._writer.submit(
-            lambda connection: self._ledger.reserve(connection, requests, now), deadline=deadline
+            lambda connection: reserve_claimed(connection, ledger, claim, requests, now),
+            deadline=deadline,
+        )
+
+    def release(
+        self, reservations: Sequence[str], *, now: float, deadline: float | None = None
+    ) -> None:
+        """Free what is still reserved under these ids; other ids, and repeats, do nothing."""
+
+        def change(connection: apsw.Connection) -> None:
+            at = self._ledger.time(connection, now)
+            for reservation in reservations:
+                self._ledger.release(connection, reservation, at)
+
+        self._writer.submit(change, deadline=deadline)
+
+    def request(self, request_id: str, *, now: float) -> KnownRequest | None:
+        """The attempt that holds a request id; None: nobody's, or expired by ``now``."""
+        try:
+            return read_request(self._readers.connection(), request_id, now)
+        except UnicodeEncodeError:
+            return None  # no such id can have been stored
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
+    def remember(
+        self,
+        claim: Claim,
+        answer: bytes,
+        *,
+        keep: Sequence[str] = (),
+        now: float,
+        deadline: float | None = None,
+    ) -> None:
+        """Make an attempt's answer that of its request id. See `nba_engine.domain.Store`."""
+        check_claim(claim)
+        self._writer.submit(
+            lambda connection: remember(connection, self._ledger, claim, answer, keep, now),
+            deadline=deadline,
+        )
+
+    def give_up(self, claim: Claim, *, now: float, deadline: float | None = None) -> None:
+        """End an attempt without an answer: its request id is free, all it held is released."""
+        self._writer.submit(
+            lambda connection: give_up(connection, self._ledger, claim, now), deadline=deadline
         )
 
     def usage_report(self, limit: str = "") -> Sequence[Usage]:
@@ -254,17 +313,19 @@ class SqliteStore:
     def expire(self, *, now: float, deadline: float | None = None) -> int:
         """End every reservation that is due; returns how many. Call it every few seconds.
 
-        Also forgets the request ids of updates that are older than a week.
+        Also ends attempts that died, and forgets requests: those of decisions that have expired,
+        those of updates after a week.
         """
 
-        def change(connection: apsw.Connection) -> int:
+        def change(connection: apsw.Connection) -> tuple[int, int]:
             at = self._ledger.time(connection, now)
-            oldest = time.time() - REQUESTS_KEPT
-            connection.execute("DELETE FROM requests WHERE time < ?", (oldest,))
-            return self._ledger.sweep(connection, at, most=1_000)
+            forget_updates(connection)
+            ended = self._ledger.sweep(connection, at, most=_SWEEP)
+            return ended, reap(connection, self._ledger, at, most=_SWEEP)
 
-        total = 0
-        while ended := self._writer.submit(change, deadline=deadline):
+        total, ended, reaped = 0, 1, 0
+        while ended or reaped:
+            ended, reaped = self._writer.submit(change, deadline=deadline)
             total += ended
         return total
 
@@ -294,30 +355,5 @@ class SqliteStore:
         customers: WorkingSet,
         updates: Sequence[ProfileUpdate],
     ) -> list[CustomerState]:
-        done = [_seen(connection, number, update) for number, update in enumerate(updates)]
+        done = [seen_update(connection, *numbered) for numbered in enumerate(updates)]
         return update_customers(customers, updates, done)
-
-
-def _seen(connection: apsw.Connection, number: int, update: ProfileUpdate) -> bool:
-    """Whether this update was done before; remembers it if not."""
-    if not update.request_id:
-        return False
-    body = hashlib.blake2b(_encode(update), digest_size=16).digest()
-    before = connection.execute(
-        "SELECT body FROM requests WHERE request_id = ?", (update.request_id,)
-    ).get
-    if before is None:
-        connection.execute(
-            "INSERT INTO requests VALUES (?, ?, ?)", (update.request_id, time.time(), body)
-        )
-        return False
-    if before != body:
-        raise InvalidRequest(
-            [
-                Violation(
-                    field=f"updates[{number}].request_id",
-                    description="was used before for another update",
-                )
-            ]
-        )
-    return True

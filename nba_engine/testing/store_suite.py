@@ -1,4 +1,4 @@
-"""What every store must do: customers, interactions, the ledger; and the ledger as a model says."""
+"""What every store must do: customers, interactions, the ledger, request ids; and as models say."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from nba_engine.plugin import StoreFactory
 from nba_engine.testing.customers_suite import CustomersSuite, MakeStore
 from nba_engine.testing.ledger_model import LedgerModel
 from nba_engine.testing.ledger_suite import LedgerSuite
+from nba_engine.testing.requests_model import RequestsModel
+from nba_engine.testing.requests_suite import RequestsSuite
 
 __all__ = ["StoreSuite"]
 
 
-class StoreSuite(CustomersSuite, LedgerSuite):
+class StoreSuite(CustomersSuite, LedgerSuite, RequestsSuite):
     """Inherit, and give the fixtures ``factory`` and ``url``."""
 
     @pytest.fixture
@@ -46,6 +48,11 @@ class StoreSuite(CustomersSuite, LedgerSuite):
         self, factory: StoreFactory, url: Callable[[str], str]
     ) -> None:
         LedgerModel.check(lambda name: factory(url(name), create=True, simulated=True))
+
+    def test_request_ids_do_what_a_small_model_does(
+        self, factory: StoreFactory, url: Callable[[str], str]
+    ) -> None:
+        RequestsModel.check(lambda name: factory(url(name), create=True, simulated=True))
 
     def test_opening_without_creating_needs_a_store_that_is_there(
         self, factory: StoreFactory, url: Callable[[str], str]

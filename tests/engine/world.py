@@ -207,12 +207,14 @@ def ask(
     time: float | None = NOON,
     seed: int | None = 1,
     slots: int = 0,
+    request_id: str = "",
     **context: Any,
 ) -> DecisionRequest:
     return DecisionRequest(
         identity=identity,
         placements=tuple(PlacementRequest(p, slots) for p in placements or ("banner",)),
         context=context,
+        request_id=request_id,
         time=time,
         seed=seed,
     )

@@ -71,6 +71,7 @@ class Ledger:
         self.down = False
         self.asked: list[tuple[str, ...]] = []
         self.calls = 0
+        self.released: list[str] = []
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
         return None if self.state is None else (self.state, msgspec.msgpack.encode(self.state))
@@ -86,6 +87,9 @@ class Ledger:
         if self.down:
             raise Unavailable("the store is away")
         return tuple(self._answer(request) for request in requests)
+
+    def release(self, reservations: tuple[str, ...], *, now: float) -> None:
+        self.released.extend(reservations)
 
     def _answer(self, request: ReservationRequest) -> Answer:
         for hold in request.holds:

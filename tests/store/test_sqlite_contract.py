@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from nba_engine.store import SqliteStore, open_store
+from nba_engine.testing.requests_model import RequestsModel
+from nba_engine.testing.requests_suite import RequestsSuite
 from tests.contracts.ledger_model import LedgerModel
 from tests.contracts.ledger_suite import LedgerSuite
 from tests.contracts.store_suite import MakeStore, StoreSuite
@@ -34,5 +36,13 @@ class TestSqliteLedger(LedgerSuite):
     """Reservations."""
 
 
+class TestSqliteRequests(RequestsSuite):
+    """Request ids."""
+
+
 def test_the_ledger_does_what_a_small_model_does(tmp_path: Path) -> None:
     LedgerModel.check(lambda name: open_store(tmp_path / name / "nba.db", simulated=True))
+
+
+def test_request_ids_do_what_a_small_model_does(tmp_path: Path) -> None:
+    RequestsModel.check(lambda name: open_store(tmp_path / name / "nba.db", simulated=True))

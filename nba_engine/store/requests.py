@@ -1,0 +1,259 @@
+"""Request ids: which attempt holds one, what it reserved, and the answer it came to.
+
+An id is taken in the transaction of the first reservations, and answered in the transaction that
+releases what the answer does not recommend. So an attempt that dies leaves one row that names all
+it held, and whoever replaces it (or the reaper) frees exactly that. An attempt that was only slow
+finds its id in other hands, and nothing of its own left in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from nba_engine.domain import (
+    Answer,
+    Claim,
+    KnownRequest,
+    ProfileUpdate,
+    ReservationRequest,
+)
+from nba_engine.errors import InvalidRequest, RequestTaken, Violation
+from nba_engine.store.customers import stored_text
+from nba_engine.store.ledger import Ledger
+
+__all__ = [
+    "check_claim",
+    "forget_updates",
+    "give_up",
+    "read_request",
+    "reap",
+    "remember",
+    "reserve_claimed",
+    "seen_update",
+]
+
+UPDATES_KEPT = 7 * 86_400.0  # seconds during which the repeat of an update is recognized
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode_json = msgspec.json.Encoder().encode
+_decode_held = msgspec.json.Decoder(list[str]).decode
+
+_READ = (
+    "SELECT fingerprint, decision_id, until, answer FROM decision_requests"
+    " WHERE request_id = ? AND expires > ?"
+)
+_FIND = (
+    "SELECT id, decision_id, expires, held, answer IS NOT NULL FROM decision_requests"
+    " WHERE request_id = ?"
+)
+_INSERT = (
+    "INSERT INTO decision_requests"
+    "(request_id, fingerprint, decision_id, until, expires, held, answer)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_DELETE = "DELETE FROM decision_requests WHERE id = ?"
+_DEAD = "SELECT id, held FROM decision_requests WHERE answer IS NULL AND until <= ? LIMIT +?"
+_OLD = """
+DELETE FROM decision_requests WHERE answer IS NOT NULL AND id IN (
+  SELECT id FROM (SELECT id, expires FROM decision_requests ORDER BY id LIMIT +?) WHERE expires <= ?
+)
+"""
+
+
+class _Own:
+    """What an attempt has in the store so far: the row's id (None: no row), what it holds."""
+
+    __slots__ = ("held", "row")
+
+    def __init__(self, row: int | None = None, held: Sequence[str] = ()) -> None:
+        self.row = row
+        self.held = list(held)
+
+
+def check_claim(claim: Claim) -> None:
+    """Raise `InvalidRequest` for a claim that cannot be stored."""
+    violations = [
+        Violation(field=f"claim.{name}", description="must be a non-empty text")
+        for name in ("request_id", "decision_id")
+        if not stored_text(getattr(claim, name))
+    ]
+    violations += [
+        Violation(field=f"claim.{name}", description="must be finite")
+        for name in ("until", "expires")
+        if not math.isfinite(getattr(claim, name))
+    ]
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def read_request(connection: apsw.Connection, request_id: str, now: float) -> KnownRequest | None:
+    """The attempt that holds a request id at ``now``."""
+    found: Any = connection.execute(_READ, (request_id, now)).get
+    if found is None:
+        return None
+    fingerprint, decision_id, until, answer = found
+    return KnownRequest(
+        fingerprint=fingerprint, decision_id=decision_id, until=until, answer=answer
+    )
+
+
+def reserve_claimed(
+    connection: apsw.Connection,
+    ledger: Ledger,
+    claim: Claim,
+    requests: Sequence[ReservationRequest],
+    now: float,
+) -> list[Answer]:
+    """Take the request id, reserve, and note what was granted."""
+    now = ledger.time(connection, now)
+    own = _take(connection, ledger, claim, now)
+    answers = ledger.reserve(connection, requests, now)
+    held = [*own.held, *(one.reservation_id for one in answers if one.granted)]
+    noted = _encode_json(list(dict.fromkeys(held))).decode()
+    if own.row is None:
+        _insert(connection, claim, noted, None)
+    elif len(held) > len(own.held):
+        connection.execute("UPDATE decision_requests SET held = ? WHERE id = ?", (noted, own.row))
+    return answers
+
+
+def remember(
+    connection: apsw.Connection,
+    ledger: Ledger,
+    claim: Claim,
+    answer: bytes,
+    keep: Sequence[str],
+    now: float,
+) -> None:
+    """Answer the request id, and release what the attempt holds without a use for it."""
+    now = ledger.time(connection, now)
+    found = connection.execute(_FIND, (claim.request_id,)).get
+    if found is not None and found[1] == claim.decision_id and found[4]:
+        return  # a repeat
+    own = _take(connection, ledger, claim, now)
+    _release(connection, ledger, [one for one in own.held if one not in set(keep)], now)
+    if own.row is None:
+        _insert(connection, claim, "[]", answer)
+    else:
+        connection.execute(
+            "UPDATE decision_requests SET expires = ?, held = '[]', answer = ? WHERE id = ?",
+            (claim.expires, answer, own.row),
+        )
+
+
+def give_up(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float) -> None:
+    """Free the request id and all that the attempt holds, if it is still the attempt's."""
+    now = ledger.time(connection, now)
+    found: Any = connection.execute(_FIND, (claim.request_id,)).get
+    if found is None:
+        return
+    row, decision_id, _, held, answered = found
+    if decision_id == claim.decision_id and not answered:
+        _release(connection, ledger, _decode_held(held), now)
+        connection.execute(_DELETE, (row,))
+
+
+def reap(connection: apsw.Connection, ledger: Ledger, now: float, *, most: int) -> int:
+    """End attempts that died by ``now``, and forget what expired; returns how many rows went."""
+    dead: list[Any] = connection.execute(_DEAD, (now, most)).fetchall()
+    for row, held in dead:
+        _release(connection, ledger, _decode_held(held), now)
+        connection.execute(_DELETE, (row,))
+    connection.execute(_OLD, (most, now))
+    return len(dead) + connection.changes()
+
+
+def _take(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float) -> _Own:
+    """Make sure that the request id is this attempt's. Raises `RequestTaken`.
+
+    A row of an attempt that it replaces is gone afterwards, and so is what that attempt held.
+    """
+    found: Any = connection.execute(_FIND, (claim.request_id,)).get
+    if found is None:
+        if claim.follows:
+            raise RequestTaken("the request id was taken from this attempt")
+        return _Own()
+    row, decision_id, expires, held, answered = found
+    if decision_id == claim.decision_id and not answered:
+        return _Own(row, _decode_held(held))
+    lost = claim.follows == claim.decision_id
+    if lost or decision_id == claim.decision_id or (expires > now and answered):
+        raise RequestTaken("the request id has an answer, or another attempt holds it")
+    if expires > now and decision_id != claim.follows:
+        raise RequestTaken("another attempt holds the request id")
+    _release(connection, ledger, _decode_held(held), now)
+    connection.execute(_DELETE, (row,))
+    return _Own()
+
+
+def _insert(connection: apsw.Connection, claim: Claim, held: str, answer: bytes | None) -> None:
+    connection.execute(
+        _INSERT,
+        (
+            claim.request_id,
+            claim.fingerprint,
+            claim.decision_id,
+            claim.until,
+            claim.expires,
+            held,
+            answer,
+        ),
+    )
+
+
+def _release(
+    connection: apsw.Connection, ledger: Ledger, reservations: Sequence[str], now: float
+) -> None:
+    for reservation in reservations:
+        ledger.release(connection, reservation, now)
+
+
+def seen_update(connection: apsw.Connection, number: int, update: ProfileUpdate) -> bool:
+    """Whether this update was done before; remembers it if not.
+
+    Raises `InvalidRequest` when its request id was used for another one.
+    """
+    if not update.request_id:
+        return False
+    body = hashlib.blake2b(_encode(_asked(update)), digest_size=16).digest()
+    before = connection.execute(
+        "SELECT body FROM requests WHERE request_id = ?", (update.request_id,)
+    ).get
+    if before is None:
+        connection.execute(
+            "INSERT INTO requests VALUES (?, ?, ?)", (update.request_id, time.time(), body)
+        )
+        return False
+    if before != body:
+        raise InvalidRequest(
+            [
+                Violation(
+                    field=f"updates[{number}].request_id",
+                    description="was used before for another update",
+                )
+            ],
+            reason="REQUEST_ID_REUSED",
+        )
+    return True
+
+
+def _asked(update: ProfileUpdate) -> ProfileUpdate:
+    """The update without the times that its arrival gave it: a repeat arrives later."""
+    undated = {
+        key: msgspec.structs.replace(update.consents[key], time=0.0)
+        for key in update.undated
+        if key in update.consents
+    }
+    return msgspec.structs.replace(update, consents={**update.consents, **undated})
+
+
+def forget_updates(connection: apsw.Connection) -> None:
+    """Forget the request ids of updates that are older than a week."""
+    connection.execute("DELETE FROM requests WHERE time < ?", (time.time() - UPDATES_KEPT,))

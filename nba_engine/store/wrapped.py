@@ -1,0 +1,115 @@
+"""A store around another one: what a plugin inherits that changes some verbs and keeps the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from nba_engine.domain import (
+    Answer,
+    Claim,
+    CustomerState,
+    Fold,
+    Interaction,
+    InteractionResult,
+    KnownRequest,
+    ProfileUpdate,
+    ReservationRequest,
+    Store,
+    Usage,
+)
+
+__all__ = ["WrappedStore"]
+
+
+class WrappedStore:
+    """`nba_engine.domain.Store` that hands every verb to ``inner``, which `close` closes too.
+
+    A verb that a later version adds to the protocol is handed on as well, so that what inherits
+    from here goes on working.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+
+    @property
+    def simulated(self) -> bool:
+        """Created as simulated: requests may set the time."""
+        return self.inner.simulated
+
+    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
+        """The customer behind an identity and its state as stored; None: unknown."""
+        return self.inner.customer(identity)
+
+    def update(self, updates: Sequence[ProfileUpdate]) -> Sequence[CustomerState]:
+        """Create or change customers; one commit."""
+        return self.inner.update(updates)
+
+    def record(
+        self, interactions: Sequence[Interaction], fold: Fold, *, now: float
+    ) -> Sequence[InteractionResult]:
+        """Record interactions, fold them into aggregates, move reservations; one commit."""
+        return self.inner.record(interactions, fold, now=now)
+
+    def bulk(
+        self,
+        *,
+        updates: Sequence[ProfileUpdate] = (),
+        interactions: Sequence[Interaction] = (),
+        fold: Fold | None = None,
+        now: float,
+        progress: tuple[str, str] | None = None,
+    ) -> Sequence[InteractionResult]:
+        """Updates, interactions and a progress mark in one commit: for imports."""
+        return self.inner.bulk(
+            updates=updates, interactions=interactions, fold=fold, now=now, progress=progress
+        )
+
+    def progress(self, name: str) -> str | None:
+        """What `bulk` last noted under this name."""
+        return self.inner.progress(name)
+
+    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
+        """Reserved + spent per account, in whole units."""
+        return self.inner.usage(accounts)
+
+    def reserve(
+        self,
+        requests: Sequence[ReservationRequest],
+        *,
+        now: float,
+        claim: Claim | None = None,
+    ) -> Sequence[Answer]:
+        """Decide the requests in their order, each granted whole or refused; one commit."""
+        return self.inner.reserve(requests, now=now, claim=claim)
+
+    def release(
+        self, reservations: Sequence[str], *, now: float, deadline: float | None = None
+    ) -> None:
+        """Free what is still reserved under these ids."""
+        self.inner.release(reservations, now=now, deadline=deadline)
+
+    def request(self, request_id: str, *, now: float) -> KnownRequest | None:
+        """The attempt that holds a request id; None: nobody's."""
+        return self.inner.request(request_id, now=now)
+
+    def remember(
+        self, claim: Claim, answer: bytes, *, keep: Sequence[str] = (), now: float
+    ) -> None:
+        """Make an attempt's answer that of its request id."""
+        self.inner.remember(claim, answer, keep=keep, now=now)
+
+    def give_up(self, claim: Claim, *, now: float, deadline: float | None = None) -> None:
+        """End an attempt without an answer."""
+        self.inner.give_up(claim, now=now, deadline=deadline)
+
+    def usage_report(self, limit: str = "") -> Iterable[Usage]:
+        """Every account of a limit ("" = all)."""
+        return self.inner.usage_report(limit)
+
+    def expire(self, *, now: float) -> int:
+        """End every reservation that is due; returns how many."""
+        return self.inner.expire(now=now)
+
+    def close(self) -> None:
+        """Close the store inside. May be called twice."""
+        self.inner.close()
