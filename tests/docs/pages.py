@@ -5,7 +5,7 @@ How a block is marked, for authors of pages (tests/docs runs all of them, no lis
 | fence | what the tests do with it |
 |---|---|
 | ```` ```python ```` | run: the blocks of a page share their names, in order, in an empty folder |
-| ```` ```bash ````, ```` ```sh ```` | run in the same folder, line by line; every line must succeed. A line with `make` only has to name a target |
+| ```` ```bash ````, ```` ```sh ```` | run in the same folder, line by line; every line must succeed. A line with `make` only has to name a target, one with `pip install` extras that there are, one with `.venv/bin/` files that there are |
 | ```` ```toml ````, `json`, `jsonl`, `csv`, `ini` | parsed; with a `title="catalog/shop.toml"` or a first line `# catalog/shop.toml` also written to that file, where later blocks find it |
 | ```` ```cel ```` | every line is parsed as a rule |
 | ```` ```proto ```` | every line stands in a file under proto/ |

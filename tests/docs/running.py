@@ -139,6 +139,11 @@ def _elsewhere(line: str) -> bool:
         for target in (word for word in words[1:] if "=" not in word):
             assert re.search(rf"^{re.escape(target)}:", makefile, re.M), f"make knows no {target}"
         return True
+    if words and words[0].startswith(".venv/bin/"):  # a checkout's own environment
+        assert (Path(sys.executable).parent / Path(words[0]).name).exists(), line
+        named = [word for word in words[1:] if "/" in word]
+        assert [path for path in named if not (ROOT / path).exists()] == [], line
+        return True
     if words[:2] == ["pip", "install"]:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         for name, extras in re.findall(r"([\w-]+)(?:\[([\w,-]+)\])?", " ".join(words[2:])):
