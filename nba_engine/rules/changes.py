@@ -12,7 +12,7 @@ from nba_engine.rules.closures import value_of
 from nba_engine.rules.functions import fits
 from nba_engine.rules.logic import Every, Literal, Some, Tree, literals, truth_of_tree
 from nba_engine.rules.logic import literal as make
-from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, walk
+from nba_engine.rules.nodes import Attribute, Call, Const, Index, Node, Now, key, walk
 from nba_engine.rules.proposals import examples, moments, near, scalar_values
 from nba_engine.rules.schema import Schema, element_type
 from nba_engine.rules.subjects import subject_of
@@ -21,6 +21,7 @@ from nba_engine.rules.values import Failed, moment_of, timestamp
 __all__ = ["apply_changes", "find_changes"]
 
 _CONSENTS = "customer.consents"
+_WEIGHED = 32  # alternatives that are compared by how much would have to change
 
 
 class _Overlay(Mapping[str, Value]):
@@ -94,10 +95,13 @@ class _Search:
         if subject is not None:
             yield from self.on_subject(subject, tree)
         if isinstance(tree, Some):
-            for part in tree.parts:
+            first = [self.changes(part) for part in tree.parts[:_WEIGHED]]
+            yield from sorted((changes for changes in first if changes), key=len)
+            for part in tree.parts[_WEIGHED:]:
                 yield from self.proposals(part)
         elif isinstance(tree, Every):
-            needed = [self.changes(part) for part in tree.parts if not self.holds(part, ())]
+            parts = _by_subject(tree.parts)
+            needed = [self.changes(part) for part in parts if not self.holds(part, ())]
             if all(needed):
                 yield tuple(change for changes in needed for change in changes)
         elif subject is None:
@@ -222,6 +226,17 @@ class _Search:
 
     def shown(self, value: Value, type_: str) -> str:
         return spoken_value(value, type_, self.schema.time_zone, exact=True)
+
+
+def _by_subject(parts: Sequence[Tree]) -> Sequence[Tree]:
+    """Parts on the same subject joined, so that one change serves them all."""
+    groups: dict[object, list[Tree]] = {}
+    for part in parts:
+        subject = subject_of(part)
+        groups.setdefault(part if subject is None else key(subject), []).append(part)
+    if len(groups) == 1:  # on one subject: no change serves them all, one for each might
+        return parts
+    return [group[0] if len(group) == 1 else Every(tuple(group)) for group in groups.values()]
 
 
 def _get(values: Values, name: str) -> Value:

@@ -10,7 +10,7 @@ import msgspec
 from nba_engine.domain import FailedConjunct, Values
 from nba_engine.rules.explain import explain
 from nba_engine.rules.halves import Half, halves
-from nba_engine.rules.logic import Tree, decided, is_broken, tree_key
+from nba_engine.rules.logic import Tree, conjuncts, decided, is_broken, tree_key
 from nba_engine.rules.rule import Clause, Rule
 from nba_engine.rules.values import Timestamp, moment_of
 
@@ -127,13 +127,13 @@ class _Compiling:
                 shared.append(None)
                 reading.append((name, rule))
                 continue
-            clauses, keys = self._folder.clauses(rule, self.units[numbers[0]])
+            clauses, trees = self._folder.clauses(rule, self.units[numbers[0]])
             shared.append((name, rule, clauses))
-            for clause, tree_id in zip(clauses, keys, strict=True):
-                if _never_holds(clause.tree):
+            for tree_id, tree in trees:
+                if _never_holds(tree):
                     self._always |= everyone
                 else:
-                    before = self._masks.get(tree_id, (clause.tree, 0))
+                    before = self._masks.get(tree_id, (tree, 0))
                     self._masks[tree_id] = before[0], before[1] | everyone
         explained = _Explained(tuple(shared))
         for number in numbers:
@@ -144,13 +144,13 @@ class _Compiling:
         """Fold the rules that read the catalog for one unit."""
         parts = []
         for name, rule in rules:
-            clauses, keys = self._folder.clauses(rule, self.units[number])
+            clauses, trees = self._folder.clauses(rule, self.units[number])
             parts.append((name, rule, clauses))
-            for clause, tree_id in zip(clauses, keys, strict=True):
-                if _never_holds(clause.tree):
+            for tree_id, tree in trees:
+                if _never_holds(tree):
                     self._broken.append(number)
                 else:
-                    self._members.setdefault(tree_id, (clause.tree, []))[1].append(number)
+                    self._members.setdefault(tree_id, (tree, []))[1].append(number)
         return tuple(parts)
 
     def table(self) -> CompiledTable:
@@ -173,13 +173,17 @@ def _reads_catalog(rule: Rule) -> bool:
     return any(path.startswith(("action.", "treatment.")) for path in rule.paths)
 
 
+_Folded: TypeAlias = tuple[tuple[Clause, ...], tuple[tuple[Any, Tree], ...]]
+
+
 class _Folder:
     """Folds each rule once per combination of the catalog attributes it reads."""
 
     def __init__(self) -> None:
-        self._known: dict[Any, tuple[tuple[Clause, ...], tuple[Any, ...]]] = {}
+        self._known: dict[Any, _Folded] = {}
 
-    def clauses(self, rule: Rule, unit: Unit) -> tuple[tuple[Clause, ...], tuple[Any, ...]]:
+    def clauses(self, rule: Rule, unit: Unit) -> _Folded:
+        """The rule's clauses for a unit, and the conjuncts in them, each with its key."""
         reads = []
         for path in rule.paths:
             root, _, name = path.partition(".")
@@ -192,7 +196,8 @@ class _Folder:
         identity = (id(rule), *reads)
         if identity not in self._known:
             clauses = rule.clauses(unit.action, unit.treatment)
-            self._known[identity] = clauses, tuple(tree_key(clause.tree) for clause in clauses)
+            trees = (tree for clause in clauses for tree in conjuncts(clause.tree))
+            self._known[identity] = clauses, tuple((tree_key(tree), tree) for tree in trees)
         return self._known[identity]
 
 

@@ -21,6 +21,7 @@ __all__ = ["Answers", "Conjuncts", "build_answers", "layers"]
 Conjuncts: TypeAlias = Sequence[tuple[Tree, int]]
 _T = TypeVar("_T")
 _ORDERING = frozenset({"<", "<=", ">", ">="})
+_UNLIKE = object()  # equals no constant: 1e300 + 1 would, being 1e300
 
 
 def _failing(conjuncts: Conjuncts, value: Any, fault: Fault | None = None) -> int:
@@ -118,7 +119,7 @@ def _values(conjuncts: Conjuncts) -> Callable[[Any], int]:
         elsewhere, switches = 0, dict.fromkeys(totals, 0)
         for tree, mask in layer:
             own = constants_of(tree)
-            fails = truth_at(tree, _unlike(own)) is not True
+            fails = truth_at(tree, _UNLIKE) is not True
             if fails:
                 elsewhere |= mask
             for constant in own:
@@ -129,10 +130,3 @@ def _values(conjuncts: Conjuncts) -> Callable[[Any], int]:
             totals[constant] |= elsewhere ^ switch
     find = totals.get
     return lambda value: find(value, default)
-
-
-def _unlike(constants: Sequence[Any]) -> Any:
-    """A value of the constants' type that is none of them."""
-    if not constants or isinstance(constants[0], str):
-        return max(constants, default="") + "\0"
-    return constants[-1] + 1

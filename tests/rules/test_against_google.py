@@ -188,6 +188,8 @@ def test_a_rule_refused_as_always_true_or_false_is_just_that(
         ('customer.consents.exists(c, c.startsWith("a"))', {"consents": [1, "a"]}),
         ('customer.consents.all(c, c.startsWith("a"))', {"consents": [1, "b"]}),
         ('customer.consents.exists_one(c, c.startsWith("a"))', {"consents": [1, "a"]}),
+        ("customer.basket in [1e300]", {"basket": -1}),
+        ("customer.basket != 1e300", {"basket": 1e300}),
     ],
 )
 def test_every_pitfall_is_decided_as_google_does(text: str, customer: dict[str, Any]) -> None:
