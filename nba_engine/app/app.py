@@ -66,7 +66,13 @@ def open_app(settings_path: str | Path, *, environ: Mapping[str, str] | None = N
         opened.callback(store.close)
         log = open_log(found.settings.store.decision_log)
         opened.callback(log.close)
-        engine = Engine(found.snapshot, store, log, assemble=found.assembly)
+        engine = Engine(
+            found.snapshot,
+            store,
+            log,
+            assemble=found.assembly,
+            request_window=found.settings.store.request_window,
+        )
         if not store.simulated:
             reaper = Reaper(store)
             reaper.start()

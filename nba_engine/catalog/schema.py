@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from nba_engine.catalog.times import parse_duration, parse_moment, parse_quiet_hours
+from nba_engine.catalog.times import parse_moment, parse_quiet_hours
 from nba_engine.domain import ActionKind, AggregateKind, Measure, QuietHours, Scope, Tier
-from nba_engine.settings import REQUIRED, Unreadable, Written
+from nba_engine.settings import REQUIRED, Unreadable, Written, parse_duration
 
 __all__ = [
     "TYPES",

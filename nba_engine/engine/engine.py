@@ -218,9 +218,21 @@ class Engine:
         return checked_update(update, self._snapshot)
 
     def update_profile(self, update: ProfileUpdate) -> CustomerState:
-        """Create or change a customer; durable when this returns. Raises `InvalidRequest`."""
+        """Create or change a customer; durable when this returns. Raises `InvalidRequest`.
+
+        A repeat within a week has no further effect. The same id with another body is refused.
+        """
         checked = checked_update(update, self._snapshot)
-        return self.store.update([checked])[0]
+        try:
+            return self.store.update([checked])[0]
+        except InvalidRequest as wrong:  # the only one of its call needs no number
+            raise InvalidRequest(
+                [
+                    msgspec.structs.replace(v, field=v.field.removeprefix("updates[0]."))
+                    for v in wrong.violations
+                ],
+                reason=wrong.reason,
+            ) from None
 
     def validate_catalog(self, files: Mapping[str, str]) -> list[Mistake]:
         """Every mistake that would keep these catalog files from going live."""

@@ -148,4 +148,7 @@ def _reused() -> NoReturn:
 
 
 def _not_in_time() -> NoReturn:
-    raise Unavailable("another call with this request_id is being decided; ask again")
+    raise Unavailable(
+        "another call with this request_id is being decided; ask again",
+        reason="REQUEST_IN_PROGRESS",
+    )

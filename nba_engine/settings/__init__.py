@@ -7,6 +7,7 @@ from nba_engine.settings.convert import (
     convert,
     convert_leniently,
 )
+from nba_engine.settings.durations import parse_duration
 from nba_engine.settings.load import load_settings, parse_toml, read_settings, read_text
 from nba_engine.settings.places import add_lines, choose, join, line_of, suggest
 from nba_engine.settings.schema import (
@@ -43,6 +44,7 @@ __all__ = [
     "join",
     "line_of",
     "load_settings",
+    "parse_duration",
     "parse_toml",
     "read_settings",
     "read_text",

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from nba_engine.domain import OnError
 from nba_engine.settings.convert import REQUIRED, Unreadable, Written
+from nba_engine.settings.durations import parse_duration
 
 __all__ = [
     "BreakerSettings",
@@ -24,6 +25,9 @@ __all__ = [
     "StoreSettings",
     "is_loopback",
 ]
+
+
+_LONGEST_WINDOW = 366 * 86_400.0
 
 
 def _path(value: object) -> Path:
@@ -53,6 +57,15 @@ def _url(value: object) -> str:
     if not colon or not rest or not scheme.isidentifier():
         raise Unreadable("expected scheme:address", 'write for example "sqlite:data/nba.db"')
     return f"{scheme}:{rest}"
+
+
+def _window(value: object) -> float:
+    seconds = parse_duration(value)
+    if not 1.0 <= seconds <= _LONGEST_WINDOW:
+        raise Unreadable(
+            f"{value!r} is no time to remember requests for", 'write "1s" to "366d", as "24h"'
+        )
+    return seconds
 
 
 def is_loopback(listen: str) -> bool:
@@ -92,6 +105,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: Annotated[str, Written(_url)] = "sqlite:data/nba.db"
     decision_log: FilePath = Path("data/decisions.db")
+    request_window: Annotated[float, Written(_window)] = 86_400.0  # repeats of Decide: seconds
 
 
 class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nba_engine.catalog.times import parse_duration, parse_moment, parse_quiet_hours, seconds
+from nba_engine.catalog.times import parse_moment, parse_quiet_hours, seconds
 from nba_engine.domain import QuietHours
-from nba_engine.settings import Unreadable
+from nba_engine.settings import Unreadable, parse_duration
 
 
 @pytest.mark.parametrize(

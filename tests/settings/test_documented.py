@@ -7,7 +7,7 @@ from typing import get_args, get_origin
 import msgspec
 import pytest
 
-from nba_engine.settings import REQUIRED, Settings, StageSettings, load_settings
+from nba_engine.settings import REQUIRED, Settings, StageSettings, Written, load_settings
 
 PAGE = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 SECTIONS = {
@@ -40,6 +40,9 @@ def test_the_page_tells_of_exactly_the_keys_there_are_with_their_defaults(name: 
         default = rows[key].split("|")[1].strip()
         told = default.strip("`").strip('"')
         value = "required" if REQUIRED in get_args(field.type) else field.default
+        for mark in get_args(field.type):
+            if isinstance(mark, Written) and isinstance(value, float):
+                told = str(mark.parse(told))
         if isinstance(value, bool):
             assert told == str(value).lower()
         elif value is not None and value is not msgspec.NODEFAULT and value != ():

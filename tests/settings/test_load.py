@@ -18,6 +18,7 @@ default_deadline_ms = 250
 [store]
 url = "sqlite:data/nba.db"
 decision_log = "data/decisions.db"
+request_window = "1d12h"
 [catalog]
 path = "catalog"
 [models]
@@ -76,6 +77,7 @@ def test_complete_settings_are_read_as_written(folder: Path) -> None:
     settings = load(folder, COMPLETE)
     assert settings.server.threads == 4
     assert settings.server.grace_seconds == 2.0
+    assert settings.store.request_window == 36 * 3600.0
     assert settings.pipeline[0].on_error is None
     second = settings.pipeline[1]
     assert (second.stage, second.on_error) == ("propensity", "fall_back")
@@ -83,6 +85,16 @@ def test_complete_settings_are_read_as_written(folder: Path) -> None:
     assert second.settings == {"model": "propensity", "deep": {"any": [1]}}
     assert settings.plugins.optional == ("nba-sms",)
     assert (settings.logging.level, settings.logging.format) == ("debug", "console")
+
+
+@pytest.mark.parametrize("window", ['"24"', "24", '"0s"', '"800d"'])
+def test_a_window_of_requests_is_a_duration_within_reason(folder: Path, window: str) -> None:
+    text = COMPLETE.replace('"1d12h"', window)
+    with pytest.raises(MistakesFound) as found:
+        load(folder, text)
+    (mistake,) = found.value.mistakes
+    assert mistake.place.endswith("store.request_window")
+    assert '"' in mistake.remedy
 
 
 def test_relative_paths_start_at_the_files_folder(

@@ -56,12 +56,18 @@ def read_update(
         paths = set()
     named = _read_paths(paths, types, violations)
     violations.raise_any()
+    undated = tuple(
+        f"{entry.purpose}:{entry.channel}"
+        for entry in message.profile.consents
+        if not entry.HasField("consent_time")
+    )
     if not paths:
         return ProfileUpdate(
             identity=message.identity,
             attributes=given,
             consents=consents,
             request_id=message.request_id,
+            undated=undated,
         )
     return ProfileUpdate(
         identity=message.identity,
@@ -69,6 +75,7 @@ def read_update(
         remove=tuple(sorted(named - given.keys())),
         consents=consents if "consents" in paths else {},
         request_id=message.request_id,
+        undated=undated if "consents" in paths else (),
     )
 
 
