@@ -47,6 +47,9 @@ class Server:
                 ("grpc.so_reuseport", int(reuse_port)),
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
+                # clients find dead connections by pings; gRPC's default hangs up on one a minute
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
         reporter = Reporter(engine, logger)
