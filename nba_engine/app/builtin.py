@@ -1,4 +1,4 @@
-"""The built-in store and model runtime, offered through the same hooks as anybody's."""
+"""The plugin ``builtin``: all that comes with the engine, offered through anybody's hooks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from collections.abc import Mapping
 
 from nba_engine.domain import ModelRuntime, Store
 from nba_engine.plugin import RuntimeFactory, StoreFactory, hookimpl
+from nba_engine.sinks import nba_sinks
+from nba_engine.stages import nba_channels, nba_rule_functions, nba_stages
 from nba_engine.store import open_store
 
-__all__ = ["nba_model_runtimes", "nba_stores"]
+__all__ = [
+    "nba_channels",
+    "nba_model_runtimes",
+    "nba_plugin_api",
+    "nba_rule_functions",
+    "nba_sinks",
+    "nba_stages",
+    "nba_stores",
+]
+
+nba_plugin_api = "1.0"
 
 
 @hookimpl

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from nba_engine import __version__, stages
+from nba_engine import __version__
 from nba_engine.app import builtin
 from nba_engine.plugin import Plugins
 from nba_engine.plugin import load_plugins as _load
 from nba_engine.settings import PluginSettings
 
-__all__ = ["load_plugins"]
+__all__ = ["BUILTIN", "load_plugins"]
+
+BUILTIN = "builtin"  # the plugin that comes with the engine
 
 
 def load_plugins(settings: PluginSettings | None = None) -> Plugins:
@@ -19,7 +21,7 @@ def load_plugins(settings: PluginSettings | None = None) -> Plugins:
     """
     settings = settings or PluginSettings()
     return _load(
-        {"nba_engine.stages": stages, "nba_engine.builtin": builtin},
+        {BUILTIN: builtin},
         optional=settings.optional,
         disabled=settings.disabled,
         version=__version__,

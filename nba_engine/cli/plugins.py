@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nba_engine.app import load_plugins
 from nba_engine.cli.output import errors, output
+from nba_engine.cli.plugin_new import new_command
 from nba_engine.errors import MistakesFound
 from nba_engine.settings import read_settings
 
@@ -34,7 +35,7 @@ def add_plugin_commands(group: click.Group, *, quiet: bool) -> None:
 
 @click.group("plugin")
 def plugin_group() -> None:
-    """See which plugins are installed and what they bring."""
+    """See which plugins are installed and what they bring; write a new one."""
 
 
 @plugin_group.command("list")
@@ -46,7 +47,7 @@ def plugin_group() -> None:
     help="Take [plugins] disabled and optional from this settings file.",
 )
 def list_command(settings: Path | None) -> int:
-    """Show every installed plugin: version, hooks, whether it was loaded, and why not.
+    """Show every installed plugin: versions, hooks, whether it was loaded, and why not.
 
     Exit code 1 when a plugin that is not optional is broken.
     """
@@ -57,15 +58,19 @@ def list_command(settings: Path | None) -> int:
             raise MistakesFound(mistakes)
     plugins = load_plugins(found.plugins if found else None)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("plugin", "version", "distribution", "hooks", "state"):
+    for heading in ("plugin", "version", "distribution", "API", "hooks", "state"):
         table.add_column(heading, overflow="fold")
     for status in plugins.statuses:
         table.add_row(
             status.name,
             status.version,
             status.distribution,
+            status.api,
             ", ".join(hook.removeprefix("nba_") for hook in status.hooks),
             "[green]loaded[/]" if status.loaded else f"[red]{status.problem}[/]",
         )
     output.print(table)
     return 1 if plugins.mistakes else 0
+
+
+plugin_group.add_command(new_command)

@@ -5,6 +5,8 @@ functions are marked with `hookimpl`::
 
     from nba_engine.plugin import hookimpl
 
+    nba_plugin_api = "1.0"
+
     @hookimpl
     def nba_stages():
         return {"my_stage": StageFactory(build=MyStage)}
@@ -14,8 +16,12 @@ from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
 from nba_engine.plugin.manager import GROUP, Plugins, PluginStatus, load_plugins
 from nba_engine.plugin.markers import hookimpl, hookspec
 from nba_engine.plugin.register import NameTaken, Offers, Register
+from nba_engine.plugin.sections import SettingsSection, settings_sections
+from nba_engine.plugin.version import API_VERSION, DECLARATION, api_problem
 
 __all__ = [
+    "API_VERSION",
+    "DECLARATION",
     "GROUP",
     "NameTaken",
     "Offers",
@@ -23,8 +29,11 @@ __all__ = [
     "Plugins",
     "Register",
     "RuntimeFactory",
+    "SettingsSection",
     "StoreFactory",
+    "api_problem",
     "hookimpl",
     "hookspec",
     "load_plugins",
+    "settings_sections",
 ]

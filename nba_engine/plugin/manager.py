@@ -10,17 +10,25 @@ import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 import pluggy
 
-from nba_engine.domain import ChannelFactory, RuleFunction, StageFactory
+from nba_engine.domain import (
+    ChannelFactory,
+    ModelFactory,
+    RuleFunction,
+    SinkFactory,
+    StageFactory,
+)
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.plugin import spec
 from nba_engine.plugin.markers import PROJECT
 from nba_engine.plugin.register import NameTaken, Offers, Register
+from nba_engine.plugin.version import DECLARATION, api_problem
 
 __all__ = ["GROUP", "PluginStatus", "Plugins", "load_plugins"]
 
@@ -44,10 +52,22 @@ _OFFERS: Mapping[str, tuple[Callable[[Register], Offers[Any]], Callable[[object]
         callable,
         "a function that makes a model runtime",
     ),
+    "nba_models": (
+        lambda register: register.models,
+        lambda thing: (
+            isinstance(thing, ModelFactory) or (isinstance(thing, Path) and thing.is_absolute())
+        ),
+        "a ModelFactory or the absolute path of a model's folder",
+    ),
     "nba_rule_functions": (
         lambda register: register.rule_functions,
         lambda thing: isinstance(thing, RuleFunction),
         "a RuleFunction",
+    ),
+    "nba_sinks": (
+        lambda register: register.sinks,
+        lambda thing: isinstance(thing, SinkFactory),
+        "a SinkFactory",
     ),
 }
 
@@ -58,6 +78,7 @@ class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     distribution: str
     version: str
+    api: str = ""  # the version of the plugin API that it was made for
     hooks: tuple[str, ...] = ()
     loaded: bool = False
     problem: str = ""
@@ -95,15 +116,16 @@ class Plugins:
             problem = "disabled in the settings"
             self.statuses.append(msgspec.structs.replace(status, problem=problem))
             return
-        hooks: tuple[str, ...] = ()
         try:
             plugin = self._registered(name, load, distribution)
-            hooks = self._hooks(name)
+            status = msgspec.structs.replace(
+                status, api=getattr(plugin, DECLARATION), hooks=self._hooks(name)
+            )
             self._call_hooks(name, plugin)
         except _Broken as broken:
-            self._reject(status, hooks, str(broken), broken.remedy)
+            self._reject(status, str(broken), broken.remedy)
         else:
-            self.statuses.append(msgspec.structs.replace(status, hooks=hooks, loaded=True))
+            self.statuses.append(msgspec.structs.replace(status, loaded=True))
 
     def _registered(self, name: str, load: Callable[[], object], distribution: str) -> object:
         taken = next((s for s in self.statuses if s.name == name and s.loaded), None)
@@ -119,6 +141,9 @@ class Plugins:
             raise _Broken(f"it cannot be imported: {_told(error)}") from error
         if plugin is None:
             raise _Broken("its entry point leads to None")
+        problem, remedy = api_problem(plugin)
+        if problem:
+            raise _Broken(problem, remedy=remedy)
         try:
             self._pluggy.register(plugin, name)
             self._pluggy.check_pending()
@@ -194,10 +219,8 @@ class Plugins:
         if self._pluggy.has_plugin(name):
             self._pluggy.unregister(name=name)
 
-    def _reject(
-        self, status: PluginStatus, hooks: tuple[str, ...], problem: str, remedy: str
-    ) -> None:
-        self.statuses.append(msgspec.structs.replace(status, hooks=hooks, problem=problem))
+    def _reject(self, status: PluginStatus, problem: str, remedy: str) -> None:
+        self.statuses.append(msgspec.structs.replace(status, problem=problem))
         if status.name not in self._optional:
             self.mistakes.append(
                 Mistake(

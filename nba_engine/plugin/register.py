@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import click
 
-from nba_engine.domain import ChannelFactory, RuleFunction, StageFactory
+from nba_engine.domain import (
+    ChannelFactory,
+    ModelFactory,
+    RuleFunction,
+    SinkFactory,
+    StageFactory,
+)
 from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
 
 __all__ = ["NameTaken", "Offers", "Register"]
@@ -40,6 +47,10 @@ class Offers(Mapping[str, _T], Generic[_T]):
         """The plugin that offers this name."""
         return self._plugins[name]
 
+    def of(self, plugin: str) -> list[str]:
+        """The names that a plugin offers here."""
+        return [name for name, owner in self._plugins.items() if owner == plugin]
+
     def add(self, name: str, thing: _T, plugin: str) -> None:
         """Take an offer. Raises `NameTaken` naming both plugins."""
         if name in self._things:
@@ -51,7 +62,7 @@ class Offers(Mapping[str, _T], Generic[_T]):
 
     def withdraw(self, plugin: str) -> None:
         """Forget everything a plugin offered."""
-        for name in [name for name, owner in self._plugins.items() if owner == plugin]:
+        for name in self.of(plugin):
             del self._things[name], self._plugins[name]
 
 
@@ -63,18 +74,26 @@ class Register:
         self.channels: Offers[ChannelFactory] = Offers("channel kind")
         self.stores: Offers[StoreFactory] = Offers("store")
         self.model_runtimes: Offers[RuntimeFactory] = Offers("model runtime")
+        self.models: Offers[ModelFactory | Path] = Offers("model")
         self.rule_functions: Offers[RuleFunction] = Offers("rule function")
+        self.sinks: Offers[SinkFactory] = Offers("sink")
         self.commands: Offers[click.Command] = Offers("command")
 
-    def withdraw(self, plugin: str) -> None:
-        """Forget everything a plugin offered."""
-        offers: tuple[Offers[Any], ...] = (
+    @property
+    def offers(self) -> tuple[Offers[Any], ...]:
+        """All kinds of offers."""
+        return (
             self.stages,
             self.channels,
             self.stores,
             self.model_runtimes,
+            self.models,
             self.rule_functions,
+            self.sinks,
             self.commands,
         )
-        for each in offers:
+
+    def withdraw(self, plugin: str) -> None:
+        """Forget everything a plugin offered."""
+        for each in self.offers:
             each.withdraw(plugin)

@@ -10,10 +10,17 @@ words in snake_case.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
-from nba_engine.domain import ChannelFactory, RuleFunction, StageFactory
+from nba_engine.domain import (
+    ChannelFactory,
+    ModelFactory,
+    RuleFunction,
+    SinkFactory,
+    StageFactory,
+)
 from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
 from nba_engine.plugin.markers import hookspec
 
@@ -21,7 +28,9 @@ __all__ = [
     "nba_channels",
     "nba_commands",
     "nba_model_runtimes",
+    "nba_models",
     "nba_rule_functions",
+    "nba_sinks",
     "nba_stages",
     "nba_stores",
 ]
@@ -68,12 +77,34 @@ def nba_model_runtimes() -> Mapping[str, RuntimeFactory]:  # type: ignore[empty-
 
 
 @hookspec
+def nba_models() -> Mapping[str, ModelFactory | Path]:  # type: ignore[empty-body]
+    """Offer models: name in ``[models] <any> = "plugin:<name>"`` → factory, or a model's folder.
+
+    A trained model is offered as the absolute path of its folder (``manifest.toml`` and all), a
+    model that is code as a factory. Called once at start-up; the factory is called, or the folder
+    read, once per loaded catalog if the settings name it. Raising here: the plugin is broken.
+    Raising in the factory: the model is a mistake that names the plugin.
+    """
+
+
+@hookspec
 def nba_rule_functions() -> Mapping[str, RuleFunction]:  # type: ignore[empty-body]
     """Offer typed functions that rules may call: name → function.
 
     Called once at start-up, before the catalog is read. The functions themselves run on the
     request path, on any thread; one that raises there makes its rule not hold. Raising here: the
     plugin is broken.
+    """
+
+
+@hookspec
+def nba_sinks() -> Mapping[str, SinkFactory]:  # type: ignore[empty-body]
+    """Offer sinks: name in ``[sinks.<id>] kind`` → factory.
+
+    Called once at start-up; the factory once per ``[sinks.<id>]`` when the engine opens. The sink
+    then gets copies of decisions and interactions on a thread of its own, behind the answers.
+    Raising here: the plugin is broken. Raising in the factory: the engine does not start. Raising
+    in the sink: what it was given is counted as lost, and no decision is.
     """
 
 

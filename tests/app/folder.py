@@ -11,6 +11,8 @@ PRIOR = """
 from nba_engine.domain import StageFactory
 from nba_engine.plugin import hookimpl
 
+nba_plugin_api = "1.0"
+
 class Prior:
     def __init__(self, settings, resources):
         self.prior = resources.catalog.prior

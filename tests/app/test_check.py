@@ -96,7 +96,7 @@ def test_channel_settings_and_a_channel_that_cannot_be_built_are_mistakes(
     code = (
         "import msgspec\n"
         "from nba_engine.domain import ChannelFactory\n"
-        "from nba_engine.plugin import hookimpl\n"
+        'from nba_engine.plugin import hookimpl\nnba_plugin_api = "1.0"\n'
         "class Settings(msgspec.Struct, frozen=True):\n    sender: str = ''\n"
         "def build(settings, catalog):\n    raise OSError('no line')\n"
         "@hookimpl\ndef nba_channels():\n"
@@ -117,7 +117,7 @@ def test_a_model_runtime_that_cannot_start_is_a_mistake_that_names_its_plugin(
     tmp_path: Path, distributions: Distributions
 ) -> None:
     code = (
-        "from nba_engine.plugin import hookimpl\n"
+        'from nba_engine.plugin import hookimpl\nnba_plugin_api = "1.0"\n'
         "def start():\n    raise OSError('no library')\n"
         "@hookimpl\ndef nba_model_runtimes():\n    return {'other': start}\n"
     )

@@ -19,6 +19,8 @@ STORE = """
 from nba_engine.plugin import hookimpl
 from nba_engine.store import open_store
 
+nba_plugin_api = "1.0"
+
 opened = []
 
 def open_it(url, *, create, simulated):
@@ -34,6 +36,8 @@ FUNCTION = """
 from nba_engine.domain import RuleFunction
 from nba_engine.plugin import hookimpl
 
+nba_plugin_api = "1.0"
+
 @hookimpl
 def nba_rule_functions():
     return {
@@ -45,6 +49,8 @@ CHANNEL = """
 from nba_engine.domain import ChannelFactory
 from nba_engine.errors import RenderFailed
 from nba_engine.plugin import hookimpl
+
+nba_plugin_api = "1.0"
 
 class Shouting:
     def prepare(self, treatment):

@@ -190,7 +190,7 @@ def test_a_channel_that_fails_over_a_treatment_is_named_with_its_plugin(
 ) -> None:
     code = (
         "from nba_engine.domain import ChannelFactory\n"
-        "from nba_engine.plugin import hookimpl\n"
+        'from nba_engine.plugin import hookimpl\nnba_plugin_api = "1.0"\n'
         "class Fax:\n    def prepare(self, treatment):\n        raise OSError('no paper')\n"
         "@hookimpl\ndef nba_channels():\n"
         "    return {'fax': ChannelFactory(build=lambda settings, catalog: Fax())}\n"

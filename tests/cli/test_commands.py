@@ -162,7 +162,7 @@ def test_a_repeated_interaction_is_known_already(nba: Nba, shop: Path) -> None:
 def test_plugin_list_shows_what_is_loaded_and_what_it_brings(nba: Nba, shop: Path) -> None:
     assert nba("plugin", "list", "-s", shop) == 0
     text = " ".join(nba.out.split())
-    assert "nba_engine.stages" in text
+    assert "builtin" in text
     assert "loaded" in text
     assert nba("plugin", "list", "-s", shop.parent / "no.toml") == 78
 

@@ -146,6 +146,7 @@ class TestStages:
     """A plugin that offers the prior stage, and whatever else a test brings."""
 
     __test__ = False
+    nba_plugin_api = "1.0"
 
     def __init__(self, **more: StageFactory[Any]) -> None:
         self._stages = {"prior": StageFactory(build=Prior, on_error="fall_back"), **more}

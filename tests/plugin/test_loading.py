@@ -3,14 +3,16 @@ from __future__ import annotations
 import pytest
 
 from nba_engine.errors import MistakesFound
-from nba_engine.plugin import Plugins, PluginStatus, hookimpl, load_plugins
+from nba_engine.plugin import API_VERSION, Plugins, PluginStatus, hookimpl, load_plugins
 from tests.plugin.distributions import Distributions, distributions
 
 __all__ = ["distributions"]
 
+HOOK = "from nba_engine.plugin import hookimpl\nnba_plugin_api = '1.0'\n"
 STAGE = """
 from nba_engine.domain import StageFactory
 from nba_engine.plugin import hookimpl
+nba_plugin_api = "1.0"
 @hookimpl
 def nba_stages():
     return {"%s": StageFactory(build=lambda settings, resources: None)}
@@ -27,7 +29,12 @@ def test_an_installed_plugin_is_found_and_fills_the_register(distributions: Dist
     assert "weather" in plugins.require().stages
     assert plugins.register.stages.plugin("weather") == "sunny"
     assert status(plugins, "sunny") == PluginStatus(
-        name="sunny", distribution="nba-sunny", version="1.2", hooks=("nba_stages",), loaded=True
+        name="sunny",
+        distribution="nba-sunny",
+        version="1.2",
+        api="1.0",
+        hooks=("nba_stages",),
+        loaded=True,
     )
 
 
@@ -36,33 +43,51 @@ BROKEN = {
     "exits_at_import": ("import sys; sys.exit(3)", "SystemExit"),
     "does_not_parse": ("def (", "SyntaxError"),
     "misses_a_module": ("import there_is_no_such_module", "there_is_no_such_module"),
-    "implements_nothing": ("x = 1", "implements no hook"),
+    "implements_nothing": ("nba_plugin_api = '1.0'", "implements no hook"),
     "misspells_a_hook": (
         (STAGE % "a").replace("def nba_stages", "def nba_stagse"),
         "no hook 'nba_stagse'; did you mean 'nba_stages'?",
     ),
     "takes_a_wrong_argument": ((STAGE % "a").replace("()", "(engine)", 1), "engine"),
     "raises_in_a_hook": (
-        "from nba_engine.plugin import hookimpl\n@hookimpl\ndef nba_stages():\n    return 1 / 0",
+        HOOK + "@hookimpl\ndef nba_stages():\n    return 1 / 0",
         "nba_stages failed: ZeroDivisionError",
     ),
     "exits_in_a_hook": (
-        "from nba_engine.plugin import hookimpl\n@hookimpl\ndef nba_stages():\n    raise SystemExit",
+        HOOK + "@hookimpl\ndef nba_stages():\n    raise SystemExit",
         "nba_stages failed: SystemExit",
     ),
     "returns_a_list": (
-        "from nba_engine.plugin import hookimpl\n@hookimpl\ndef nba_stages():\n    return ['a']",
+        HOOK + "@hookimpl\ndef nba_stages():\n    return ['a']",
         "returned list, not a mapping",
     ),
     "offers_something_else": (
-        "from nba_engine.plugin import hookimpl\n@hookimpl\ndef nba_stages():\n    return {'a': 1}",
+        HOOK + "@hookimpl\ndef nba_stages():\n    return {'a': 1}",
         "nba_stages offers 'a', which is not a StageFactory",
     ),
+    "names_no_api_version": (
+        (STAGE % "a").replace('nba_plugin_api = "1.0"\n', ""),
+        "does not say for which plugin API it was made",
+    ),
+    "names_no_version_at_all": (
+        (STAGE % "a").replace('"1.0"', "1.0"),
+        "its nba_plugin_api is 1.0, not a version",
+    ),
+    "is_made_for_a_later_minor_version": (
+        (STAGE % "a").replace('"1.0"', '"1.1"'),
+        "it was made for plugin API 1.1, this engine has 1.0",
+    ),
+    "is_made_for_another_major_version": (
+        (STAGE % "a").replace('"1.0"', '"2.0"'),
+        "it was made for plugin API 2.0, this engine has 1.0",
+    ),
+    "offers_a_relative_model_folder": (
+        "from pathlib import Path\n" + HOOK + "@hookimpl\n"
+        "def nba_models():\n    return {'a': Path('models/a')}",
+        "which is not a ModelFactory or the absolute path of a model's folder",
+    ),
     "wraps_a_hook": (
-        (
-            "from nba_engine.plugin import hookimpl\n@hookimpl(wrapper=True)\n"
-            "def nba_stages():\n    return (yield)"
-        ),
+        (HOOK + "@hookimpl(wrapper=True)\ndef nba_stages():\n    return (yield)"),
         "wrapper",
     ),
 }
@@ -156,7 +181,7 @@ def test_commands_are_collected_from_a_group_of_the_plugins_own(
     distributions: Distributions,
 ) -> None:
     code = (
-        "import click\nfrom nba_engine.plugin import hookimpl\n"
+        f"import click\n{HOOK}"
         "@click.command()\ndef greet(): click.echo('hello')\n"
         "@hookimpl\ndef nba_commands(commands):\n"
         "    assert not commands.commands\n    commands.add_command(greet)\n"
@@ -169,6 +194,8 @@ def test_commands_are_collected_from_a_group_of_the_plugins_own(
 
 def test_builtins_go_through_the_same_door() -> None:
     class Builtin:
+        nba_plugin_api = API_VERSION
+
         @hookimpl
         def nba_stages(self) -> dict[str, object]:
             return {"a": object()}

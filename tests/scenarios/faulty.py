@@ -56,6 +56,9 @@ class Faulty:
             raise RuntimeError("this stage always fails")
 
 
+nba_plugin_api = "1.0"
+
+
 @hookimpl
 def nba_stages() -> Mapping[str, StageFactory[Any]]:
     return {

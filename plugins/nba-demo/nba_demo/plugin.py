@@ -8,7 +8,9 @@ import click
 
 from nba_engine.plugin import hookimpl
 
-__all__ = ["demo_command", "nba_commands"]
+__all__ = ["demo_command", "nba_commands", "nba_plugin_api"]
+
+nba_plugin_api = "1.0"
 
 
 @click.command("demo")

@@ -1,0 +1,37 @@
+"""Where plugins have settings of their own: one list for checks, documentation and schemas."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nba_engine.plugin.register import Register
+
+__all__ = ["SettingsSection", "settings_sections"]
+
+
+class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that one offer takes.
+
+    ``kind`` is "stage" (``[[pipeline]] settings``, chosen by ``stage``), "channel kind"
+    (``[channels.<id>] settings`` of the catalog, chosen by ``kind``) or "sink" (``[sinks.<id>]
+    settings``, chosen by ``kind``); ``name`` is what it is chosen by.
+    """
+
+    kind: str
+    name: str
+    settings: type[msgspec.Struct]
+    plugin: str
+
+
+def settings_sections(register: Register) -> list[SettingsSection]:
+    """Every stage, channel kind and sink of the register with its settings struct, by name."""
+    return [
+        SettingsSection(
+            kind=offers.kind,
+            name=name,
+            settings=offers[name].settings,
+            plugin=offers.plugin(name),
+        )
+        for offers in (register.stages, register.channels, register.sinks)
+        for name in sorted(offers)
+    ]

@@ -1,0 +1,113 @@
+"""Sink ``jsonl``: one JSON object per line in a file that is rotated by size, for log shippers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from nba_engine.domain import SinkFactory, SinkRecord
+
+__all__ = ["JSONL", "JsonLines", "JsonLinesSettings"]
+
+
+class JsonLinesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``path``: the file, relative to the folder of nba.toml; its folder is made if need be.
+
+    A file that has reached ``rotate_bytes`` becomes ``<path>.1``, the one before ``<path>.2``, and
+    so on; ``keep`` of these are kept.
+    """
+
+    path: Annotated[str, msgspec.Meta(min_length=1)] = "data/records.jsonl"
+    rotate_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 64 * 1024 * 1024
+    keep: Annotated[int, msgspec.Meta(ge=1, le=999)] = 5
+
+
+class JsonLines:
+    """Appends ``{"topic": …, "key": …, "time": …, "data": {…}}`` per record.
+
+    Lines are never torn: what a crash left of a line is cut off when the file is opened again.
+    """
+
+    def __init__(self, settings: JsonLinesSettings, folder: Path) -> None:
+        self._path = folder / Path(settings.path).expanduser()
+        self._rotate_bytes = settings.rotate_bytes
+        self._keep = settings.keep
+        self._encode = msgspec.json.Encoder().encode
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: FileIO | None = None
+        self._open()
+
+    def write(self, records: Sequence[SinkRecord]) -> None:
+        """Append all of them, or none. Raises `OSError`, or what JSON cannot say as `TypeError`."""
+        if not records:
+            return
+        lines = b"".join(self._encode(record) + b"\n" for record in records)
+        file = self._file if self._file is not None else self._open()
+        if file.tell() and file.tell() + len(lines) > self._rotate_bytes:
+            file = self._rotate(file)
+        before = file.tell()
+        rest = memoryview(lines)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:  # all of them are lost then, so none of them may be found there
+            file.truncate(before)
+            raise
+
+    def flush(self) -> None:
+        """Wait until the disk has it."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        if self._file is not None:
+            self.flush()
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> FileIO:
+        file = self._path.open("ab", buffering=0)  # what was written is with the operating system
+        end = file.seek(0, os.SEEK_END)
+        whole = _end_of_last_line(self._path, end)
+        if whole < end:
+            file.truncate(whole)
+        self._file = file
+        return file
+
+    def _rotate(self, file: FileIO) -> FileIO:
+        os.fsync(file.fileno())
+        file.close()
+        self._file = None
+        for number in range(self._keep - 1, 0, -1):
+            older = self._numbered(number)
+            if older.exists():
+                older.replace(self._numbered(number + 1))
+        self._path.replace(self._numbered(1))
+        return self._open()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def _end_of_last_line(path: Path, size: int) -> int:
+    """Where the last complete line ends, in bytes."""
+    step = 65_536
+    with path.open("rb") as file:
+        end = size
+        while end > 0:
+            start = max(0, end - step)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
+
+
+JSONL = SinkFactory(build=JsonLines, settings=JsonLinesSettings)
