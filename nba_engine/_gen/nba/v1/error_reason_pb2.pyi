@@ -42,7 +42,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the one that decided, where it is known.
     """
     ERROR_REASON_FAILED_PRECONDITION: _ErrorReason.ValueType  # 6
-    """FAILED_PRECONDITION. The state of the engine does not allow this call. Metadata: none."""
+    """FAILED_PRECONDITION. The state of the engine does not allow this call; the message says what is
+    in the way. Metadata: `decision_id`, where the call names a decision.
+    """
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 7
     """UNAVAILABLE. The store cannot be read or written; `google.rpc.RetryInfo` says when to try again.
     Metadata: none.
@@ -113,7 +115,9 @@ force, so that it cannot be explained by them. Metadata: `decision_id`, and `cat
 the one that decided, where it is known.
 """
 ERROR_REASON_FAILED_PRECONDITION: ErrorReason.ValueType  # 6
-"""FAILED_PRECONDITION. The state of the engine does not allow this call. Metadata: none."""
+"""FAILED_PRECONDITION. The state of the engine does not allow this call; the message says what is
+in the way. Metadata: `decision_id`, where the call names a decision.
+"""
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 7
 """UNAVAILABLE. The store cannot be read or written; `google.rpc.RetryInfo` says when to try again.
 Metadata: none.
