@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nba_engine.app import open_app
+from nba_engine.cli.importing_command import import_command
 from nba_engine.domain import DecisionRequest, PlacementRequest
 from tests.docs.pages import ROOT, blocks
 
@@ -14,16 +15,20 @@ __all__ = ["WORLDS"]
 
 
 def the_shop(folder: Path, _stack: contextlib.ExitStack) -> Mapping[str, str]:
-    """The shop of the getting-started page, with one decision on record."""
+    """The shop of the getting-started page and its customers, with one decision on record."""
     written: set[str] = set()
     for block in blocks(ROOT / "docs" / "getting-started.md"):
-        if block.file in written or not block.file.endswith(("nba.toml", ".toml", ".jsonl")):
+        if block.file in written or not block.file.endswith((".toml", ".jsonl")):
             continue
         written.add(block.file)
         path = folder / block.file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text)
-    with open_app(folder / "nba.toml", environ={}) as app:
+    settings = str(folder / "nba.toml")
+    import_command.main(
+        ["profiles", str(folder / "customers.jsonl"), "-s", settings], standalone_mode=False
+    )
+    with open_app(Path(settings), environ={}) as app:
         app.engine.decide(
             DecisionRequest(
                 identity="crm:ada", placements=(PlacementRequest(placement="home", slots=2),)
@@ -33,5 +38,6 @@ def the_shop(folder: Path, _stack: contextlib.ExitStack) -> Mapping[str, str]:
 
 
 WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] = {
+    "README.md": the_shop,
     "docs/decision-log.md": the_shop,
 }

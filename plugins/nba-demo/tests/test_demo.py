@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,12 @@ def test_the_command_is_added_by_its_hook() -> None:
     group = click.Group()
     nba_commands(group)
     assert set(group.commands) == {"demo"}
+
+
+def test_the_page_of_the_demo_shows_the_sections_that_are_printed(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "demo.md").read_text("utf-8")
+    heading = re.compile(r"^(\S.*?) ─{3,}$", re.MULTILINE)
+    assert len(heading.findall(page)) > 5
+    assert heading.findall(page) == heading.findall(shown[1])

@@ -40,7 +40,7 @@ def test_make_knows_every_target_the_readme_names() -> None:
 
 @pytest.mark.parametrize("name", ["decide", "check"])
 def test_the_commands_to_go_on_with_work(folder: Path, name: str) -> None:
-    (words,) = [c for c in _commands() if c[0].endswith("nba") and c[1] == name]
+    (words,) = [c for c in _commands() if c[0] == ".venv/bin/nba" and c[1] == name]
     arguments = [str(folder / "nba.toml") if w == "build/demo/nba.toml" else w for w in words[1:]]
     done = subprocess.run(
         [sys.executable, "-m", "nba_engine.cli", *arguments],
