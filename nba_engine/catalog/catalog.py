@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from nba_engine.catalog.read import is_table
 from nba_engine.domain import (
     Action,
     AggregateSpec,
@@ -70,17 +71,25 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def name(self, mistakes: Iterable[Mistake]) -> list[Mistake]:
         """Mistakes in these files as users find them: with folder and line."""
+        mistakes = [self._in_table(mistake) for mistake in mistakes]
         if not self.folder:
             return add_lines(mistakes, self.files)
         shown = {name: f"{self.folder}/{name}" for name in self.files}
         shown["catalog"] = self.folder
         return add_lines(
             (
-                msgspec.structs.replace(mistake, file=shown.get(mistake.file, mistake.file))
+                msgspec.structs.replace(mistake, file=_shown(mistake.file, shown))
                 for mistake in mistakes
             ),
             {shown[name]: text for name, text in self.files.items()},
         )
+
+    def _in_table(self, mistake: Mistake) -> Mistake:
+        """A mistake in a decision table: the row, which is before its place, goes to the file."""
+        if mistake.file not in self.files or not is_table(mistake.file):
+            return mistake
+        row, _, column = mistake.place.partition(":")
+        return msgspec.structs.replace(mistake, file=f"{mistake.file}:{row}", place=column)
 
     def changed(
         self,
@@ -120,6 +129,12 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return msgspec.structs.replace(
             self, limits=limits, lever=lever, control_group=control_group
         )
+
+
+def _shown(file: str, shown: Mapping[str, str]) -> str:
+    """A file, with or without a line, as users find it."""
+    name, colon, line = file.partition(":")
+    return f"{shown.get(name, name)}{colon}{line}" if file not in shown else shown[file]
 
 
 def _unknown(noun: str, id_: str, known: Iterable[str]) -> NotFound:

@@ -16,8 +16,9 @@ __all__ = ["Draft"]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """Tables as written, actions and treatments as made of them, and how to match and parse."""
+    """Files, tables as written, actions and treatments as made of them, and how to match and parse."""
 
+    files: Mapping[str, str]
     tables: Tables
     actions: Mapping[str, Action]
     treatments: Sequence[Treatment]

@@ -123,6 +123,7 @@ def _build(
     if NOTHING in tables.actions:
         treatments += nothing_treatments(tables)
     draft = Draft(
+        files=files,
         tables=tables,
         actions=actions,
         treatments=treatments,

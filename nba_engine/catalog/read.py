@@ -1,4 +1,4 @@
-"""The files of a catalog → its tables, merged, each remembering where it was written."""
+"""The files of a catalog: TOML → its tables, merged, each remembering where it was written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nba_engine.catalog.schema import (
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.settings import convert_leniently, join, parse_toml, read_text, suggest
 
-__all__ = ["Tables", "merge", "read_folder", "read_leniently"]
+__all__ = ["Tables", "is_table", "merge", "read_folder", "read_leniently"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,11 @@ TreatmentSet = dict[str, TreatmentEntry]
 
 
 def read_folder(path: str | Path) -> dict[str, str]:
-    """The ``*.toml`` files of a folder by name, sorted. Raises `MistakesFound`."""
+    """The files of a catalog by name, sorted: ``*.toml``, and ``*.csv`` in folders below, too.
+
+    Names of files in folders below have these before them: ``tables/wine.csv``. Raises
+    `MistakesFound`.
+    """
     files, mistakes = read_leniently(path)
     if mistakes:
         raise MistakesFound(mistakes)
@@ -54,12 +58,12 @@ def read_leniently(path: str | Path, shown: str = "") -> tuple[dict[str, str], l
             _mistake(shown or str(path), "there is no such folder", "check catalog.path")
         )
     else:
-        for file in sorted(folder.glob("*.toml")):
-            text, unread = read_text(file, f"{shown}/{file.name}" if shown else file.name)
+        for name, file in sorted(_written(folder).items()):
+            text, unread = read_text(file, f"{shown}/{name}" if shown else name)
             mistakes += unread
             if not unread:
-                files[file.name] = text
-        if not files and not mistakes:
+                files[name] = text
+        if not any(name.endswith(".toml") for name in files) and not mistakes:
             mistakes.append(
                 _mistake(
                     shown or str(path),
@@ -68,6 +72,21 @@ def read_leniently(path: str | Path, shown: str = "") -> tuple[dict[str, str], l
                 )
             )
     return files, mistakes
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of a catalog is a decision table, by its name."""
+    return name.endswith(".csv")
+
+
+def _written(folder: Path) -> dict[str, Path]:
+    """Files by name; what starts with a dot is an editor's or a tool's."""
+    found = {file.name: file for file in folder.glob("*.toml")}
+    for file in folder.rglob("*.csv"):
+        name = file.relative_to(folder).as_posix()
+        if not any(part.startswith(".") for part in name.split("/")):
+            found[name] = file
+    return found
 
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +144,7 @@ def merge(files: Mapping[str, str], findings: Findings) -> tuple[Tables, bool]:
     merged: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
     singles: dict[str, Any] = {}  # typed by _SINGLES, as the sections are by _SECTIONS
     complete = bool(files)
-    for file in sorted(files):
+    for file in sorted(name for name in files if not is_table(name)):
         data, unparsed = parse_toml(files[file], file)
         findings.mistakes += unparsed
         complete = complete and not unparsed

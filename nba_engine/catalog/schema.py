@@ -170,7 +170,8 @@ class RuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[rules.<id>]``."""
 
     tier: Annotated[Tier | None, REQUIRED] = None
-    when: Annotated[str, REQUIRED] = ""
+    when: str = ""
+    table: str = ""
     applies_to: Selector = Selector()
 
 

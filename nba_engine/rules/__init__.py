@@ -5,6 +5,8 @@ from nba_engine.rules.decision_tables import (
     DecisionTable,
     TableError,
     TableMistake,
+    lint_coverage,
+    lint_decision_table,
     parse_table,
 )
 from nba_engine.rules.error import RuleError
@@ -30,6 +32,8 @@ __all__ = [
     "apply_changes",
     "compile_table",
     "lint",
+    "lint_coverage",
+    "lint_decision_table",
     "lint_table",
     "parse_number",
     "parse_rule",

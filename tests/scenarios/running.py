@@ -41,6 +41,7 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     step: list[dict[str, Any]]
     base: str = "shop"  # a file of catalogs/, "" for none
     catalog: str = ""  # more of it
+    files: dict[str, str] = {}  # further files of it: decision tables
     settings: dict[str, dict[str, Any]] = {}  # stage → its settings
     pipeline: list[dict[str, Any]] = []  # instead of the usual one
     profiles: dict[str, dict[str, Any]] = {}  # identity → attributes
@@ -62,6 +63,9 @@ def open_world(scenario: Scenario, folder: Path) -> App:
         (catalog / "base.toml").write_text(base)
     if scenario.catalog:
         (catalog / "more.toml").write_text(scenario.catalog)
+    for name, text in scenario.files.items():
+        (catalog / name).parent.mkdir(exist_ok=True)
+        (catalog / name).write_text(text)
     pipeline = scenario.pipeline or [{"stage": stage} for stage in PIPELINE]
     for stage in pipeline:
         stage.setdefault("settings", scenario.settings.get(stage["stage"], {}))

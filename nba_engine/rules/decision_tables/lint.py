@@ -1,0 +1,272 @@
+"""Warnings about decision tables that are right but may not mean what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from nba_engine.domain import Value, Values
+from nba_engine.rules.decision_tables.cells import ORDERED, Cell
+from nba_engine.rules.decision_tables.conditions import Column
+from nba_engine.rules.decision_tables.regions import Regions
+from nba_engine.rules.decision_tables.sheet import TableMistake
+from nba_engine.rules.decision_tables.table import DecisionTable, Row
+from nba_engine.rules.fold import fold
+from nba_engine.rules.logic import decided, is_broken, normal
+from nba_engine.rules.nodes import Attribute
+from nba_engine.settings import suggest
+
+__all__ = ["lint_coverage", "lint_decision_table"]
+
+MOST = 5  # warnings of one sort that are spelled out per table
+
+_Sets = tuple[int, ...]  # per column: what a row's cell holds for
+
+
+def lint_decision_table(table: DecisionTable) -> list[TableMistake]:
+    """Columns without a cell, cells that missing values fail, overlaps and gaps."""
+    regions = [
+        Regions(column, _cells_of(table, column), table.schema.time_zone)
+        for column in table.columns
+    ]
+    sets = [_sets(row, table.columns, regions) for row in table.rows]
+    found = [*_empty_columns(table), *_unlike(table)]
+    found += _first(_overlaps(table, regions, sets), "overlaps")
+    for position in range(len(table.columns)):
+        found += _first(_gaps(table, regions, sets, position), "gaps")
+    return found
+
+
+def _cells_of(table: DecisionTable, column: Column) -> list[Cell]:
+    return [cell.cell for row in table.rows for cell in row.cells if cell.column is column]
+
+
+def _sets(row: Row, columns: Sequence[Column], regions: Sequence[Regions]) -> _Sets:
+    cells = {cell.column.position: cell.cell for cell in row.cells}
+    return tuple(
+        of.of(cells[column.position]) if column.position in cells else of.everything
+        for column, of in zip(columns, regions, strict=True)
+    )
+
+
+def _empty_columns(table: DecisionTable) -> Iterator[TableMistake]:
+    for column in table.columns:
+        if not _cells_of(table, column):
+            message = "no row asks for anything here"
+            yield TableMistake(
+                line=1, column=column.heading, message=message, hint="remove the column"
+            )
+
+
+def _unlike(table: DecisionTable) -> Iterator[TableMistake]:
+    """``!DE`` of an attribute that may be missing: missing is not "different"."""
+    told: set[int] = set()
+    for row in table.rows:
+        for cell in row.cells:
+            subject = cell.column.subject
+            if not cell.cell.negated or not cell.cell.items or cell.cell.missing:
+                continue
+            if id(cell) in told or not isinstance(subject, Attribute):
+                continue
+            if subject.root not in {"customer", "context"} or subject.path in table.schema.always:
+                continue
+            told.add(id(cell))
+            yield TableMistake(
+                line=row.line,
+                column=cell.column.heading,
+                message=f"'{cell.cell.text}' does not hold while {subject.path} is missing",
+                hint=f"if missing should do, write missing, {cell.cell.text}",
+            )
+
+
+def _overlaps(
+    table: DecisionTable, regions: Sequence[Regions], sets: Sequence[_Sets]
+) -> Iterator[TableMistake]:
+    """Rows that hold for the same. Two that leave different columns open are alternatives."""
+    meeting: list[dict[int, int]] = [{} for _ in regions]  # set → rows that share some of it
+    for number, of in enumerate(regions):
+        known: dict[int, int] = {}
+        for line, row in enumerate(sets):
+            known[row[number]] = known.get(row[number], 0) | 1 << line
+        for one in known:
+            meeting[number][one] = sum(
+                lines for other, lines in known.items() if of.shared(one, other)
+            )
+    for later, row in enumerate(sets):
+        rows = (1 << later) - 1
+        for number, one in enumerate(row):
+            rows &= meeting[number][one]
+        while rows:
+            earlier = (rows & -rows).bit_length() - 1
+            rows &= rows - 1
+            found = _overlap(table, regions, sets, earlier, later)
+            if found is not None:
+                yield found
+
+
+def _overlap(
+    table: DecisionTable,
+    regions: Sequence[Regions],
+    sets: Sequence[_Sets],
+    earlier: int,
+    later: int,
+) -> TableMistake | None:
+    first, second = table.rows[earlier], table.rows[later]
+    for outer, inner in ((earlier, later), (later, earlier)):
+        if _includes(sets[outer], sets[inner]):
+            line = table.rows[outer].line
+            return TableMistake(
+                line=table.rows[inner].line,
+                message=f"says nothing new: row {line} holds wherever it does",
+                hint="remove it, or narrow one of the two",
+            )
+    pairs = list(zip(sets[earlier], sets[later], strict=True))
+    everything = [of.everything for of in regions]
+    opened = [
+        any(
+            pair[which] == whole != pair[1 - which]
+            for pair, whole in zip(pairs, everything, strict=True)
+        )
+        for which in (0, 1)
+    ]
+    if all(opened):
+        return None
+    where = [
+        f"{column.heading} {of.spoken(of.shared(*pair))}"
+        for column, of, pair in zip(table.columns, regions, pairs, strict=True)
+        if pair != (of.everything, of.everything)
+    ]
+    return TableMistake(
+        line=second.line,
+        message=f"overlaps with row {first.line}: both hold for {' and '.join(where[:3])}",
+        hint="narrow one of the two, unless it is meant",
+    )
+
+
+def _gaps(
+    table: DecisionTable, regions: Sequence[Regions], sets: Sequence[_Sets], position: int
+) -> Iterator[TableMistake]:
+    """What lies between rows that differ in one ordered column only, and is in none of them."""
+    column, of = table.columns[position], regions[position]
+    if column.kind not in ORDERED or not of.ordered:
+        return
+
+    def others(line: int) -> _Sets:
+        return sets[line][:position] + sets[line][position + 1 :]
+
+    for _, lines in groupby(sorted(range(len(sets)), key=others), key=others):
+        group = sorted(lines, key=lambda line: sets[line][position] & of.present)
+        covered = meant = 0
+        for line in group:
+            covered |= sets[line][position]
+            meant |= of.gaps(sets[line][position])
+        gap = of.gaps(covered) & ~meant
+        if gap:  # rows that ask for less elsewhere may close it
+            for line, row in enumerate(sets):
+                if _includes(others(line), others(group[0])):
+                    gap &= ~row[position]
+        if len(group) > 1 and gap:
+            after = [line for line in group if _lowest(sets[line][position]) > _lowest(gap)]
+            rows = ", ".join(str(n) for n in sorted(table.rows[line].line for line in group))
+            yield TableMistake(
+                line=table.rows[after[0]].line,
+                column=column.heading,
+                message=f"{of.spoken(gap)} lies between rows {rows}, and in none of them",
+                hint="close the gap, unless it is meant",
+            )
+
+
+def _includes(outer: _Sets, inner: _Sets) -> bool:
+    return all(one | other == one for one, other in zip(outer, inner, strict=True))
+
+
+def _lowest(found: int) -> int:
+    present = found & ~1
+    return (present & -present).bit_length()
+
+
+def _first(found: Iterator[TableMistake], noun: str) -> list[TableMistake]:
+    """The first few, and how many more there are."""
+    mistakes = list(found)
+    if len(mistakes) <= MOST:
+        return mistakes
+    last = mistakes[-1]
+    more = TableMistake(line=last.line, message=f"{len(mistakes) - MOST} more {noun} like these")
+    return [*mistakes[:MOST], more]
+
+
+def lint_coverage(
+    table: DecisionTable, units: Iterable[tuple[Values, Values]]
+) -> list[TableMistake]:
+    """Rows that no action or treatment is for, and what there is no row for."""
+    paths = [path for path in table.paths if path.startswith(("action.", "treatment."))]
+    if not paths:
+        return []
+    distinct = {repr(read := _read(paths, *unit)): (read, *unit) for unit in units}
+    rows: set[int] = set()
+    fulfilled: set[int] = set()  # cells that hold for some unit
+    alone: list[list[Value]] = []
+    cells = {id(c): c for row in table.rows for c in row.cells if c.tree is None}
+    for read, action, treatment in distinct.values():
+        left = table.left(action, treatment)
+        rows |= {each.row.line for each in left}
+        if not left:
+            alone.append(read)
+        for name, cell in cells.items():
+            if name not in fulfilled:
+                tree = normal(fold(cell.node, action, treatment))
+                if decided(tree) is not False and not is_broken(tree):
+                    fulfilled.add(name)
+    found: list[TableMistake] = []
+    if not distinct:
+        return found
+    if alone:
+        shown = [_spoken(paths, read) for read in alone[:MOST]]
+        more = f" and {len(alone) - MOST} more" if len(alone) > MOST else ""
+        found.append(
+            TableMistake(
+                line=1,
+                message=f"no row is for {', '.join(shown)}{more}: it never holds for these",
+                hint="add a row, or narrow applies_to",
+            )
+        )
+    unused = (
+        _unused(row, fulfilled, [read for read, _, _ in distinct.values()], paths)
+        for row in table.rows
+        if row.line not in rows
+    )
+    return found + _first(unused, "rows without a use")
+
+
+def _unused(
+    row: Row, fulfilled: set[int], reads: Sequence[Sequence[Value]], paths: Sequence[str]
+) -> TableMistake:
+    message, column, hint = "nothing that the rule is about fits this row", "", ""
+    for cell in row.cells:
+        if cell.tree is None and id(cell) not in fulfilled:
+            column = cell.column.heading
+            message = f"nothing that the rule is about has {cell.cell.text}"
+            if column in paths and cell.cell.items:
+                known = {str(read[paths.index(column)]) for read in reads}
+                hint = suggest(str(cell.cell.items[0].low), known, "values")
+            break
+    hint = hint or "remove the row, or widen applies_to"
+    return TableMistake(line=row.line, column=column, message=message, hint=hint)
+
+
+def _read(paths: Sequence[str], action: Values, treatment: Values) -> list[Value]:
+    found: list[Value] = []
+    for path in paths:
+        root, _, name = path.partition(".")
+        try:
+            found.append((action if root == "action" else treatment)[name])
+        except KeyError:
+            found.append(None)
+    return found
+
+
+def _spoken(paths: Sequence[str], read: Sequence[Value]) -> str:
+    values = zip(paths, read, strict=True)
+    return " with ".join(
+        f"no {path}" if value is None else f"{path} {value!r}" for path, value in values
+    )
