@@ -5,7 +5,7 @@ The prior stage stands where a model would: it is a plugin like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,7 @@ def shop(
     simulated: bool = True,
     breaker: BreakerSettings | None = None,
     queue: int = 1000,
+    clock: Callable[[], float] = lambda: NOON,
     **more: StageFactory[Any],
 ) -> Iterator[Engine]:
     """An engine over a fresh store with two customers: crm:1 (an adult) and crm:2 (a child)."""
@@ -184,7 +185,7 @@ def shop(
     snapshot = assembly({"shop.toml": catalog})
     store = open_store(folder / "shop.db", simulated=simulated)
     log = open_log(folder / "decisions.db", queue=queue)
-    engine = Engine(snapshot, store, log, assemble=assembly, clock=lambda: NOON)
+    engine = Engine(snapshot, store, log, assemble=assembly, clock=clock)
     try:
         store.update(
             [
@@ -197,6 +198,19 @@ def shop(
             ]
         )
         yield engine
+    finally:
+        log.close()
+        store.close()
+
+
+@contextmanager
+def another(
+    engine: Engine, folder: Path, *, clock: Callable[[], float] = lambda: NOON
+) -> Iterator[Engine]:
+    """The same engine in another process, as far as its files can tell."""
+    store, log = open_store(folder / "shop.db"), open_log(folder / "decisions.db")
+    try:
+        yield Engine(engine._snapshot, store, log, clock=clock)
     finally:
         log.close()
         store.close()

@@ -22,7 +22,7 @@ from nba_engine.domain import (
 from nba_engine.engine.decide import prepare
 from nba_engine.engine.replay import RecordedReads
 from nba_engine.engine.requests import RequestReader
-from nba_engine.pipeline import Breaker, Step
+from nba_engine.pipeline import Breaker, StagePool, Step
 from tests.engine.world import CATALOG, NOON
 
 
@@ -228,3 +228,19 @@ def step(
         timeout=timeout,
         time_budget=time_budget,
     )
+
+
+class ImpatientPool(StagePool):
+    """Gives a stage up as soon as it has come as far as ``reached``."""
+
+    def __init__(self, reached: threading.Event) -> None:
+        super().__init__()
+        self._reached = reached
+
+    def start(self, work: Callable[[], None]) -> Any:
+        super().start(work)
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        assert self._reached.wait(30)
+        return False

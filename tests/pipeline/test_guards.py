@@ -5,10 +5,18 @@ import threading
 import numpy as np
 import pytest
 
-from nba_engine.domain import Deciding
+from nba_engine.domain import Answer, Deciding
 from nba_engine.errors import StageFailed, Unavailable
 from nba_engine.pipeline import Breaker, Pipeline, StagePool
-from tests.pipeline.faulty import Doing, Hanging, deciding, raises, step
+from tests.pipeline.faulty import (
+    Doing,
+    Hanging,
+    ImpatientPool,
+    NoReads,
+    deciding,
+    raises,
+    step,
+)
 
 
 class Clock:
@@ -242,6 +250,57 @@ def test_an_abandoned_stage_is_answered_nothing_by_the_store() -> None:
     release.set()
     assert done.wait(30)
     assert len(errors) == 3
+
+
+def test_what_the_ledger_grants_to_a_stage_that_was_abandoned_is_given_back() -> None:
+    asked, answer, done = threading.Event(), threading.Event(), threading.Event()
+    released: list[str] = []
+    grants = (
+        Answer(reservation_id="r1", granted=True),
+        Answer(reservation_id="r2", granted=False),
+    )
+
+    class SlowLedger(NoReads):
+        def reserve(self, requests: object, *, now: float) -> tuple[Answer, ...]:
+            asked.set()
+            answer.wait(30)
+            return grants
+
+        def release(self, reservations: tuple[str, ...], *, now: float) -> None:
+            released.extend(reservations)
+
+    def act(deciding: Deciding) -> None:
+        with pytest.raises(StageFailed):
+            deciding.reads.reserve((), now=1.0)
+        done.set()
+
+    one = deciding()
+    one.reads = SlowLedger()
+    Pipeline([step(Doing(act), "ignore", timeout=1.0)], ImpatientPool(asked)).run(one)
+    answer.set()
+    assert done.wait(30)
+    assert released == ["r1"]
+    assert one.answers == []
+
+
+def test_what_was_granted_before_a_stage_was_abandoned_is_known_to_its_decision() -> None:
+    granted, release = threading.Event(), threading.Event()
+    grant = Answer(reservation_id="r1", granted=True)
+
+    class Ledger(NoReads):
+        def reserve(self, requests: object, *, now: float) -> tuple[Answer, ...]:
+            return (grant,)
+
+    def act(deciding: Deciding) -> None:
+        deciding.answers.extend(deciding.reads.reserve((), now=1.0))
+        granted.set()
+        release.wait(30)
+
+    one = deciding()
+    one.reads = Ledger()
+    Pipeline([step(Doing(act), "ignore", timeout=1.0)], ImpatientPool(granted)).run(one)
+    release.set()
+    assert one.answers == [grant]
 
 
 def test_a_stage_on_the_pool_reads_the_store_while_it_has_time() -> None:
