@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nba_engine.domain.values import FloatArray, IntArray
-from nba_engine.stages.ranking import FEW, Ranking
+from nba_engine.stages.ranking import Ranking
 
 __all__ = ["Filled", "Filling"]
 
@@ -90,17 +90,16 @@ class Filling:
         pool: IntArray | None = None
         while wanted:
             # the first few often do; when they do not, there is more in the way
-            count = wanted if pool is None and wanted <= FEW else 4 * wanted + 12
-            block, bound = self._ranking.top(pool, count)
-            for position, place, action, worth in zip(
-                block.tolist(),
-                slot.take(block).tolist(),
-                actions.take(block).tolist(),
-                score.take(block).tolist(),
-                strict=True,
-            ):
-                if not worth > 0.0:
+            block = self._ranking.first(wanted) if pool is None else None
+            if block is not None:
+                bound = score.item(block[-1])
+            else:
+                best, bound = self._ranking.top(pool, 4 * wanted + 12)
+                block = best.tolist()
+            for position in block:
+                if not score.item(position) > 0.0:
                     return chosen
+                place, action = slot.item(position), actions.item(position)
                 if not free[place] or action in filled.used or position in done:
                     continue
                 if blocked is not None and blocked(position):

@@ -46,6 +46,12 @@ class Ranking:
         self._draw = keys
         self._keys: FloatArray | None = None
 
+    def first(self, count: int) -> list[int] | None:
+        """The ``count`` best of all in order; None when they are many, or ties to be settled."""
+        if count > FEW or len(self._score) <= 2 * count:
+            return None
+        return _best(self._score, count)
+
     def top(self, pool: IntArray | None, count: int) -> tuple[IntArray, float]:
         """The best of ``pool`` (None: of all) in order, at least ``count``, and their bound.
 
@@ -54,12 +60,6 @@ class Ranking:
         scores = self._score if pool is None else self._score.take(pool)
         size = len(scores)
         bound = -np.inf
-        if count <= FEW and size > 2 * count:
-            few = _best(scores, count)
-            if few is not None:
-                bound = scores.item(few[-1])
-                best = np.array(few, dtype=np.intp)
-                return best if pool is None else pool.take(best), bound
         if size > 2 * count:
             ordered = scores.copy()
             ordered.partition(size - count)

@@ -107,8 +107,11 @@ class Slate:
 
     def render(self, treatment: int, customer: Values, context: Values, now: float) -> Content:
         """The content of a treatment for this customer; raises what the channel raises."""
-        seen = {"customer": customer, "context": context, "now": now, **self._static[treatment]}
-        return self._renderers[treatment](seen)
+        return self.content(treatment, {"customer": customer, "context": context, "now": now})
+
+    def content(self, treatment: int, seen: Mapping[str, Any]) -> Content:
+        """`render`, for several treatments of one decision."""
+        return self._renderers[treatment]({**seen, **self._static[treatment]})
 
     @property
     def accounts(self) -> Accounts:
@@ -160,6 +163,11 @@ class _Work:
         self.ranking = Ranking(
             self.score, candidates.index, candidates.slot, lambda: tie_keys(deciding.seed, size)
         )
+        self._seen = {
+            "customer": deciding.customer,
+            "context": deciding.context,
+            "now": deciding.now,
+        }
         self._contents: dict[int, Content] = {}
         self._expires: dict[int, float] = {}
         self._without_ledger = False
@@ -170,9 +178,7 @@ class _Work:
         deciding = self._deciding
         treatment = deciding.candidates.index.item(position)
         try:
-            self._contents[position] = self._slate.render(
-                treatment, deciding.customer, deciding.context, deciding.now
-            )
+            self._contents[position] = self._slate.content(treatment, self._seen)
         except RenderFailed:
             return False
         # a channel is a plugin: whatever it raises costs this treatment, never the decision; the
@@ -270,12 +276,16 @@ class _Work:
                 place = by_slot[slot.item(position)]
                 if not place:
                     place.append(position)
-        for place in by_slot:
-            for rank, position in enumerate(place):
-                self._deciding.recommendations.append(self._recommendation(position, rank))
-        return [position for place in by_slot for position in place]
+        positions = [position for place in by_slot for position in place]
+        ranks = [rank for place in by_slot for rank in range(len(place))]
+        self._deciding.recommendations.extend(
+            map(self._recommendation, positions, ranks, candidates.numbers(positions, _NUMBERS))
+        )
+        return positions
 
-    def _recommendation(self, position: int, rank: int) -> Recommendation:
+    def _recommendation(
+        self, position: int, rank: int, numbers: dict[str, float]
+    ) -> Recommendation:
         deciding = self._deciding
         candidates = deciding.candidates
         at = candidates.index.item(position)
@@ -284,7 +294,8 @@ class _Work:
         codes: tuple[str, ...] = ()
         if not named.nothing:
             codes = named.best if rank == 0 else named.other
-            codes += candidates.reasons(position)
+            if candidates.words or candidates.reason_codes:
+                codes += candidates.reasons(position)
             if "prior_used" in candidates and candidates.number("prior_used", position):
                 codes += ("prior_used",)
         return Recommendation(
@@ -297,7 +308,7 @@ class _Work:
             content=self._contents.get(position, {}),
             reason_codes=codes,
             expires=self._expires.get(position),
-            **candidates.numbers(position, _NUMBERS),
+            **numbers,
         )
 
 

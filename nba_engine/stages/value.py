@@ -55,17 +55,22 @@ class Valuation:
         self._fixed = not expressions and bool(np.isfinite(self._constant).all())
         self._lever = catalog.lever
         self._gain: FloatArray = catalog.lever * self._constant  # what a success is worth, (T,)
-        self._ones = np.ones(len(catalog.treatments))
+        ones = np.ones(len(catalog.treatments))
+        self._shared = {"lever": catalog.lever, "cost": catalog.cost, "weight": ones}
+        if self._fixed:
+            self._shared["value"] = self._constant
         self._group = group[catalog.action_of]  # (T,) 0: constant; otherwise 1 + expression
         self._expressions = tuple(expressions)
 
     def apply(self, deciding: Deciding) -> None:
         """Values first (a candidate without one falls out), then the score in money."""
         candidates, catalog = deciding.candidates, deciding.catalog
+        shared = self._shared
+        gain = self._gain
+        if catalog.lever is not self._lever:  # a what-if question changed levers
+            shared = {**shared, "lever": catalog.lever}
+            gain = catalog.lever * self._constant
         if self._fixed:
-            candidates.share("value", self._constant)
-            # what-if questions change levers
-            gain = self._gain if catalog.lever is self._lever else catalog.lever * self._constant
             score = gain.take(candidates.index)
         else:
             value = self._values(deciding)
@@ -81,11 +86,9 @@ class Valuation:
         score *= candidates["propensity"]
         if "weight" in candidates:
             score *= candidates["weight"]
-        else:
-            candidates.share("weight", self._ones)
+            shared = {name: column for name, column in shared.items() if name != "weight"}
         score -= catalog.cost.take(candidates.index)
-        candidates.share("lever", catalog.lever)
-        candidates.share("cost", catalog.cost)
+        candidates.share_all(shared)
         candidates["score"] = score
 
     def _values(self, deciding: Deciding) -> FloatArray:
