@@ -23,6 +23,7 @@ LAYERS = {
     "learning": "training and export",
     "engine": "decides, records, explains",
     "stages": "the built-in stages",
+    "sinks": "the built-in sink",
     "pipeline": "builds, runs and guards the stages",
     "plugin": "hooks and register",
     "store": "customers, ledger, decision log in SQLite",

@@ -18,6 +18,7 @@ A comment on the line above a fence changes that:
 * `<!-- fragment -->`: part of something larger (a table of nba.toml, a body of a class): parsed where
   it can be, not run, not written;
 * `<!-- not run: WHY -->`: as `fragment`, for what cannot run in a test; the reason is needed;
+* `<!-- fails -->`: a shell block that must fail; what it says in doing so may be shown as output;
 * `<!-- second terminal -->`: goes on running while the blocks below run (`nba serve`).
 
 A page that needs more than an empty folder (a server, a catalog) gets it in `worlds.py`.
@@ -45,7 +46,7 @@ PAGES = sorted(
 _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=ticks) *$", re.M | re.S)
 _TITLE = re.compile(r'title="([^"]+)"')
 _FILE = re.compile(r"(?:#|//) ?([\w./-]+\.(?:toml|py|jsonl?|csv|ini))$", re.M)
-_MARK = re.compile(r"<!-- (fragment|second terminal|not run: .+) -->$")
+_MARK = re.compile(r"<!-- (fragment|fails|second terminal|not run: .+) -->$")
 _LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
 
 

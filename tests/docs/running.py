@@ -79,7 +79,7 @@ class Reader:
             return
         parse(block)
         self._printed = None
-        if block.mark and block.mark != "second terminal":
+        if block.mark not in {"", "fails", "second terminal"}:
             return
         if block.file:
             path = self.folder / block.file
@@ -128,6 +128,8 @@ class Reader:
             second.leave_running(text, until="serving")
             return None
         to_run = "".join(f"{line}\n" for line in text.splitlines() if not _elsewhere(line))
+        if block.mark == "fails":
+            to_run = f"if (\n{to_run}) 2>&1; then echo 'it did not fail' >&2; exit 1; fi\n"
         return self._shell.run(to_run) if to_run.strip() else None
 
 

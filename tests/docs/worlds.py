@@ -40,4 +40,5 @@ def the_shop(folder: Path, _stack: contextlib.ExitStack) -> Mapping[str, str]:
 WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] = {
     "README.md": the_shop,
     "docs/decision-log.md": the_shop,
+    "docs/settings.md": the_shop,
 }
