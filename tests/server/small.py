@@ -281,7 +281,8 @@ class Served:
         self.engine = engine
         self.log = io.BytesIO()
         logger = make_logger(LoggingSettings(), stream=self.log)
-        self.server = Server(engine, ServerSettings(listen="127.0.0.1:0", **settings), logger)
+        given = ServerSettings(**{"listen": "127.0.0.1:0", **settings})
+        self.server = Server(engine, given, logger)
         self.port = self.server.start()
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
 
