@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from functools import partial
@@ -45,6 +46,7 @@ class DecisionServicer:
     ) -> None:
         self._engine = engine
         self._logger = logger
+        self._logs = logger.is_enabled_for(logging.INFO)
         self._reporter = reporter
         self._default_deadline = settings.default_deadline_ms / 1000
         self._max_bytes = settings.max_message_bytes
@@ -128,16 +130,17 @@ class DecisionServicer:
         deadline = call.deadline or call.started + self._default_deadline
         decision = engine.decide(request, deadline=deadline)
         write_decision(target, decision, catalog.currency, funnel=message.include_funnel)
-        self._logger.info(
-            "decision",
-            decision_id=decision.decision_id,
-            request_id=request.request_id or call.request_id,
-            known=decision.known,
-            recommended=[r.treatment for r in decision.recommendations],
-            candidates=decision.candidates,
-            degraded=decision.degraded,
-            micros=call.micros,
-        )
+        if self._logs:  # a line that nobody reads costs its fields all the same
+            self._logger.info(
+                "decision",
+                decision_id=decision.decision_id,
+                request_id=request.request_id or call.request_id,
+                known=decision.known,
+                recommended=[r.treatment for r in decision.recommendations],
+                candidates=decision.candidates,
+                degraded=decision.degraded,
+                micros=call.micros,
+            )
 
     def ExplainDecision(  # noqa: N802
         self, message: decision_service_pb2.ExplainDecisionRequest, call: Call

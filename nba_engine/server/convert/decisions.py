@@ -103,7 +103,9 @@ def write_decision(
     message.known = decision.known
     fill_time(message.decide_time, decision.time)
     message.catalog_version = decision.catalog_version
-    message.model_versions.update(decision.model_versions)
+    versions = message.model_versions
+    for name, version in decision.model_versions.items():  # `update` of a map is slow Python code
+        versions[name] = version
     message.currency_code = currency
     message.candidate_count = decision.candidates
     if decision.degraded:
@@ -126,7 +128,9 @@ def write_decision(
             selection_probability=r.selection_probability,
         )
         if r.content:
-            entry.content.update(r.content)
+            content = entry.content
+            for name, text in r.content.items():
+                content[name] = text
         if r.reason_codes:
             entry.reason_codes.extend(r.reason_codes)
         if r.expires is not None:

@@ -101,8 +101,14 @@ def read_values(
     """Values by name. Names not in ``declared`` (name → type) are wrong; None accepts any."""
     if not violations.count(len(values), field, maximum=maximum):
         return {}
-    result = {}
-    for name, value in values.items():
+    result: dict[str, domain.Value] = {}
+    for name in values:  # `items` of a protobuf map is Python code that looks everything up twice
+        value = values[name]
+        if declared is not None:
+            plain = _plain(value, declared.get(name, ""))
+            if plain is not None:
+                result[name] = plain
+                continue
         place = f'{field}["{name[:MAX_NAME]}"]'
         if declared is not None and name not in declared:
             remedy = suggest(name[:MAX_NAME], declared, "declared names")
@@ -112,6 +118,17 @@ def read_values(
             violations.id(name, place, maximum=MAX_NAME)
         result[name] = read_value(value, declared[name] if declared else "", place, violations)
     return result
+
+
+def _plain(value: value_pb2.Value, declared: str) -> domain.Value:
+    """A double or string of the ``declared`` type, as most are; None: `read_value` has to look."""
+    if declared == "double" and value.HasField("double_value"):
+        number = value.double_value
+        return number if -math.inf < number < math.inf else None
+    if declared == "string" and value.HasField("string_value"):
+        text = value.string_value
+        return text if len(text) <= MAX_STRING else None
+    return None
 
 
 def write_value(value: domain.Value, declared: str = "") -> value_pb2.Value:
