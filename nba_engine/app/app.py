@@ -10,6 +10,7 @@ from typing import Self
 
 from nba_engine.app.check import prepared
 from nba_engine.app.reaper import Reaper
+from nba_engine.app.sinks import Sinks, open_sinks
 from nba_engine.domain import Store
 from nba_engine.engine import Engine
 from nba_engine.errors import MistakesFound
@@ -24,11 +25,17 @@ class App:
     """An opened engine with all it stands on. A context manager; `close` may be called twice."""
 
     def __init__(
-        self, settings: Settings, plugins: Plugins, engine: Engine, resources: ExitStack
+        self,
+        settings: Settings,
+        plugins: Plugins,
+        engine: Engine,
+        sinks: Sinks,
+        resources: ExitStack,
     ) -> None:
         self.settings = settings
         self.plugins = plugins
         self.engine = engine
+        self.sinks = sinks
         self._resources = resources
 
     @property
@@ -37,7 +44,7 @@ class App:
         return self.plugins.register
 
     def close(self) -> None:
-        """Stop the background thread, write what is queued, release files."""
+        """Stop the background threads, write what is queued, release files."""
         self._resources.close()
 
     def __enter__(self) -> Self:
@@ -66,18 +73,22 @@ def open_app(settings_path: str | Path, *, environ: Mapping[str, str] | None = N
         opened.callback(store.close)
         log = open_log(found.settings.store.decision_log)
         opened.callback(log.close)
+        folder = Path(settings_path).resolve().parent
+        sinks = open_sinks(found.settings, found.plugins.register, folder, str(settings_path))
+        opened.callback(sinks.close)
         engine = Engine(
             found.snapshot,
             store,
             log,
             assemble=found.assembly,
             request_window=found.settings.store.request_window,
+            tap=sinks if found.settings.sinks else None,
         )
         if not store.simulated:
             reaper = Reaper(store)
             reaper.start()
             opened.callback(reaper.stop)
-        return App(found.settings, found.plugins, engine, opened.pop_all())
+        return App(found.settings, found.plugins, engine, sinks, opened.pop_all())
 
 
 def _open_store(settings: Settings, register: Register) -> Store:

@@ -9,6 +9,7 @@ import msgspec
 
 from nba_engine.app.assembly import Assembly, distinct
 from nba_engine.app.plugins import load_plugins
+from nba_engine.app.sinks import sink_mistakes
 from nba_engine.catalog import read_leniently
 from nba_engine.engine import Snapshot
 from nba_engine.errors import Mistake, MistakesFound
@@ -46,6 +47,7 @@ def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None
     told = {*_missing(settings), *(mistake.place for mistake in mistakes)}
     mistakes = [*mistakes, *plugins.mistakes]
     mistakes += _store_mistakes(settings, plugins.register, file)
+    mistakes += sink_mistakes(settings, plugins.register, file)
     assembly = Assembly(settings, plugins.register, file=file, told=told)
     folder = _shown(settings.catalog.path, Path(settings_path))
     complete = settings.catalog.path.is_dir()  # if not, that is told
@@ -75,7 +77,11 @@ def _missing(settings: Settings) -> Iterator[str]:
         ("models", settings.models, Path.is_dir),
         ("tables", settings.tables, Path.is_file),
     ):
-        yield from (join(section, name) for name, path in paths.items() if not is_there(path))
+        yield from (
+            join(section, name)
+            for name, path in paths.items()
+            if isinstance(path, Path) and not is_there(path)
+        )
 
 
 def _shown(folder: Path, settings_path: Path) -> str:

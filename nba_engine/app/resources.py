@@ -18,10 +18,11 @@ from nba_engine.domain import (
 from nba_engine.errors import Mistake, MistakesFound, UnknownResource
 from nba_engine.models import CsrTable, check_model, load_table, open_scorer
 from nba_engine.plugin import Register
-from nba_engine.settings import Settings, convert, join, suggest
+from nba_engine.settings import OfferedModel, Settings, convert, join, suggest
 
 __all__ = ["AppResources"]
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 Name = Callable[[Sequence[Mistake]], list[Mistake]]
 
@@ -107,7 +108,8 @@ class AppResources:
 
     def scorer(self, model: str) -> Scorer:
         """The named model bound to this catalog. Raises `MistakesFound`."""
-        return self._once("model", model, self._settings.models, self._open_scorer)
+        sources = {name: (name, source) for name, source in self._settings.models.items()}
+        return self._once("model", model, sources, self._open_model)
 
     def complements(self, table: str) -> ComplementTable:
         """The named complement table. Raises `MistakesFound`."""
@@ -118,28 +120,55 @@ class AppResources:
         return {name: self.scorer(name).version for name in self._settings.models}
 
     def _once(
-        self, kind: str, name: str, paths: Mapping[str, Path], open_one: Callable[[Path], _T]
+        self, kind: str, name: str, sources: Mapping[str, _S], open_one: Callable[[_S], _T]
     ) -> _T:
         """Open a named thing once; a failure is remembered and told again."""
         place = join(f"{kind}s", name)
         if {place, f"{kind}s"} & {*self._told}:
             raise MistakesFound([])
-        if name not in paths:
+        if name not in sources:
             message = f"there is no {kind} {name!r} under [{kind}s]"
-            remedy = suggest(name, paths, f"{kind}s")
+            remedy = suggest(name, sources, f"{kind}s")
             raise UnknownResource(
                 name, Mistake(file=self._file, place=place, message=message, remedy=remedy)
             )
         key = (kind, name)
         if key not in self._opened:
             try:
-                self._opened[key] = open_one(paths[name])
+                self._opened[key] = open_one(sources[name])
             except MistakesFound as found:
                 self._opened[key] = found
         opened = self._opened[key]
         if isinstance(opened, MistakesFound):
             raise opened
         return opened  # type: ignore[return-value] # keyed by kind
+
+    def _open_model(self, named: tuple[str, Path | OfferedModel]) -> Scorer:
+        name, source = named
+        if isinstance(source, Path):
+            return self._open_scorer(source)
+        place = join("models", name)
+        offered = self._register.models.get(source.name)
+        if offered is None:
+            message = f"no plugin offers a model {source.name!r}"
+            remedy = suggest(source.name, self._register.models, "models")
+            raise MistakesFound(
+                [Mistake(file=self._file, place=place, message=message, remedy=remedy)]
+            )
+        if isinstance(offered, Path):
+            return self._open_scorer(offered)
+        if not self._whole:
+            raise MistakesFound([])
+        try:
+            return offered.build(self._catalog)
+        except MistakesFound:
+            raise
+        except (Exception, SystemExit) as error:
+            message = (
+                f"model {source.name!r} of plugin {self._register.models.plugin(source.name)!r} "
+                f"could not be built: {type(error).__name__}: {error}"
+            )
+            raise MistakesFound([Mistake(file=self._file, place=place, message=message)]) from error
 
     def _open_scorer(self, folder: Path) -> Scorer:
         if not self._whole:

@@ -4,6 +4,7 @@ from nba_engine.engine.engine import Assemble, Engine
 from nba_engine.engine.record import RecordedCandidates, candidates_of, decision_of
 from nba_engine.engine.requests import MAX_IDENTITY, MAX_PLACEMENTS, MAX_SLOTS
 from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.tap import Tap
 
 __all__ = [
     "MAX_IDENTITY",
@@ -13,6 +14,7 @@ __all__ = [
     "Engine",
     "RecordedCandidates",
     "Snapshot",
+    "Tap",
     "candidates_of",
     "decision_of",
 ]

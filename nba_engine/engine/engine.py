@@ -31,6 +31,7 @@ from nba_engine.engine.record import record_of
 from nba_engine.engine.replay import explain
 from nba_engine.engine.requests import Plan, identity_violation
 from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.tap import Tap
 from nba_engine.engine.what_if import what_if
 from nba_engine.errors import (
     Exhausted,
@@ -62,14 +63,19 @@ class Engine:
         assemble: Assemble | None = None,
         clock: Callable[[], float] = time.time,
         request_window: float = REQUEST_WINDOW,
+        tap: Tap | None = None,
     ) -> None:
-        """``request_window``: seconds during which a repeated request id gets the first answer."""
+        """``request_window``: seconds during which a repeated request id gets the first answer.
+
+        ``tap`` hears of every decision made and of every call of `record`; not of imports.
+        """
         self.store = store
         self.log = log
         self._simulated = store.simulated
         self._snapshot = snapshot
         self._assemble = assemble
         self._clock = clock
+        self._tap = tap
         self._reads = LiveReads(store)
         self._once = Once(store, window=request_window, clock=clock)
 
@@ -149,6 +155,8 @@ class Engine:
         except Exhausted:  # the answer is worth more than its record; it says what it lacks
             degraded = (*decision.degraded, "decision_log")
             decision = msgspec.structs.replace(decision, degraded=degraded)
+        if self._tap is not None:
+            self._tap.decided(request, decision)
         return decision
 
     def explain(self, decision_id: str) -> Explanation:
@@ -173,9 +181,12 @@ class Engine:
         Malformed items are rejected one by one; `InvalidRequest` only for too many of them.
         """
         snapshot = self._snapshot
-        return record_interactions(
+        results = record_interactions(
             self.store, self.log, snapshot.fold, interactions, now=self._clock()
         )
+        if self._tap is not None:
+            self._tap.recorded(interactions, results)
+        return results
 
     def load(
         self,

@@ -100,7 +100,10 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         settings,
         store=replace(settings.store, url=url, decision_log=folder / settings.store.decision_log),
         catalog=replace(settings.catalog, path=folder / settings.catalog.path),
-        models={name: folder / path for name, path in settings.models.items()},
+        models={
+            name: folder / model if isinstance(model, Path) else model
+            for name, model in settings.models.items()
+        },
         tables={name: folder / path for name, path in settings.tables.items()},
     )
 
@@ -119,12 +122,12 @@ def _check(settings: Settings, data: Mapping[str, Any], name: str, notes: list[M
             f"there is no folder {settings.catalog.path}",
             "create it, or write where the catalog's TOML files are",
         )
-    for model, path in settings.models.items():
-        if not path.is_dir():
+    for model, source in settings.models.items():
+        if isinstance(source, Path) and not source.is_dir():
             note(
                 join("models", model),
-                f"there is no folder {path}",
-                "train and export the model first",
+                f"there is no folder {source}",
+                'train and export the model first, or name one of a plugin: "plugin:<name>"',
             )
     for table, path in settings.tables.items():
         if not path.is_file():

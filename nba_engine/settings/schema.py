@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from nba_engine.domain import OnError
+from nba_engine.domain import OnError, Topic
 from nba_engine.settings.convert import REQUIRED, Unreadable, Written
 from nba_engine.settings.durations import parse_duration
 
@@ -17,10 +17,12 @@ __all__ = [
     "BreakerSettings",
     "CatalogSettings",
     "LoggingSettings",
+    "OfferedModel",
     "PluginSettings",
     "SecuritySettings",
     "ServerSettings",
     "Settings",
+    "SinkSettings",
     "StageSettings",
     "StoreSettings",
     "is_loopback",
@@ -81,7 +83,23 @@ def is_loopback(listen: str) -> bool:
         return False
 
 
+class OfferedModel(msgspec.Struct, frozen=True):
+    """``plugin:<name>``: a model that a plugin offers by this name."""
+
+    name: str
+
+
+def _model(value: object) -> Path | OfferedModel:
+    if isinstance(value, str) and value.startswith("plugin:"):
+        name = value.removeprefix("plugin:").strip()
+        if not name:
+            raise Unreadable("names no model", 'write its name: "plugin:starter"')
+        return OfferedModel(name)
+    return _path(value)
+
+
 FilePath = Annotated[Path, Written(_path)]
+ModelSource = Annotated[Path | OfferedModel, Written(_model)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -131,6 +149,15 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     open_seconds: Positive = 10.0
 
 
+class SinkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``[sinks.<id>]``. ``settings`` is checked by the sink's own struct."""
+
+    kind: Annotated[str, REQUIRED] = ""
+    takes: Annotated[tuple[Topic, ...], Meta(min_length=1)] = ("decisions", "interactions")
+    queue: Count = 10_000  # records that may wait; what does not fit is lost and counted
+    settings: dict[str, Any] = {}
+
+
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which plugins may be missing, and which stay off."""
 
@@ -157,10 +184,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
     catalog: CatalogSettings = CatalogSettings()
-    models: dict[str, FilePath] = {}  # name → folder
+    models: dict[str, ModelSource] = {}  # name → folder, or what a plugin offers
     tables: dict[str, FilePath] = {}  # name → complement table
     pipeline: tuple[StageSettings, ...] = ()
     breaker: BreakerSettings = BreakerSettings()
+    sinks: dict[str, SinkSettings] = {}  # id → sink
     plugins: PluginSettings = PluginSettings()
     logging: LoggingSettings = LoggingSettings()
     security: SecuritySettings = SecuritySettings()

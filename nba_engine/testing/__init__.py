@@ -27,7 +27,7 @@ from nba_engine.testing.function_suite import RuleFunctionSuite
 from nba_engine.testing.model_suite import ModelSuite
 from nba_engine.testing.runtime_suite import ModelRuntimeSuite
 from nba_engine.testing.samples import make_customer, sample_context, sample_customers
-from nba_engine.testing.sink_suite import SinkSuite
+from nba_engine.testing.sink_suite import SinkSuite, sample_records
 from nba_engine.testing.stage_suite import StageSuite
 from nba_engine.testing.store_suite import StoreSuite
 from nba_engine.testing.world import NOW, make_catalog, shop
@@ -54,6 +54,7 @@ __all__ = [
     "outcome",
     "sample_context",
     "sample_customers",
+    "sample_records",
     "shop",
     "surviving",
 ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import get_args, get_origin
@@ -7,14 +8,21 @@ from typing import get_args, get_origin
 import msgspec
 import pytest
 
-from nba_engine.settings import REQUIRED, Settings, StageSettings, Written, load_settings
+from nba_engine.settings import (
+    REQUIRED,
+    Settings,
+    SinkSettings,
+    StageSettings,
+    Written,
+    load_settings,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 SECTIONS = {
     field.name: field.type
     for field in msgspec.structs.fields(Settings)
     if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
-} | {"pipeline": StageSettings}
+} | {"pipeline": StageSettings, "sinks": SinkSettings}
 
 
 def section(name: str) -> str:
@@ -45,6 +53,8 @@ def test_the_page_tells_of_exactly_the_keys_there_are_with_their_defaults(name: 
                 told = str(mark.parse(told))
         if isinstance(value, bool):
             assert told == str(value).lower()
+        elif isinstance(value, tuple) and value:
+            assert json.loads(told) == list(value)
         elif value is not None and value is not msgspec.NODEFAULT and value != ():
             assert told == str(value)
         for word in get_args(field.type):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.settings import Settings, load_settings
+from nba_engine.settings import OfferedModel, Settings, load_settings
 
 COMPLETE = """
 [server]
@@ -108,6 +108,27 @@ def test_relative_paths_start_at_the_files_folder(
     assert settings.catalog.path == folder / "catalog"
     assert settings.models == {"propensity": folder / "models/propensity"}
     assert settings.tables == {"complements": folder / "tables/complements.npz"}
+
+
+def test_a_model_of_a_plugin_is_a_name_and_no_path(folder: Path) -> None:
+    stages = '[[pipeline]]\nstage = "a"\n'
+    settings = load(folder, stages + '[models]\nfirst = "plugin:starter"')
+    assert settings.models == {"first": OfferedModel("starter")}
+    assert places(find(folder, stages + '[models]\nfirst = "plugin:"')) == [("4", "models.first")]
+
+
+def test_sinks_are_tables_by_id_and_their_mistakes_are_told(folder: Path) -> None:
+    stages = '[[pipeline]]\nstage = "a"\n'
+    settings = load(folder, stages + '[sinks.a]\nkind = "jsonl"\ntakes = ["decisions"]')
+    assert settings.sinks["a"].takes == ("decisions",)
+    assert settings.sinks["a"].queue == 10_000
+    wrong = '[sinks.a]\ntakes = []\nqueue = 0\n[sinks.b]\nkind = "x"\ntakes = ["profiles"]\n'
+    assert sorted(places(find(folder, stages + wrong))) == [
+        ("3", "sinks.a"),
+        ("4", "sinks.a.takes"),
+        ("5", "sinks.a.queue"),
+        ("8", "sinks.b.takes[0]"),
+    ]
 
 
 def test_absolute_paths_and_other_stores_stay_as_they_are(folder: Path) -> None:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from nba_engine.domain import SinkFactory, SinkRecord
+from nba_engine.sinks import JSONL, JsonLines, JsonLinesSettings
+from nba_engine.testing import SinkSuite, sample_records
+
+
+def keys(*files: Path) -> list[str]:
+    lines = [line for file in files for line in file.read_bytes().splitlines(keepends=True)]
+    assert all(line.endswith(b"\n") for line in lines)
+    return [msgspec.json.decode(line, type=SinkRecord).key for line in lines]
+
+
+class TestJsonLines(SinkSuite):
+    @pytest.fixture
+    def factory(self) -> SinkFactory:
+        return JSONL
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"path": "logs/records.jsonl"}
+
+    @pytest.fixture
+    def received(self, tmp_path: Path) -> Callable[[], Sequence[str]] | None:
+        return lambda: keys(tmp_path / "logs/records.jsonl")
+
+
+def sink(folder: Path, **settings: Any) -> JsonLines:
+    return JsonLines(JsonLinesSettings(path="out.jsonl", **settings), folder)
+
+
+def test_a_line_is_one_json_object_with_topic_key_time_and_data(tmp_path: Path) -> None:
+    writer = sink(tmp_path)
+    (record,) = sample_records(1)
+    writer.write([record])
+    writer.close()
+    line = msgspec.json.decode((tmp_path / "out.jsonl").read_bytes())
+    assert line == {"topic": "interactions", "key": "i0", "time": record.time, "data": record.data}
+
+
+def test_a_file_that_is_full_is_numbered_and_the_oldest_go(tmp_path: Path) -> None:
+    writer = sink(tmp_path, rotate_bytes=1024, keep=2)
+    records = sample_records(40)
+    for record in records:
+        writer.write([record])
+    writer.close()
+    files = [tmp_path / name for name in ("out.jsonl.2", "out.jsonl.1", "out.jsonl")]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert all(file.stat().st_size <= 1024 for file in files)
+    left = keys(*files)
+    assert left == [record.key for record in records][-len(left) :]
+
+
+def test_what_a_crash_left_of_a_line_is_cut_off(tmp_path: Path) -> None:
+    writer = sink(tmp_path)
+    writer.write(sample_records(3))
+    writer.close()
+    with (tmp_path / "out.jsonl").open("ab") as file:
+        file.write(b'{"topic":"decisions","key":"torn' + b"x" * 200_000)
+    writer = sink(tmp_path)
+    writer.write(sample_records(5)[3:])
+    writer.close()
+    assert keys(tmp_path / "out.jsonl") == [record.key for record in sample_records(5)]
+
+
+def test_a_batch_that_the_disk_refuses_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = sink(tmp_path)
+    writer.write(sample_records(2))
+    file = writer._file
+
+    class FullDisk:
+        def write(self, data: bytes) -> int:
+            if len(data) < 100:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return file.write(data[:50])  # type: ignore[union-attr]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(file, name)
+
+    monkeypatch.setattr(writer, "_file", FullDisk())
+    with pytest.raises(OSError, match="No space left"):
+        writer.write(sample_records(4)[2:])
+    monkeypatch.undo()
+    writer.write(sample_records(5)[4:])
+    writer.close()
+    assert keys(tmp_path / "out.jsonl") == ["i0", "d1", "i4"]
+
+
+def test_a_batch_that_json_cannot_say_leaves_nothing_of_it(tmp_path: Path) -> None:
+    writer = sink(tmp_path)
+    good, bad = sample_records(2)
+    wrong = msgspec.structs.replace(bad, data={"value": object()})
+    with pytest.raises(TypeError):
+        writer.write([good, wrong])
+    writer.close()
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
