@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nba_engine.app import load_plugins
 from nba_engine.cli.output import errors, output
+from nba_engine.cli.plugin_new import new_command
 from nba_engine.errors import MistakesFound
 from nba_engine.settings import read_settings
 
@@ -34,7 +35,7 @@ def add_plugin_commands(group: click.Group, *, quiet: bool) -> None:
 
 @click.group("plugin")
 def plugin_group() -> None:
-    """See which plugins are installed and what they bring."""
+    """See which plugins are installed and what they bring; write a new one."""
 
 
 @plugin_group.command("list")
@@ -70,3 +71,6 @@ def list_command(settings: Path | None) -> int:
         )
     output.print(table)
     return 1 if plugins.mistakes else 0
+
+
+plugin_group.add_command(new_command)
