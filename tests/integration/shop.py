@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,10 +61,15 @@ class Shop(NamedTuple):
 
 
 @contextmanager
-def serving_shop(folder: Path, **environ: str) -> Iterator[Shop]:
-    """Make the shop and run `nba serve` until the block ends."""
+def serving_shop(folder: Path, *, stages: Sequence[str] = (), **environ: str) -> Iterator[Shop]:
+    """Make the shop and run `nba serve` until the block ends.
+
+    ``stages`` come after the slate. What the shop stored in the folder before is there again.
+    """
     settings = make_shop(folder)
-    ready = folder / "ready"
+    with settings.open("a", encoding="utf-8") as file:
+        file.writelines(f'[[pipeline]]\nstage = "{stage}"\n' for stage in stages)
+    ready = folder / f"ready-{os.urandom(4).hex()}"
     nba = Path(sysconfig.get_path("scripts")) / "nba"
     command: list[str | Path] = [nba, "serve", "--settings", settings, "--ready-file", ready]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environ})
