@@ -45,7 +45,7 @@ def parse(block: Block) -> None:
             rows = list(csv.reader(io.StringIO(text)))
             assert len({len(row) for row in rows}) == 1, "rows of different lengths"
         case "bash" | "sh":
-            subprocess.run(["bash", "-n"], input=text, text=True, check=True, timeout=20)
+            subprocess.run(["/bin/sh", "-n"], input=text, text=True, check=True, timeout=20)
 
 
 class Reader:
@@ -91,7 +91,7 @@ class Reader:
             case "python":
                 self._printed = self._python(block, text)
             case "bash" | "sh":
-                self._printed = self._bash(block, text)
+                self._printed = self._run(block, text)
             case "cel":
                 _rules(block)
             case "proto":
@@ -117,7 +117,7 @@ class Reader:
         )
         assert done.returncode == 0, f"{block.place}: {done.stdout}{done.stderr}"
 
-    def _bash(self, block: Block, text: str) -> str | None:
+    def _run(self, block: Block, text: str) -> str | None:
         if self._shell is None:
             notes = self.folder.with_name(f"{self.folder.name}-notes")
             self._shell = Shell(self.folder, self._environ, notes)

@@ -1,4 +1,4 @@
-"""A bash that goes on between blocks, as a reader's terminal does."""
+"""A shell that goes on between blocks, as a reader's terminal does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Shell"]
 
 
 class Shell:
-    """Blocks run in one bash, one after the other: ``cd``, variables and activation carry on.
+    """Blocks run in one shell, one after the other: ``cd``, variables and activation carry on.
 
     A block that fails ends the shell (``set -e``), as a reader would stop there.
     """
@@ -24,8 +24,8 @@ class Shell:
     def __init__(self, folder: Path, environ: Mapping[str, str], notes: Path) -> None:
         self._notes = notes
         notes.mkdir(parents=True, exist_ok=True)
-        self._bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-s"],
+        self._sh = subprocess.Popen(
+            ["/bin/sh", "-s"],
             cwd=folder,
             env=dict(environ),
             stdin=subprocess.PIPE,
@@ -51,9 +51,9 @@ class Shell:
         block = self._notes / f"{self._count}.sh"
         out, err = block.with_suffix(".out"), block.with_suffix(".err")
         block.write_text(f"set -e\n{text}")
-        assert self._bash.stdin
-        self._bash.stdin.write(f". {block} >{out} 2>{err} </dev/null; echo; echo done $PWD\n")
-        self._bash.stdin.flush()
+        assert self._sh.stdin
+        self._sh.stdin.write(f". {block} >{out} 2>{err} </dev/null; echo; echo done $PWD\n")
+        self._sh.stdin.flush()
         return out, err
 
     def run(self, text: str, *, timeout: float = 120) -> str:
@@ -71,18 +71,18 @@ class Shell:
 
     def leave_running(self, text: str, *, until: str) -> str:
         """Start a block that does not end; returns the line with ``until`` once it was printed."""
-        # the last line replaces bash, so that a signal reaches the program itself
+        # the last line replaces the shell, so that a signal reaches the program itself
         *before, last = text.strip().splitlines()
-        assert self._bash.stdin
-        self._bash.stdin.write("\n".join(["set -e", *before, f"exec {last} 2>&1", ""]))
-        self._bash.stdin.flush()
+        assert self._sh.stdin
+        self._sh.stdin.write("\n".join(["set -e", *before, f"exec {last} 2>&1", ""]))
+        self._sh.stdin.flush()
         said = self._next("", containing=until)
         assert said, f"ended before it said {until!r}:\n{text}"
         return said
 
     def _next(self, start: str, containing: str = "") -> str:
-        assert self._bash.stdout
-        for line in self._bash.stdout:
+        assert self._sh.stdout
+        for line in self._sh.stdout:
             if line.startswith(start) and containing in line:
                 return line.rstrip("\n")
         return ""
@@ -90,9 +90,9 @@ class Shell:
     def close(self, signal_number: int = signal.SIGTERM) -> int:
         """End the shell and whatever it started; its exit code."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._bash.pid, signal_number)
-        code = self._bash.wait(timeout=30)
-        for pipe in (self._bash.stdin, self._bash.stdout):
+            os.killpg(self._sh.pid, signal_number)
+        code = self._sh.wait(timeout=30)
+        for pipe in (self._sh.stdin, self._sh.stdout):
             assert pipe
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
