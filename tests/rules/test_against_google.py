@@ -61,9 +61,9 @@ def test_tables_and_closures_agree_with_google(
     ]
     failing = compile_table(units).failing(customer, context, NOW)
     for number, unit in enumerate(units):
-        text, rule = unit.rules[0]
+        text = unit.rules[0][0]
         expected = Oracle(text).holds(customer, context, unit.action, unit.treatment, NOW)
-        folded = fold(rule.node, unit.action, unit.treatment)
+        folded = fold(dict(rules)[text].node, unit.action, unit.treatment)
         truth = truth_of(folded)(customer, context, timestamp(NOW), None)
         assert truth is expected, text
         assert (failing >> number & 1 == 0) is (expected is True), text

@@ -14,7 +14,6 @@ import pytest
 from nba_engine.domain import RuleFunction
 from nba_engine.rules import (
     CompiledTable,
-    ParsedRule,
     Schema,
     Unit,
     compile_table,

@@ -100,10 +100,11 @@ def read_sheet(text: str, wrong: list[TableMistake]) -> Sheet:
         if len(row.cells) == width:
             kept.append(row)
             continue
-        count = f"{len(row.cells)} cell{'s' * (len(row.cells) != 1)}"
+        cells = f"{len(row.cells)} cell{'s' * (len(row.cells) != 1)}"
+        wanted = f"{width} heading{'s' * (width != 1)}"
         few = len(row.cells) < width
         hint = "write - for any value" if few else 'put cells with a comma in quotes: "DE, AT"'
-        note(row.line, f"{count}, but {width} headings", hint)
+        note(row.line, f"{cells}, but {wanted}", hint)
     return Sheet(headings.cells, tuple(kept))
 
 
