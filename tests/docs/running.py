@@ -146,6 +146,8 @@ def _elsewhere(line: str) -> bool:
         named = [word for word in words[1:] if "/" in word]
         assert [path for path in named if not (ROOT / path).exists()] == [], line
         return True
+    if words[:2] == ["python", "-m"]:
+        words = words[2:]
     if words[:2] == ["pip", "install"]:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         for name, extras in re.findall(r"([\w-]+)(?:\[([\w,-]+)\])?", " ".join(words[2:])):

@@ -14,7 +14,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-__all__ = ["ROOT", "Environment", "build_wheels"]
+__all__ = ["ROOT", "Environment", "build_wheels", "linked_dependencies"]
 
 ROOT = Path(__file__).parents[2]
 OURS = ("nba_", "_nba_", "nba-", "__editable__", "_editable")  # what must come from a wheel
@@ -36,7 +36,7 @@ class Environment:
         self._bin = folder / "env" / "bin"
         venv.create(folder / "env", symlinks=True)
         site = sysconfig.get_path("purelib", vars={"base": str(folder / "env")})
-        (Path(site) / "dependencies.pth").write_text(f"{_dependencies(folder)}\n", "utf-8")
+        (Path(site) / "dependencies.pth").write_text(f"{linked_dependencies(folder)}\n", "utf-8")
         self.install(*wheels)
 
     def install(self, *wheels: Path) -> None:
@@ -82,7 +82,7 @@ def _run(command: list[str]) -> None:
     assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
 
 
-def _dependencies(folder: Path) -> Path:
+def linked_dependencies(folder: Path) -> Path:
     """A folder with links to everything that is installed here, except what is ours."""
     links = folder / "dependencies"
     links.mkdir()
