@@ -1,16 +1,20 @@
-"""What this distribution adds to nba-engine: the command ``nba demo``."""
+"""What this distribution adds to nba-engine: ``nba demo``, and a model to begin with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from nba_engine.domain import ModelFactory
 from nba_engine.plugin import hookimpl
 
-__all__ = ["demo_command", "nba_commands", "nba_plugin_api"]
+__all__ = ["STARTER", "demo_command", "nba_commands", "nba_models", "nba_plugin_api"]
 
 nba_plugin_api = "1.0"
+
+STARTER = Path(__file__).parent.resolve() / "starter_model"
 
 
 @click.command("demo")
@@ -43,3 +47,9 @@ def demo_command(out: Path, households: int, seed: int) -> None:
 def nba_commands(commands: click.Group) -> None:
     """``nba demo``."""
     commands.add_command(demo_command)
+
+
+@hookimpl
+def nba_models() -> Mapping[str, ModelFactory | Path]:
+    """``starter``: see `nba_demo.starter`."""
+    return {"starter": STARTER}
