@@ -12,7 +12,7 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -56,7 +56,11 @@ _FIND = (
 _INSERT = (
     "INSERT INTO decision_requests"
     "(request_id, fingerprint, decision_id, until, expires, held, answer)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(request_id) DO NOTHING"
+)
+_ANSWER = (
+    "UPDATE decision_requests SET expires = ?, answer = ?"
+    " WHERE request_id = ? AND decision_id = ? AND answer IS NULL RETURNING held"
 )
 _DELETE = "DELETE FROM decision_requests WHERE id = ?"
 _DEAD = "SELECT id, held FROM decision_requests WHERE answer IS NULL AND until <= ? LIMIT +?"
@@ -67,14 +71,11 @@ DELETE FROM decision_requests WHERE answer IS NOT NULL AND id IN (
 """
 
 
-class _Own:
-    """What an attempt has in the store so far: the row's id (None: no row), what it holds."""
+class _Own(NamedTuple):
+    """An attempt's row without an answer, and what it asked for so far."""
 
-    __slots__ = ("held", "row")
-
-    def __init__(self, row: int | None = None, held: Sequence[str] = ()) -> None:
-        self.row = row
-        self.held = list(held)
+    row: int
+    held: list[str]
 
 
 def check_claim(claim: Claim) -> None:
@@ -111,17 +112,22 @@ def reserve_claimed(
     requests: Sequence[ReservationRequest],
     now: float,
 ) -> list[Answer]:
-    """Take the request id, reserve, and note what was granted."""
-    now = ledger.time(connection, now)
-    own = _take(connection, ledger, claim, now)
-    answers = ledger.reserve(connection, requests, now)
-    held = [*own.held, *(one.reservation_id for one in answers if one.granted)]
-    noted = _encode_json(list(dict.fromkeys(held))).decode()
-    if own.row is None:
-        _insert(connection, claim, noted, None)
-    elif len(held) > len(own.held):
-        connection.execute("UPDATE decision_requests SET held = ? WHERE id = ?", (noted, own.row))
-    return answers
+    """Take the request id, note what is asked for, and reserve.
+
+    What is refused is noted, too: releasing it does nothing.
+    """
+    asked = [one.reservation_id for one in requests]
+    if claim.follows or not _insert(connection, claim, asked, None):
+        at = ledger.time(connection, now)
+        own = _take(connection, ledger, claim, at)
+        if own is None:
+            _insert(connection, claim, asked, None)
+        elif asked:
+            noted = _encode_json(list(dict.fromkeys([*own.held, *asked]))).decode()
+            connection.execute(
+                "UPDATE decision_requests SET held = ? WHERE id = ?", (noted, own.row)
+            )
+    return ledger.reserve(connection, requests, now)
 
 
 def remember(
@@ -132,20 +138,25 @@ def remember(
     keep: Sequence[str],
     now: float,
 ) -> None:
-    """Answer the request id, and release what the attempt holds without a use for it."""
-    now = ledger.time(connection, now)
-    found = connection.execute(_FIND, (claim.request_id,)).get
-    if found is not None and found[1] == claim.decision_id and found[4]:
-        return  # a repeat
-    own = _take(connection, ledger, claim, now)
-    _release(connection, ledger, [one for one in own.held if one not in set(keep)], now)
-    if own.row is None:
-        _insert(connection, claim, "[]", answer)
-    else:
-        connection.execute(
-            "UPDATE decision_requests SET expires = ?, held = '[]', answer = ? WHERE id = ?",
-            (claim.expires, answer, own.row),
-        )
+    """Answer the request id, and release what the attempt holds without a use for it.
+
+    Mostly one statement: each costs the writer a hand-over of the interpreter, and with it more
+    than SQLite's own work.
+    """
+    if not claim.follows and _insert(connection, claim, (), answer):
+        return
+    answering = (claim.expires, answer, claim.request_id, claim.decision_id)
+    held = connection.execute(_ANSWER, answering).get
+    if held is None:
+        found: Any = connection.execute(_FIND, (claim.request_id,)).get
+        if found is not None and found[1] == claim.decision_id and found[4]:
+            return  # a repeat
+        _take(connection, ledger, claim, ledger.time(connection, now))
+        _insert(connection, claim, (), answer)
+        return
+    unused = [one for one in _decode_held(held) if one not in keep]
+    if unused:
+        _release(connection, ledger, unused, ledger.time(connection, now))
 
 
 def give_up(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float) -> None:
@@ -170,16 +181,17 @@ def reap(connection: apsw.Connection, ledger: Ledger, now: float, *, most: int) 
     return len(dead) + connection.changes()
 
 
-def _take(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float) -> _Own:
-    """Make sure that the request id is this attempt's. Raises `RequestTaken`.
+def _take(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float) -> _Own | None:
+    """What this attempt has in the store; None: nothing, and nobody else has either now.
 
-    A row of an attempt that it replaces is gone afterwards, and so is what that attempt held.
+    A row of an attempt that it replaces is gone then, and so is what that attempt held. Raises
+    `RequestTaken` when the request id is not for this attempt to take.
     """
     found: Any = connection.execute(_FIND, (claim.request_id,)).get
     if found is None:
         if claim.follows:
             raise RequestTaken("the request id was taken from this attempt")
-        return _Own()
+        return None
     row, decision_id, expires, held, answered = found
     if decision_id == claim.decision_id and not answered:
         return _Own(row, _decode_held(held))
@@ -188,12 +200,16 @@ def _take(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float)
         raise RequestTaken("the request id has an answer, or another attempt holds it")
     if expires > now and decision_id != claim.follows:
         raise RequestTaken("another attempt holds the request id")
-    _release(connection, ledger, _decode_held(held), now)
+    if not answered:
+        _release(connection, ledger, _decode_held(held), now)
     connection.execute(_DELETE, (row,))
-    return _Own()
+    return None
 
 
-def _insert(connection: apsw.Connection, claim: Claim, held: str, answer: bytes | None) -> None:
+def _insert(
+    connection: apsw.Connection, claim: Claim, held: Sequence[str], answer: bytes | None
+) -> bool:
+    """Whether there was no row of this request id, and now there is."""
     connection.execute(
         _INSERT,
         (
@@ -202,10 +218,11 @@ def _insert(connection: apsw.Connection, claim: Claim, held: str, answer: bytes 
             claim.decision_id,
             claim.until,
             claim.expires,
-            held,
+            _encode_json(held).decode(),
             answer,
         ),
     )
+    return connection.changes() > 0
 
 
 def _release(

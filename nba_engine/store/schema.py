@@ -61,7 +61,7 @@ CREATE TABLE decision_requests(
   decision_id TEXT NOT NULL,          -- the attempt that holds the id
   until REAL NOT NULL,                -- without an answer by then, the attempt died
   expires REAL NOT NULL,
-  held TEXT NOT NULL,                 -- JSON: what the attempt has reserved; [] with the answer
+  held TEXT NOT NULL,                 -- JSON: reservations that the attempt asked for
   answer BLOB
 ) STRICT;
 CREATE INDEX decision_requests_open ON decision_requests(until) WHERE answer IS NULL;
