@@ -102,7 +102,7 @@ class AioInteractionBatcher:
         async with self._changed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
-                    await self._changed.wait_for(lambda: self.closed or not self._outbox.full)
+                    await self._changed.wait_for(lambda: self.closed or not self._outbox.crowded)
             if self.closed:
                 raise ClientClosed("the batcher was closed")
             if self._outbox.full:

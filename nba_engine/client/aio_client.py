@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Unpack
 
@@ -108,27 +109,29 @@ class AioClient(AioConnection):
         correlation = Correlation(request_timeout)
         window = asyncio.Semaphore(ahead)
         failures: list[Exception] = []  # of ``requests``
+        call = self._open().decisions.StreamDecide(
+            timeout=options.get("timeout"),
+            wait_for_ready=options.get("wait_for_ready", self._defaults.wait_for_ready),
+            metadata=self._defaults.terms(options).metadata,
+        )
 
-        async def messages() -> AsyncIterator[decision_service_pb2.StreamDecideRequest]:
+        async def write() -> None:
             waiting = _one_by_one(requests)
             try:
                 while True:
                     await window.acquire()
-                    try:
-                        request = await anext(waiting)
-                    except StopAsyncIteration:
-                        return
-                    yield correlation.message(request)
-            except Exception as error:  # raised below, to whoever reads the results
+                    request = await anext(waiting)
+                    await call.write(correlation.message(request))
+            except StopAsyncIteration:
+                pass
+            except (grpc.RpcError, asyncio.InvalidStateError):
+                return  # the stream has ended; whoever reads it is told why
+            except Exception as error:  # raised below, after the results before it
                 failures.append(error)
+            with suppress(grpc.RpcError, asyncio.InvalidStateError):
+                await call.done_writing()
 
-        terms = self._defaults.terms(options)
-        call = self._open().decisions.StreamDecide(
-            messages(),
-            timeout=options.get("timeout"),
-            wait_for_ready=terms.wait_for_ready,
-            metadata=terms.metadata,
-        )
+        writer = asyncio.get_running_loop().create_task(write())
         try:
             async for answer in call:
                 window.release()
@@ -139,6 +142,7 @@ class AioClient(AioConnection):
         except grpc.RpcError as error:
             raise self._error(error, "StreamDecide", options.get("timeout")) from None
         finally:
+            writer.cancel()
             call.cancel()
 
     async def explain_decision(

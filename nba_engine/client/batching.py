@@ -111,7 +111,7 @@ class InteractionBatcher:
         ticket.set_running_or_notify_cancel()
         patience = self._timeout if wait is None else wait
         with self._changed:
-            self._changed.wait_for(lambda: self.closed or not self._outbox.full, patience)
+            self._changed.wait_for(lambda: self.closed or not self._outbox.crowded, patience)
             if self.closed:
                 raise ClientClosed("the batcher was closed")
             if self._outbox.full:

@@ -160,9 +160,11 @@ class NotDelivered(NbaClientError):
 
     def __init__(self, undelivered: Sequence[Undelivered]) -> None:
         first = undelivered[0].error
-        many = "1 interaction was" if len(undelivered) == 1 else f"{len(undelivered)} were"
+        text = f"1 interaction was not delivered; {first}"
+        if len(undelivered) > 1:
+            text = f"{len(undelivered)} interactions were not delivered; the first: {first}"
         super().__init__(
-            f"{many} not delivered; {first}",
+            text,
             code=first.code,
             reason=first.reason,
             metadata=first.metadata,

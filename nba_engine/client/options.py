@@ -46,11 +46,14 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     metadata: tuple[tuple[str, str | bytes], ...]
 
     def terms(self, options: CallOptions) -> Terms:
-        """The terms of one call; its metadata come on top of the client's."""
+        """The terms of one call; its metadata replace the client's of the same name."""
         timeout = options.get("timeout", self.timeout)
+        given = tuple(options.get("metadata", ()))
+        names = {name for name, _ in given}
+        kept = (entry for entry in self.metadata if entry[0] not in names)
         return Terms(
             timeout=timeout,
             deadline=time.monotonic() + timeout,
             wait_for_ready=options.get("wait_for_ready", self.wait_for_ready),
-            metadata=(*self.metadata, *options.get("metadata", ())),
+            metadata=(*kept, *given),
         )

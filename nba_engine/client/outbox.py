@@ -118,6 +118,11 @@ class Outbox:
         return len(self._open) + len(self._lost) >= self._max_queue
 
     @property
+    def crowded(self) -> bool:
+        """Whether it is full, and waiting may make room: nothing given up is to be reported."""
+        return self.full and not self._lost
+
+    @property
     def empty(self) -> bool:
         """Whether all is recorded, or given up and reported."""
         return not self._open and not self._lost
