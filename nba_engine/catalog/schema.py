@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from nba_engine.catalog.times import parse_moment, parse_quiet_hours
 from nba_engine.domain import ActionKind, AggregateKind, Measure, QuietHours, Scope, Tier
-from nba_engine.settings import REQUIRED, Unreadable, Written, parse_duration
+from nba_engine.settings import DURATION, REQUIRED, Unreadable, Written
 
 __all__ = [
     "TYPES",
@@ -62,141 +62,236 @@ def _purpose(value: object) -> str:
     raise Unreadable("expected a purpose without a colon", 'write for example "marketing"')
 
 
-Duration = Annotated[float, Written(parse_duration)]
-Moment = Annotated[dt.date, Written(parse_moment)]
+# TOML's dates and times reach a JSON Schema as text
+_MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d.*)?$"}
+_CLOCK = {"type": "string", "pattern": r"^([01]?\d|2[0-3]):[0-5]\d(:\d\d.*)?$"}
+_CLOCKS = {"type": "array", "items": _CLOCK, "minItems": 2, "maxItems": 2}
+
+Duration = Annotated[float, DURATION]
+Moment = Annotated[dt.date, Written(parse_moment, _MOMENT)]
 Word = Annotated[str, Meta(min_length=1)]
 Words = tuple[Word, ...]
 NotNegative = Annotated[float, Meta(ge=0)]
-Number = float | str  # a number, or an expression
+Number = Annotated[float | str, Meta(extra_json_schema={"minimum": 0})]  # str: an expression
 
 
 class GeneralEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[catalog]``."""
 
-    currency: Annotated[str, Written(_currency)] = "USD"
+    currency: Annotated[str, Written(_currency, {"type": "string", "pattern": "^[A-Z]{3}$"})] = (
+        "USD"
+    )
+    """ISO 4217 code of all money"""
     time_zone: str = "UTC"
+    """IANA name; for dates, quiet hours and the windows of limits"""
     assumptions: str = ""
+    """what nobody measured; shown in outputs"""
 
 
 class AttributeEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[attributes.<name>]`` and ``[context.<name>]``."""
 
     type: Annotated[ValueType | None, REQUIRED] = None
+    """`string`, `int`, `double`, `bool`, `timestamp`, `list<string>`, `list<double>`,
+    `map<string,double>`, `map<string,int>` or `map<string,timestamp>`
+    """
     sensitive: bool = False
+    """never in logs, explanations and error texts"""
     description: str = ""
+    """for people"""
 
 
 class AggregateEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[aggregates.<name>]``."""
 
     kind: Annotated[AggregateKind | None, REQUIRED] = None
+    """what is computed of the interactions, see below"""
     types: Annotated[Words, Meta(min_length=1), REQUIRED] = ()
+    """the interaction types that count"""
     where: dict[str, Any] = {}
+    """properties that an interaction must have, with these values"""
     by: str = ""
+    """a value per value of this property: rules see a map. For `set`: the property that is collected
+    """
     property: str = ""
+    """the property that is summed, or whose first or last value is kept"""
     type: Literal["", "string", "int", "double", "bool", "timestamp"] = ""
+    """for `first` and `last` with `property`: `string`, `int`, `double`, `bool` or `timestamp`"""
     half_life: Duration = 0.0
+    """time in which a count is halved"""
     within: Duration = 0.0
+    """`set`: only what was seen that recently"""
     removed_by: Words = ()
+    """`set`: interaction types that take an element out"""
     sensitive: bool = False
+    """never in logs, explanations and error texts"""
 
 
 class ChannelEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[channels.<id>]``."""
 
     name: str = ""
+    """for people"""
     kind: Word = "template"
+    """the implementation that renders treatments; plugins offer more"""
     direction: Literal["inbound", "outbound"] = "inbound"
-    consent: Annotated[str, Written(_purpose)] = ""
-    quiet_hours: Annotated[QuietHours | None, Written(parse_quiet_hours)] = None
+    """does the customer come to us, or we to the customer"""
+    consent: Annotated[str, Written(_purpose, {"type": "string", "pattern": "^[^:]*$"})] = ""
+    """the purpose that the customer must have consented to for this channel; none without it"""
+    quiet_hours: Annotated[QuietHours | None, Written(parse_quiet_hours, _CLOCKS)] = None
+    """no contact from the first to the second, local time; may span midnight"""
     reservation_ttl: Duration = 86_400.0
+    """until an unconfirmed reservation of limits expires"""
     settings: dict[str, Any] = {}
+    """the implementation's own settings"""
     assumption: str = ""
+    """marks what is assumed; shown in outputs"""
 
 
 class PlacementEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[placements.<id>]``."""
 
     channel: Annotated[str, REQUIRED] = ""
+    """id of its channel"""
     slots: Annotated[int, Meta(ge=1, le=1000)] = 1
+    """recommendations it shows unless the request says otherwise"""
 
 
 class TreatmentEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[actions.<id>.treatments.<key>]`` and ``[treatment_sets.<name>.<key>]``."""
 
     channel: Annotated[str, REQUIRED] = ""
+    """id of its channel"""
     cost: NotNegative = 0.0
-    placements: Words | None = None  # None: every placement of the channel
+    """money per contact"""
+    placements: Words | None = None
+    """where it fits; must belong to the channel, at least one"""
     tags: Words = ()
+    """for selectors and rules"""
     content: dict[str, str] = {}
+    """field → Jinja2 template over `customer`, `context`, `action`, `treatment`, `now`"""
     attributes: dict[str, Any] = {}
+    """`treatment.<name>` in rules and models; as for actions"""
 
 
 class ActionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[actions.<id>]``."""
 
     name: str = ""
+    """for people and templates"""
     kind: ActionKind = "offer"
+    """`offer`, `service`, `win_back`, `loyalty` or `nothing`"""
     group: str = ""
+    """for selectors and the scope of limits"""
     campaign: str = ""
+    """for selectors and the scope of limits"""
     tags: Words = ()
+    """for selectors and rules"""
     attributes: dict[str, Any] = {}
+    """free: `action.<name>` in rules and models. Text, numbers, true/false, dates, lists of text or of
+    numbers; one type per name in the whole catalog. `category` names the thing that ownership and
+    cross-sell are about
+    """
     prior: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    """propensity when no model can tell"""
     lever: NotNegative = 1.0
+    """factor on the value of the action in arbitration"""
     value: Number = 0.0
+    """money gained on a positive outcome. An expression sees `customer`, `context`, `action` and `now`
+    """
     starts: Moment | None = None
+    """its season: `starts` ≤ now < `ends`. A bare date in `ends` is the day's end: that day still
+    counts
+    """
     ends: Moment | None = None
+    """its season: `starts` ≤ now < `ends`. A bare date in `ends` is the day's end: that day still
+    counts
+    """
     owned_for: Duration = 0.0
+    """after buying it is not offered for so long"""
     pause_after_reject: Duration = 0.0
+    """after a rejection it is not offered for so long"""
     complements: Words = ()
+    """what goes with it"""
     substitutes: Words = ()
+    """what serves the same purpose: buying one keeps the other back"""
     upgrades_to: Words = ()
+    """better versions of it; no cycles"""
     treatments: dict[str, TreatmentEntry] = {}
+    """`[actions.<id>.treatments.<key>]`, see below"""
     treatments_from: str = ""
+    """a treatment set. The action's own treatment of the same key replaces the shared one"""
 
 
 class Selector(msgspec.Struct, frozen=True, kw_only=True):
     """``applies_to``: treatments that match every key given; of a key, any of its words."""
 
     actions: Words = ()
+    """the action's id"""
     groups: Words = ()
+    """the action's group, campaign, kind"""
     campaigns: Words = ()
+    """the action's group, campaign, kind"""
     kinds: Words = ()
+    """the action's group, campaign, kind"""
     tags: Words = ()
+    """a tag of the action or of the treatment"""
     channels: Words = ()
+    """the treatment's channel"""
 
 
 class RuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[rules.<id>]``."""
 
     tier: Annotated[Tier | None, REQUIRED] = None
+    """`eligibility` (may have it), `applicability` (makes sense now) or `suitability` (is good for the
+    customer)
+    """
     when: str = ""
+    """a condition over `customer`, `context`, `action`, `treatment` and `now`"""
     table: str = ""
+    """a decision table instead of `when`: the name of a `.csv` file, from the catalog's folder on:
+    `"tables/wine.csv"`
+    """
     applies_to: Selector = Selector()
+    """which treatments it is about"""
 
 
 class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[limits.<id>]``."""
 
     name: str = ""
+    """for people"""
     scope: tuple[Scope, ...] = ()
+    """`customer`, `action`, `group`, `campaign`, `channel`; `[]` is one account shared by all"""
     measure: Annotated[Measure | None, REQUIRED] = None
+    """what is counted; money counts the cost of treatments, and those that cost nothing are free of it
+    """
     amount: Annotated[Number, REQUIRED] = 0.0
+    """contacts are whole. An expression sees `customer` only, and needs `customer` in the scope"""
     window: Annotated[WindowUnit | None, REQUIRED] = None
-    time_zone: str = ""  # "": the catalog's
+    """`hour`, `day`, `week` (from Monday), `month` or `lifetime`"""
+    time_zone: str = ""
+    """where the window's calendar is"""
     applies_to: Selector = Selector()
+    """which treatments draw on it"""
     assumption: str = ""
+    """marks what is assumed; shown in outputs"""
 
 
 class LeverEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[levers.<id>]``."""
 
     factor: Annotated[NotNegative, REQUIRED] = 1.0
+    """multiplies the lever of the treatments it applies to"""
     applies_to: Selector = Selector()
+    """which treatments"""
 
 
 class ControlGroupEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[control_group]``."""
 
     share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """part of the customers that is kept out, by a stable hash"""
     salt: Word = "control"
+    """another salt is another group"""

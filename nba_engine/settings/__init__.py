@@ -7,7 +7,8 @@ from nba_engine.settings.convert import (
     convert,
     convert_leniently,
 )
-from nba_engine.settings.durations import parse_duration
+from nba_engine.settings.durations import DURATION, parse_duration
+from nba_engine.settings.json_schema import descriptions_of, json_schema
 from nba_engine.settings.load import load_settings, parse_toml, read_settings, read_text
 from nba_engine.settings.places import add_lines, choose, join, line_of, suggest
 from nba_engine.settings.schema import (
@@ -26,6 +27,7 @@ from nba_engine.settings.schema import (
 )
 
 __all__ = [
+    "DURATION",
     "REQUIRED",
     "BreakerSettings",
     "CatalogSettings",
@@ -44,8 +46,10 @@ __all__ = [
     "choose",
     "convert",
     "convert_leniently",
+    "descriptions_of",
     "is_loopback",
     "join",
+    "json_schema",
     "line_of",
     "load_settings",
     "parse_duration",

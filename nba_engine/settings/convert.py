@@ -34,13 +34,16 @@ class Unreadable(ValueError):
         self.remedy = remedy
 
 
-class Written(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True, eq=False):
     """Marks a field whose TOML form differs from what it holds (``"7d"`` → seconds).
 
     Used as ``Annotated[float, Written(parse_duration)]``; the parser raises `Unreadable`.
+    ``schema`` is what the JSON Schema says of the TOML form, ``write`` gives a default's.
     """
 
     parse: Callable[[Any], Any]
+    schema: Mapping[str, Any] = {}
+    write: Callable[[Any], str] = str
 
 
 class _Required(msgspec.Struct, frozen=True):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from nba_engine.settings.convert import Unreadable
+from nba_engine.settings.convert import Unreadable, Written
 
-__all__ = ["parse_duration"]
+__all__ = ["DURATION", "parse_duration", "write_duration"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_DURATION = re.compile(r"^(?:\d+(?:\.\d+)?[smhdw])+$")
+_PATTERN = r"^(?:\d+(?:\.\d+)?[smhdw])+$"
+_DURATION = re.compile(_PATTERN)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
@@ -22,3 +23,15 @@ def parse_duration(value: object) -> float:
             'write a number and s, m, h, d or w in quotes: "7d", "1d12h"',
         )
     return sum(float(number) * _UNITS[unit] for number, unit in _PIECE.findall(value))
+
+
+def write_duration(seconds: float) -> str:
+    """Seconds as a duration in the largest unit that fits: ``"14d"``."""
+    for unit, size in sorted(_UNITS.items(), key=lambda pair: -pair[1]):
+        if unit != "w" and seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+# how fields that hold seconds are written
+DURATION = Written(parse_duration, {"type": "string", "pattern": _PATTERN}, write_duration)

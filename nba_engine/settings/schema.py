@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from nba_engine.domain import OnError, Topic
 from nba_engine.settings.convert import REQUIRED, Unreadable, Written
-from nba_engine.settings.durations import parse_duration
+from nba_engine.settings.durations import DURATION, parse_duration
 
 __all__ = [
     "BreakerSettings",
@@ -98,8 +98,12 @@ def _model(value: object) -> Path | OfferedModel:
     return _path(value)
 
 
-FilePath = Annotated[Path, Written(_path)]
-ModelSource = Annotated[Path | OfferedModel, Written(_model)]
+_TEXT = {"type": "string", "pattern": r"\S"}
+_ADDRESS = {"type": "string", "pattern": r"^(unix:.*|.+:\d{1,5})$"}
+_STORE = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*:.+$"}
+
+FilePath = Annotated[Path, Written(_path, _TEXT)]
+ModelSource = Annotated[Path | OfferedModel, Written(_model, _TEXT)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -107,75 +111,113 @@ Count = Annotated[int, Meta(ge=1)]
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how the gRPC server answers."""
 
-    listen: Annotated[str, Written(_listen)] = "127.0.0.1:50051"
+    listen: Annotated[str, Written(_listen, _ADDRESS)] = "127.0.0.1:50051"
+    """host and port, `"[::1]:50051"`, or `"unix:/path"`. Port 0 picks a free one. Beyond loopback it
+    needs `security.allow_remote = true`
+    """
     threads: Annotated[int, Meta(ge=1, le=1024)] = 8
+    """threads that answer calls. Measure it: 4 to 16 are good for most"""
     reflection: bool = False
+    """gRPC server reflection"""
     max_message_bytes: Annotated[int, Meta(ge=1024)] = 4_194_304
-    grace_seconds: Annotated[float, Meta(ge=0)] = 10.0  # for calls in flight when stopping
-    default_deadline_ms: Count = 1000  # for callers that set none
-    max_streams: Annotated[int, Meta(ge=0, le=1024)] = 100  # a thread each
-    stream_threads: Annotated[int, Meta(ge=1, le=1024)] = 4  # streams that decide at once
-    stream_idle_seconds: Positive = 300.0  # then a stream on which nothing comes is ended
+    """longest request that is accepted"""
+    grace_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    """time for calls in flight when the server is told to stop"""
+    default_deadline_ms: Count = 1000
+    """deadline of calls that set none"""
+    max_streams: Annotated[int, Meta(ge=0, le=1024)] = 100
+    """streams that may be open at once; each has a thread of its own"""
+    stream_threads: Annotated[int, Meta(ge=1, le=1024)] = 4
+    """streams that may decide at once; the others wait for their turn"""
+    stream_idle_seconds: Positive = 300.0
+    """a stream on which nothing comes for so long is ended"""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where state is kept. Paths are absolute after loading."""
 
-    url: Annotated[str, Written(_url)] = "sqlite:data/nba.db"
+    url: Annotated[str, Written(_url, _STORE)] = "sqlite:data/nba.db"
+    """`scheme:address`. `sqlite:` is built in and followed by a path; other schemes come from plugins.
+    An address that does not start with `//` is a path, relative to the folder of this file
+    """
     decision_log: FilePath = Path("data/decisions.db")
-    request_window: Annotated[float, Written(_window)] = 86_400.0  # repeats of Decide: seconds
+    """the decision log, a file of its own"""
+    request_window: Annotated[float, Written(_window, DURATION.schema, DURATION.write)] = 86_400.0
+    """how long a repeated `request_id` of Decide gets the first answer"""
 
 
 class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the catalog's TOML files are."""
 
     path: FilePath = Path("catalog")
+    """folder of the catalog's `*.toml` files; must exist"""
 
 
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of ``[[pipeline]]``. ``settings`` is checked by the stage's own struct."""
 
     stage: Annotated[str, REQUIRED] = ""
-    on_error: OnError | None = None  # None: the stage's own default
-    timeout_ms: Positive | None = None  # run on a bounded pool, abandoned after this
-    time_budget_ms: Positive | None = None  # the breaker counts a longer run as a failure
+    """name of a stage that a plugin offers (`nba plugin list`)"""
+    on_error: OnError | None = None
+    """what becomes of a decision when the stage fails: drop what could not be judged, go on with
+    priors, go on as if nothing was, or answer UNAVAILABLE
+    """
+    timeout_ms: Positive | None = None
+    """run on a small bounded pool and abandon it after this time. Without it the stage runs inline
+    """
+    time_budget_ms: Positive | None = None
+    """a longer run counts as a failure for the breaker"""
     settings: dict[str, Any] = {}
+    """the stage's own settings, checked by the stage"""
 
 
 class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """When a failing stage is no longer called, and for how long."""
 
     failures: Count = 5
+    """failures in a row that open the breaker"""
     open_seconds: Positive = 10.0
+    """time until the stage is tried again"""
 
 
 class SinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One ``[sinks.<id>]``. ``settings`` is checked by the sink's own struct."""
 
     kind: Annotated[str, REQUIRED] = ""
+    """name of a sink that a plugin offers; built in: `"jsonl"`"""
     takes: Annotated[tuple[Topic, ...], Meta(min_length=1)] = ("decisions", "interactions")
-    queue: Count = 10_000  # records that may wait; what does not fit is lost and counted
+    """what it gets. Of interactions, those that were recorded now: no repeats, no imports"""
+    queue: Count = 10_000
+    """records that may wait for it; further ones are lost"""
     settings: dict[str, Any] = {}
+    """the sink's own settings, checked by the sink"""
 
 
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which plugins may be missing, and which stay off."""
 
     optional: tuple[str, ...] = ()
+    """plugins whose failure to load does not stop the start"""
     disabled: tuple[str, ...] = ()
+    """plugins that are not loaded"""
 
 
 class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is logged, and how it looks."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """what is logged"""
     format: Literal["json", "console"] = "json"
+    """one JSON object per line, or colored text for people"""
 
 
 class SecuritySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Who may reach the server."""
 
     allow_remote: bool = False
+    """permits `server.listen` beyond loopback. The server has no authentication yet: put something in
+    front of it
+    """
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,11 +226,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
     catalog: CatalogSettings = CatalogSettings()
-    models: dict[str, ModelSource] = {}  # name → folder, or what a plugin offers
-    tables: dict[str, FilePath] = {}  # name → complement table
+    models: dict[str, ModelSource] = {}
+    """name → folder with a model's `manifest.toml`, or `"plugin:<name>"` for one a plugin offers"""
+    tables: dict[str, FilePath] = {}
+    """name → file of a complement table (`.npz`)"""
     pipeline: tuple[StageSettings, ...] = ()
+    """the stages of a decision, in their order"""
     breaker: BreakerSettings = BreakerSettings()
-    sinks: dict[str, SinkSettings] = {}  # id → sink
+    sinks: dict[str, SinkSettings] = {}
+    """id → where copies of decisions and interactions go"""
     plugins: PluginSettings = PluginSettings()
     logging: LoggingSettings = LoggingSettings()
     security: SecuritySettings = SecuritySettings()
