@@ -115,7 +115,7 @@ def main() -> int:
         echoing = stack.enter_context(
             wire.Running(wire.echo_command(response_bytes=response_bytes, threads=THREADS))
         )
-        serving = stack.enter_context(wire.Running(_serve(folder)))
+        serving = stack.enter_context(wire.Running(serve_command(folder)))
         for engine in (plain, capped):  # caches, prepared statements, threads
             cpu_micros(engine, asked[:500])
         gc.collect()
@@ -140,14 +140,15 @@ def main() -> int:
     return report(rows, len(bodies[0]), response_bytes, given.json)
 
 
-def _serve(folder: Path) -> list[str]:
+def serve_command(folder: Path) -> list[str]:
+    """How the plain world is served."""
     command = [sys.executable, "-m", "nba_engine.cli", "serve", "-s", str(folder / "catalog.toml")]
     return [*command, "--ready-file", "{ready}"]
 
 
 def _response_bytes(folder: Path, bodies: Sequence[bytes]) -> int:
     """How long our answers are, so that the echo answers as much."""
-    result = wire.measure(_serve(folder), bodies[:500], 0.5, warm_up=0.3)
+    result = wire.measure(serve_command(folder), bodies[:500], 0.5, warm_up=0.3)
     return result.response_bytes // result.requests
 
 

@@ -47,11 +47,11 @@ def _integer(number: int) -> bytes:
 
 
 class Template:
-    """A request without its stream id."""
+    """A request without its stream id; ``half_open`` leaves room for more messages after it."""
 
     __slots__ = ("_bytes", "_streams_at", "size")
 
-    def __init__(self, authority: str, path: str, body: bytes) -> None:
+    def __init__(self, authority: str, path: str, body: bytes, *, half_open: bool = False) -> None:
         headers = b"".join(
             literal(name, value)
             for name, value in (
@@ -68,7 +68,7 @@ class Template:
         self.size = len(message)  # what counts against the window
         parts = [head]
         for at in range(0, len(message), _MAX_FRAME):
-            last = END_STREAM if at + _MAX_FRAME >= len(message) else 0
+            last = END_STREAM if at + _MAX_FRAME >= len(message) and not half_open else 0
             parts.append(frame(DATA, last, 0, message[at : at + _MAX_FRAME]))
         self._bytes = b"".join(parts)
         starts = itertools.accumulate((len(part) for part in parts[:-1]), initial=0)
@@ -137,7 +137,7 @@ class Connection:
         if not chunk:
             raise ConnectionError("the server closed the connection")
         self._in += chunk
-        for kind, flags, stream, payload in self._frames():
+        for kind, flags, stream, payload in frames(self._in):
             if kind == DATA:
                 self.received += max(0, len(payload) - 5)
                 self._unread += len(payload)
@@ -173,14 +173,15 @@ class Connection:
         elif kind == GOAWAY:
             raise ConnectionError(f"the server said goodbye: {payload[8:]!r}")
 
-    def _frames(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """The whole frames received so far."""
-        buffer, at = self._in, 0
-        while len(buffer) - at >= 9:
-            end = at + 9 + int.from_bytes(buffer[at : at + 3])
-            if len(buffer) < end:
-                break
-            stream = int.from_bytes(buffer[at + 5 : at + 9]) & _WINDOW
-            yield buffer[at + 3], buffer[at + 4], stream, bytes(buffer[at + 9 : end])
-            at = end
-        del buffer[:at]
+
+def frames(buffer: bytearray) -> Iterator[tuple[int, int, int, bytes]]:
+    """The whole frames at the start of a buffer, which are taken out: type, flags, stream, payload."""
+    at = 0
+    while len(buffer) - at >= 9:
+        end = at + 9 + int.from_bytes(buffer[at : at + 3])
+        if len(buffer) < end:
+            break
+        stream = int.from_bytes(buffer[at + 5 : at + 9]) & _WINDOW
+        yield buffer[at + 3], buffer[at + 4], stream, bytes(buffer[at + 9 : end])
+        at = end
+    del buffer[:at]

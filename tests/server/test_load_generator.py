@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import pytest
 
-from benchmarks import http2, wire
+from benchmarks import http2, streams, wire
 from benchmarks.echo import PATH
 from nba_engine._gen.nba.v1.decision_service_pb2 import DecideRequest, PlacementRequest
-from tests.server.small import serving
+from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
+from tests.server.small import SmallEngine, serving
 
 GOOD = [
     DecideRequest(
@@ -59,6 +61,31 @@ def test_more_than_the_first_window_of_64_kilobytes_is_sent() -> None:
         load = wire.Load(bodies=[large], connections=1, in_flight=8)
         result = wire.generate(f"127.0.0.1:{served.port}", load, 0.3, warm_up=0.0)
     assert result.failed == result.requests > 8
+
+
+def test_of_a_thousand_streams_a_hundred_are_let_in_and_the_surplus_is_refused() -> None:
+    engine = SmallEngine()
+    engine.catalog.placements["home"] = engine.catalog.placements["banner"]  # type: ignore[index]
+    with serving(engine, threads=1) as served:
+        stub = DecisionServiceStub(served.channel)
+        with streams.OpenStreams(f"127.0.0.1:{served.port}", 1_000) as opened:
+            while not opened.settled:  # the one thread of the other calls is theirs alone
+                assert stub.Decide(DecideRequest.FromString(GOOD[0]), timeout=20).HasField(
+                    "decision"
+                )
+    assert (opened.answered, opened.refused, opened.other_ends) == (100, 900, 0)
+
+
+def test_streams_with_a_pause_go_on_deciding() -> None:
+    engine = SmallEngine()
+    engine.catalog.placements["home"] = engine.catalog.placements["banner"]  # type: ignore[index]
+    with serving(engine) as served:
+        opened = streams.OpenStreams(f"127.0.0.1:{served.port}", 5, pause=0.001)
+        until = time.monotonic() + 20
+        with opened:
+            while opened.answered < 100:
+                assert time.monotonic() < until
+    assert (opened.refused, opened.other_ends) == (0, 0)
 
 
 def test_a_server_that_does_not_start_is_an_error() -> None:
