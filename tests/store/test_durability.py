@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from nba_engine.store import open_store
-from tests.contracts.store_suite import FOLD, NOW, happened
+from nba_engine.testing.customers_suite import FOLD, NOW, happened
 
 ROOT = Path(__file__).parents[2]
 
