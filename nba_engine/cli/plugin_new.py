@@ -37,7 +37,7 @@ def new_command(name: str, kind: str, out: Path | None) -> None:
     except InvalidRequest as refused:
         raise click.BadParameter(refused.violations[0].description, param_hint="NAME") from None
     folder = Path(names.distribution) if out is None else out
-    usage = new_package(names, KINDS[kind], folder, load_plugins().register)
+    usage = new_package(names, KINDS[kind], folder, load_plugins())
     say(f"{folder}: {KINDS[kind].summary}.")
     say("\nInstall and test it:\n")
     for line in (

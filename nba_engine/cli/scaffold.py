@@ -21,7 +21,7 @@ import msgspec
 
 from nba_engine import __version__
 from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
-from nba_engine.plugin import API_VERSION, Register
+from nba_engine.plugin import API_VERSION, Plugins
 
 __all__ = ["KINDS", "Kind", "Names", "names_of", "new_package"]
 
@@ -127,13 +127,18 @@ def names_of(text: str) -> Names:
     return Names(distribution=distribution, package=package, plugin=plugin)
 
 
-def new_package(names: Names, kind: Kind, folder: Path, register: Register) -> str:
+def new_package(names: Names, kind: Kind, folder: Path, installed: Plugins) -> str:
     """Write the package into ``folder``; its settings and catalog snippets, as Markdown.
 
-    ``register`` holds what is installed. Raises `FailedPrecondition` when the folder has files
-    in it, or a plugin offers that name; then nothing is written.
+    Raises `FailedPrecondition` when the folder has files in it, or when an installed plugin is
+    called like this one or offers what it would offer; then nothing is written.
     """
-    offers = getattr(register, kind.register)
+    for status in installed.statuses:
+        if status.name == names.plugin:
+            raise FailedPrecondition(
+                f"{status.distribution} has a plugin {names.plugin!r} already; choose another name"
+            )
+    offers = getattr(installed.register, kind.register)
     if names.plugin in offers:
         raise FailedPrecondition(
             f"the plugin {offers.plugin(names.plugin)!r} offers a {offers.kind} {names.plugin!r} "

@@ -97,9 +97,10 @@ def test_nothing_is_overwritten(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("nba-value", "stage"), ("nba-days-since", "rule-function")]
+    ("name", "kind"),
+    [("nba-value", "stage"), ("nba-days-since", "rule-function"), ("builtin", "sink")],
 )
-def test_a_name_that_a_plugin_offers_already_is_refused(
+def test_a_name_that_a_plugin_has_or_offers_already_is_refused(
     tmp_path: Path, name: str, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert new(name, kind, tmp_path / "out") == FAILED
