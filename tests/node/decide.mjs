@@ -52,13 +52,27 @@ const { results } = await call(interactions, "RecordInteractions", {
     },
   ],
 });
-const refusal = await call(decisions, "Decide", { identity: "nobody" }).then(
+const wrong = { identity: "nobody" };
+const batch = await call(decisions, "BatchDecide", { requests: [request, wrong, request] });
+const streamed = await new Promise((resolve, reject) => {
+  const stream = decisions.StreamDecide({ deadline: new Date(Date.now() + 20_000) });
+  const got = [];
+  stream.on("data", (response) => got.push([response.correlationId, response.result]));
+  stream.on("error", reject);
+  stream.on("end", () => resolve(got));
+  stream.write({ correlationId: "a", request });
+  stream.write({ correlationId: "b", request: wrong });
+  stream.write({ correlationId: "c", request });
+  stream.end();
+});
+const refusal = await call(decisions, "Decide", wrong).then(
   () => null,
   (error) => ({
     code: grpc.status[error.code],
     details: error.metadata.get("grpc-status-details-bin").length,
   }),
 );
-console.log(JSON.stringify({ decision, results, refusal }));
+const kinds = batch.results.map(({ result }) => result);
+console.log(JSON.stringify({ decision, results, kinds, streamed, refusal }));
 decisions.close();
 interactions.close();

@@ -67,6 +67,8 @@ def test_a_node_client_gets_a_decision(node_client: Path, tmp_path: Path) -> Non
     assert decision["recommendations"][0]["costMicros"] == "0"
     (result,) = answer["results"]
     assert result["status"] == "INTERACTION_STATUS_RECORDED"
+    assert answer["kinds"] == ["decision", "status", "decision"]
+    assert answer["streamed"] == [["a", "decision"], ["b", "status"], ["c", "decision"]]
     assert answer["refusal"] == {"code": "INVALID_ARGUMENT", "details": 1}
 
 
