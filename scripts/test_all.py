@@ -95,13 +95,13 @@ def run_suite(version: str, python: Python, arguments: list[str]) -> Outcome:
         return outcome("the environment could not be installed")
     interpreter = str(environment / "bin" / "python")
     command = [interpreter, "-m", "pytest", "-q", *arguments]
-    tests = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     last = ""
-    assert tests.stdout is not None
-    for line in tests.stdout:
-        print(line, end="", flush=True)
-        last = line.strip() or last
-    return outcome(last.strip("= "), passed=tests.wait() == 0)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        for line in tests.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    return outcome(last.strip("= "), passed=tests.returncode == 0)
 
 
 def main() -> int:
