@@ -63,8 +63,11 @@ class DecideRequest(_message.Message):
     An identity that is not known is decided on context and priors.
     """
     request_id: _builtins.str
-    """The caller's own id of this request, for logs and the decision log: at most 128 visible ASCII
-    characters. Default: the metadata entry `x-request-id`, or an id made by the server (logs only).
+    """The caller's own id of this request, which makes it idempotent: a repeat within
+    `store.request_window` gets the first answer and reserves nothing, also after a restart. With
+    another body it is refused (REQUEST_ID_REUSED); only `include_funnel` may differ. At most 128
+    visible ASCII characters; a UUID is good. It costs a durable write. Empty: not idempotent, and
+    logged under the metadata entry `x-request-id` or an id made by the server.
     """
     include_funnel: _builtins.bool
     """Also return the funnel and the time per stage."""
