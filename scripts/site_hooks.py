@@ -22,6 +22,7 @@ ELSEWHERE = {
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
+PROGRAMS = "docs/examples"  # not on the site
 _FENCE = re.compile(r"(^ *(`{3,}|~{3,}).*?^ *\2 *$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(?=(?:#[^)\s]*)?\))")
 
@@ -38,7 +39,7 @@ def rewritten(markdown: str, page: str, repository: str) -> str:
 
     def replace(match: re.Match[str]) -> str:
         target = os.path.normpath(f"{folder}/{match.group()}").lstrip("/")
-        if target in pages or target.startswith("docs/"):
+        if target in pages or (target.startswith("docs/") and not target.startswith(PROGRAMS)):
             name = pages.get(target, target.removeprefix("docs/"))
             if (ROOT / target).is_file():
                 return os.path.relpath(name, os.path.dirname(page) or ".")  # noqa: PTH120

@@ -41,6 +41,7 @@ PAGES = sorted(
         *ROOT.glob("benchmarks/*.md"),
         *ROOT.glob("plugins/*/README.md"),
         *ROOT.glob("examples/**/*.md"),
+        *(page for page in ROOT.glob("docs/examples/**/*.md") if "node_modules" not in page.parts),
     ]
 )
 _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=ticks) *$", re.M | re.S)

@@ -79,6 +79,7 @@ def test_every_file_that_a_page_names_is_there(name: str) -> None:
         ("index.md", "[a](docs/rules.md#types)", "[a](rules.md#types)"),
         ("benchmarks.md", "[a](rules.py)", "[a](https://x/blob/main/benchmarks/rules.py)"),
         ("api.md", "[a](../proto/nba/v1)", "[a](https://x/tree/main/proto/nba/v1)"),
+        ("api.md", "[a](examples/node)", "[a](https://x/tree/main/docs/examples/node)"),
         ("api.md", "[a](https://x.org)", "[a](https://x.org)"),
         ("api.md", "[a](nowhere.md)", "[a](nowhere.md)"),
         ("api.md", "```md\n[a](../README.md)\n```\n", "```md\n[a](../README.md)\n```\n"),
