@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import msgspec
 
 from nba_engine.app import open_app
 from nba_engine.cli.importing_command import import_command
 from nba_engine.domain import DecisionRequest, PlacementRequest
+from nba_engine.server import Server, make_logger
 from tests.docs.pages import ROOT, blocks
 
 __all__ = ["WORLDS"]
@@ -37,8 +41,21 @@ def the_shop(folder: Path, _stack: contextlib.ExitStack) -> Mapping[str, str]:
     return {}
 
 
+def the_served_shop(folder: Path, stack: contextlib.ExitStack) -> Mapping[str, str]:
+    """The same shop behind a server, which the page believes at its usual address."""
+    the_shop(folder, stack)
+    app = stack.enter_context(open_app(folder / "nba.toml", environ={}))
+    settings = msgspec.structs.replace(app.settings.server, listen="127.0.0.1:0")
+    logger = make_logger(app.settings.logging, stream=io.BytesIO())
+    server = Server(app.engine, settings, logger)
+    port = server.start()
+    stack.callback(server.stop, 0)
+    return {"127.0.0.1:50051": f"127.0.0.1:{port}"}
+
+
 WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] = {
     "README.md": the_shop,
+    "docs/api.md": the_served_shop,
     "docs/decision-log.md": the_shop,
     "docs/settings.md": the_shop,
 }
