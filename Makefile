@@ -8,7 +8,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all packages lint types unit docs bench fresh lock protos format clean
+.PHONY: help venv demo test test-all packages lint types unit docs bench fresh lock protos schemas format clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,8 @@ lint: venv ## ruff, import contracts, buf, drift of generated files
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --config pyproject.toml
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/generate_protos.py --check
+	@$(BIN)/nba schema --built-in --out $(BUILD)/schemas >/dev/null
+	@diff -r schemas $(BUILD)/schemas || { echo "schemas/ is stale: make schemas" >&2; exit 1; }
 
 types: venv ## mypy --strict
 	@$(BIN)/mypy
@@ -71,6 +73,9 @@ lock: ## write requirements.lock anew (needs uv)
 
 protos: venv ## generate nba_engine/_gen from proto/
 	@$(BIN)/python scripts/generate_protos.py
+
+schemas: venv ## write schemas/: the JSON Schemas of nba.toml and the catalog
+	@$(BIN)/nba schema --built-in --out schemas
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

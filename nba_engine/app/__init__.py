@@ -2,6 +2,6 @@
 
 from nba_engine.app.app import App, open_app
 from nba_engine.app.check import check
-from nba_engine.app.plugins import load_plugins
+from nba_engine.app.plugins import BUILTIN, load_plugins
 
-__all__ = ["App", "check", "load_plugins", "open_app"]
+__all__ = ["BUILTIN", "App", "check", "load_plugins", "open_app"]

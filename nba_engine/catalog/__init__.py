@@ -2,6 +2,7 @@
 
 from nba_engine.catalog.catalog import Catalog
 from nba_engine.catalog.declare import aggregate_type
+from nba_engine.catalog.json_schema import catalog_schema
 from nba_engine.catalog.load import Vocabulary, load, load_leniently
 from nba_engine.catalog.read import read_folder, read_leniently
 
@@ -9,6 +10,7 @@ __all__ = [
     "Catalog",
     "Vocabulary",
     "aggregate_type",
+    "catalog_schema",
     "load",
     "load_leniently",
     "read_folder",

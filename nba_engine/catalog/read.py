@@ -26,7 +26,19 @@ from nba_engine.catalog.schema import (
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.settings import convert_leniently, join, parse_toml, read_text, suggest
 
-__all__ = ["Tables", "is_table", "merge", "read_folder", "read_leniently"]
+__all__ = [
+    "ID",
+    "NAME",
+    "NAMED",
+    "SECTIONS",
+    "SINGLES",
+    "Tables",
+    "check_name",
+    "is_table",
+    "merge",
+    "read_folder",
+    "read_leniently",
+]
 
 T = TypeVar("T")
 
@@ -107,7 +119,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Tables of tables: section → what one of its tables holds
-_SECTIONS: dict[str, Any] = {
+SECTIONS: dict[str, Any] = {
     "attributes": AttributeEntry,
     "context": AttributeEntry,
     "aggregates": AggregateEntry,
@@ -120,11 +132,11 @@ _SECTIONS: dict[str, Any] = {
     "levers": LeverEntry,
 }
 # Single tables
-_SINGLES: dict[str, Any] = {"catalog": GeneralEntry, "control_group": ControlGroupEntry}
+SINGLES: dict[str, Any] = {"catalog": GeneralEntry, "control_group": ControlGroupEntry}
 # Names that rules use must be CEL identifiers; all other ids are parts of keys and of output
-_NAMED = frozenset({"attributes", "context", "aggregates"})
-_ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+NAMED = frozenset({"attributes", "context", "aggregates"})
+ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")
+NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 # fmt: off
 _CEL_WORDS = frozenset(
     (
@@ -141,19 +153,19 @@ def merge(files: Mapping[str, str], findings: Findings) -> tuple[Tables, bool]:
 
     Unknown keys, wrong types and tables defined twice are noted; what is wrong keeps its default.
     """
-    merged: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
-    singles: dict[str, Any] = {}  # typed by _SINGLES, as the sections are by _SECTIONS
+    merged: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    singles: dict[str, Any] = {}  # typed by SINGLES, as the sections are by SECTIONS
     complete = bool(files)
     for file in sorted(name for name in files if not is_table(name)):
         data, unparsed = parse_toml(files[file], file)
         findings.mistakes += unparsed
         complete = complete and not unparsed
         for section, raw in data.items():
-            if section in _SINGLES:
-                kind = _SINGLES[section]
+            if section in SINGLES:
+                kind = SINGLES[section]
                 _add(singles, section, kind, raw, file=file, section="", findings=findings)
-            elif section not in _SECTIONS:
-                known = [*_SINGLES, *_SECTIONS]
+            elif section not in SECTIONS:
+                known = [*SINGLES, *SECTIONS]
                 remedy = suggest(section, known, "tables of a catalog")
                 findings.mistake(file, section, f"unknown table {section!r}", remedy)
             elif not isinstance(raw, Mapping):
@@ -161,17 +173,17 @@ def merge(files: Mapping[str, str], findings: Findings) -> tuple[Tables, bool]:
                 findings.mistake(file, section, "expected a table of tables", remedy)
             else:
                 for name, table in raw.items():
-                    check_name(name, file, section, findings, identifier=section in _NAMED)
+                    check_name(name, file, section, findings, identifier=section in NAMED)
                     _add(
                         merged[section],
                         name,
-                        _SECTIONS[section],
+                        SECTIONS[section],
                         table,
                         file=file,
                         section=section,
                         findings=findings,
                     )
-    for section, kind in _SINGLES.items():
+    for section, kind in SINGLES.items():
         singles.setdefault(section, Entry(id=section, file="", place=section, table=kind()))
     everything: dict[str, Any] = {**merged, **singles}
     return Tables(**everything), complete
@@ -183,14 +195,14 @@ def check_name(
     """Whether ``name`` may be an id, or an ``identifier`` in rules; notes the mistake if not."""
     where = join(place, name)
     if identifier:
-        if not _NAME.match(name):
+        if not NAME.match(name):
             remedy = "use letters, digits and _, not starting with a digit"
             findings.mistake(file, where, f"{name!r} cannot be written in rules", remedy)
             return False
         if name in _CEL_WORDS:
             findings.mistake(file, where, f"{name!r} is a reserved word of rules", "choose another")
             return False
-    elif not _ID.match(name):
+    elif not ID.match(name):
         remedy = "use letters, digits, _ and -"
         findings.mistake(file, where, f"{name!r} cannot be an id", remedy)
         return False

@@ -67,6 +67,8 @@ _MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d.*)?$"}
 _CLOCK = {"type": "string", "pattern": r"^([01]?\d|2[0-3]):[0-5]\d(:\d\d.*)?$"}
 _CLOCKS = {"type": "array", "items": _CLOCK, "minItems": 2, "maxItems": 2}
 
+_PROPERTIES = {"additionalProperties": {"type": ["string", "number", "boolean"]}}
+
 Duration = Annotated[float, DURATION]
 Moment = Annotated[dt.date, Written(parse_moment, _MOMENT)]
 Word = Annotated[str, Meta(min_length=1)]
@@ -108,7 +110,7 @@ class AggregateEntry(msgspec.Struct, frozen=True, kw_only=True):
     """what is computed of the interactions, see below"""
     types: Annotated[Words, Meta(min_length=1), REQUIRED] = ()
     """the interaction types that count"""
-    where: dict[str, Any] = {}
+    where: Annotated[dict[str, Any], Meta(extra_json_schema=_PROPERTIES)] = {}
     """properties that an interaction must have, with these values"""
     by: str = ""
     """a value per value of this property: rules see a map. For `set`: the property that is collected

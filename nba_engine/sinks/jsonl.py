@@ -16,10 +16,11 @@ __all__ = ["JSONL", "JsonLines", "JsonLinesSettings"]
 
 
 class JsonLinesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``path``: the file, relative to the folder of nba.toml; its folder is made if need be.
+    """Settings of `JsonLines`.
 
-    A file that has reached ``rotate_bytes`` becomes ``<path>.1``, the one before ``<path>.2``, and
-    so on; ``keep`` of these are kept.
+    ``path``: the file, relative to the folder of nba.toml; its folder is made if need be.
+    ``rotate_bytes``: a file that has reached this size becomes ``<path>.1``, the one before
+    ``<path>.2``, and so on. ``keep``: how many of these are kept.
     """
 
     path: Annotated[str, msgspec.Meta(min_length=1)] = "data/records.jsonl"
