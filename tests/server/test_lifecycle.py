@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
 from nba_engine.errors import FailedPrecondition
 from nba_engine.server import Server, make_logger
 from nba_engine.settings import LoggingSettings, ServerSettings
-from tests.server.small import SmallEngine, serving
+from tests.server.small import Details, SmallEngine, serving
 
 ROOT = Path(__file__).parents[2]
 REQUEST = decisions.DecideRequest(
@@ -47,6 +48,7 @@ class Process:
             assert self.process.poll() is None
         self.address = ready.read_text()
         self.channel = grpc.insecure_channel(self.address)
+        self.other_end: Any = None
 
     def line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -65,7 +67,8 @@ def process(tmp_path: Path) -> Iterator[Process]:
     one = Process(tmp_path)
     yield one
     one.channel.close()
-    one.other_end.close()
+    if one.other_end is not None:
+        one.other_end.close()
     if one.process.poll() is None:
         one.process.kill()
     one.process.wait()
@@ -98,6 +101,19 @@ def test_sigterm_finishes_what_is_in_flight_and_refuses_what_is_new(process: Pro
     events = [process.line()["event"] for _ in range(3)]
     assert sorted(events) == ["decision", "stopped", "stopping"]
     assert events[-1] == "stopped"
+
+
+def test_sigterm_ends_an_open_stream_long_before_the_grace_is_over(process: Process) -> None:
+    said: queue.SimpleQueue[decisions.StreamDecideRequest | None] = queue.SimpleQueue()
+    said.put(decisions.StreamDecideRequest())  # malformed: answered without a decision
+    call: Any = DecisionServiceStub(process.channel).StreamDecide(iter(said.get, None))
+    assert next(call).HasField("status")
+    process.process.send_signal(signal.SIGTERM)
+    with pytest.raises(grpc.RpcError) as caught:
+        next(call)
+    said.put(None)
+    assert Details(caught.value).reason == "SERVER_STOPPING"
+    assert process.process.wait(timeout=20) == 0  # the grace is 30 s
 
 
 def test_a_second_signal_does_not_wait(process: Process) -> None:
