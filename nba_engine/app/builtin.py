@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nba_engine.app.examples import nba_conformance
 from nba_engine.domain import ModelRuntime, Store
 from nba_engine.plugin import RuntimeFactory, StoreFactory, hookimpl
 from nba_engine.sinks import nba_sinks
@@ -12,6 +13,7 @@ from nba_engine.store import open_store
 
 __all__ = [
     "nba_channels",
+    "nba_conformance",
     "nba_model_runtimes",
     "nba_plugin_api",
     "nba_rule_functions",

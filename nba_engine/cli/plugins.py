@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nba_engine.app import load_plugins
 from nba_engine.cli.output import errors, output
+from nba_engine.cli.plugin_check import check_plugin_command
 from nba_engine.cli.plugin_new import new_command
 from nba_engine.errors import MistakesFound
 from nba_engine.settings import read_settings
@@ -73,4 +74,5 @@ def list_command(settings: Path | None) -> int:
     return 1 if plugins.mistakes else 0
 
 
+plugin_group.add_command(check_plugin_command)
 plugin_group.add_command(new_command)

@@ -102,6 +102,13 @@ class Plugins:
             raise MistakesFound(self.mistakes)
         return self.register
 
+    def plugin(self, name: str) -> object:
+        """What the entry point of a loaded plugin leads to. Raises `KeyError`."""
+        plugin = self._pluggy.get_plugin(name)
+        if plugin is None:
+            raise KeyError(name)
+        return plugin
+
     def add(
         self,
         name: str,

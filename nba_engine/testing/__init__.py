@@ -10,7 +10,9 @@ Install the extra ``testing``. A suite is a class whose fixtures your test class
 `nba_engine.testing.conformance` runs the same suites on installed plugins (`nba plugin check`).
 """
 
+from nba_engine.testing.assertions import REWRITTEN
 from nba_engine.testing.channel_suite import ChannelSuite
+from nba_engine.testing.command_suite import CommandSuite
 from nba_engine.testing.deciding import (
     FakeReads,
     FakeResources,
@@ -26,7 +28,12 @@ from nba_engine.testing.deciding import (
 from nba_engine.testing.function_suite import RuleFunctionSuite
 from nba_engine.testing.model_suite import ModelSuite
 from nba_engine.testing.runtime_suite import ModelRuntimeSuite
-from nba_engine.testing.samples import make_customer, sample_context, sample_customers
+from nba_engine.testing.samples import (
+    make_customer,
+    sample_context,
+    sample_customers,
+    sample_interactions,
+)
 from nba_engine.testing.sink_suite import SinkSuite, sample_records
 from nba_engine.testing.stage_suite import StageSuite
 from nba_engine.testing.store_suite import StoreSuite
@@ -34,7 +41,9 @@ from nba_engine.testing.world import NOW, make_catalog, shop
 
 __all__ = [
     "NOW",
+    "REWRITTEN",
     "ChannelSuite",
+    "CommandSuite",
     "FakeReads",
     "FakeResources",
     "FixedScorer",
@@ -54,6 +63,7 @@ __all__ = [
     "outcome",
     "sample_context",
     "sample_customers",
+    "sample_interactions",
     "sample_records",
     "shop",
     "surviving",

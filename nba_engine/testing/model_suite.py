@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nba_engine.app import load_plugins
+from nba_engine.catalog import Catalog
 from nba_engine.domain import (
     CatalogView,
     CustomerState,
@@ -192,9 +193,9 @@ def open_model(
     return open_scorer(model, catalog, runtimes, tables)
 
 
-def catalog_for(manifest: Manifest) -> CatalogView:
+def catalog_for(manifest: Manifest, offers: int = 12) -> Catalog:
     """The shop without its rules, with everything declared that the features of a model name."""
-    tables = {name: table for name, table in shop().items() if name != "rules"}
+    tables = {name: table for name, table in shop(offers).items() if name != "rules"}
     for action in tables["actions"].values():
         if "value" in action:
             action["value"] = 1.0

@@ -11,7 +11,7 @@ from nba_engine.domain import CatalogView, Consent, CustomerState, Interaction, 
 from nba_engine.domain.algebra import fold_for
 from nba_engine.testing.world import NOW
 
-__all__ = ["make_customer", "sample_context", "sample_customers"]
+__all__ = ["make_customer", "sample_context", "sample_customers", "sample_interactions"]
 
 _DAY = 86_400.0
 
@@ -56,13 +56,14 @@ def sample_customers(
             for name, attribute in catalog.attributes.items()
             if random.random() < share
         }
-        happened = _interactions(catalog, f"crm:{number}", random, words, now) if share else []
+        identity = f"crm:{number}"
+        happened = sample_interactions(catalog, identity, seed=seed + number, now=now)
         customers.append(
             CustomerState(
                 customer_id=f"crm:{number}",
                 version=1,
                 attributes=attributes,
-                aggregates=fold({}, happened),
+                aggregates=fold({}, happened if share else []),
                 consents={
                     word: Consent(granted=True, time=now - _DAY)
                     for word in consents
@@ -92,16 +93,13 @@ def _words(catalog: CatalogView) -> list[str]:
     return sorted(named)
 
 
-def _interactions(
-    catalog: CatalogView,
-    identity: str,
-    random: np.random.Generator,
-    words: Sequence[str],
-    now: float,
+def sample_interactions(
+    catalog: CatalogView, identity: str, *, seed: int = 1, now: float = NOW
 ) -> list[Interaction]:
     """About six of each type that an aggregate counts, with the properties it looks at."""
+    random = np.random.default_rng(seed)
+    words, actions = _words(catalog), list(catalog.action_index)
     happened: list[Interaction] = []
-    actions = list(catalog.action_index)
     kinds = sorted({kind for spec in catalog.aggregates.values() for kind in spec.types})
     for kind in kinds:
         specs = [spec for spec in catalog.aggregates.values() if kind in spec.types]

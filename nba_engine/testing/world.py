@@ -151,10 +151,12 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def toml(tables: Mapping[str, Any]) -> str:
-    """Tables as a TOML text: a line per entry of each top-level table."""
-    lines = []
+    """Tables as a TOML text: a line per entry of each top-level table; lists come first."""
+    lines = [f"{name} = {_value(part)}" for name, part in tables.items() if isinstance(part, list)]
     for name, table in tables.items():
-        lines += [f"[{name}]", *(f"{_key(key)} = {_value(value)}" for key, value in table.items())]
+        if not isinstance(table, list):
+            lines.append(f"[{name}]")
+            lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items()]
     return "\n".join(lines) + "\n"
 
 

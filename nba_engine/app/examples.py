@@ -1,0 +1,33 @@
+"""What `nba plugin check builtin` needs and cannot make up; see docs/plugins.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["nba_conformance"]
+
+_MODEL = Path(__file__).parents[1] / "testing" / "example_model"
+_DAY = 86_400.0
+
+
+def nba_conformance(_folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Content for templates, times for functions, a model for the runtime."""
+    with np.load(_MODEL / "probes.npz") as probes:
+        inputs, expected = probes["inputs"], probes["outputs"]
+    return {
+        "channel template": {
+            "content": {"title": "{{ action.name }} for {{ customer.first_name }}"},
+            "bad_content": [{"title": "{{"}, {"title": "{% if %}"}, {"title": "{{ shop.name }}"}],
+        },
+        "rule-function days_since": {"examples": [((3 * _DAY, _DAY), 2.0)]},
+        "rule-function hours_since": {"examples": [((3 * _DAY, _DAY), 48.0)]},
+        "model-runtime onnx": {
+            "model_file": _MODEL / "model.onnx",
+            "inputs": inputs,
+            "expected": expected,
+        },
+    }
