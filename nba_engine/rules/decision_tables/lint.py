@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from nba_engine.domain import Value, Values
-from nba_engine.rules.decision_tables.cells import ORDERED, Cell
+from nba_engine.rules.decision_tables.cells import Cell
 from nba_engine.rules.decision_tables.conditions import Column
 from nba_engine.rules.decision_tables.regions import Regions
 from nba_engine.rules.decision_tables.sheet import TableMistake
@@ -146,34 +146,48 @@ def _overlap(
 def _gaps(
     table: DecisionTable, regions: Sequence[Regions], sets: Sequence[_Sets], position: int
 ) -> Iterator[TableMistake]:
-    """What lies between rows that differ in one ordered column only, and is in none of them."""
+    """What lies between the values of rows and is in none: of all rows, then of those alike."""
     column, of = table.columns[position], regions[position]
-    if column.kind not in ORDERED or not of.ordered:
+    if not of.ordered:
         return
 
     def others(line: int) -> _Sets:
         return sets[line][:position] + sets[line][position + 1 :]
 
-    for _, lines in groupby(sorted(range(len(sets)), key=others), key=others):
-        group = sorted(lines, key=lambda line: sets[line][position] & of.present)
+    def found(rows: Sequence[int], told: int, where: str) -> tuple[int, TableMistake | None]:
         covered = meant = 0
-        for line in group:
+        for line in rows:
             covered |= sets[line][position]
-            meant |= of.gaps(sets[line][position])
-        gap = of.gaps(covered) & ~meant
-        if gap:  # rows that ask for less elsewhere may close it
-            for line, row in enumerate(sets):
-                if _includes(others(line), others(group[0])):
-                    gap &= ~row[position]
-        if len(group) > 1 and gap:
-            after = [line for line in group if _lowest(sets[line][position]) > _lowest(gap)]
-            rows = ", ".join(str(n) for n in sorted(table.rows[line].line for line in group))
-            yield TableMistake(
-                line=table.rows[after[0]].line,
-                column=column.heading,
-                message=f"{of.spoken(gap)} lies between rows {rows}, and in none of them",
-                hint="close the gap, unless it is meant",
-            )
+            meant |= of.gaps(sets[line][position])  # written so in one cell
+        gap = of.gaps(covered) & ~meant & ~told
+        if not gap:
+            return 0, None
+        lowest = gap & -gap
+        before = max(rows, key=lambda line: (sets[line][position] & (lowest - 1), -line))
+        after = min(
+            (line for line in rows if sets[line][position] >= lowest),
+            key=lambda line: (_lowest(sets[line][position] & -lowest), line),
+        )
+        ends = " and ".join(str(table.rows[line].line) for line in sorted((before, after)))
+        return gap, TableMistake(
+            line=table.rows[after].line,
+            column=column.heading,
+            message=f"{of.spoken(gap)} lies between rows {ends}, and in no {where}",
+            hint="close the gap, unless it is meant",
+        )
+
+    everyone = range(len(sets))
+    told, mistake = found(everyone, 0, "row")
+    if mistake is not None:
+        yield mistake
+    for name, lines in groupby(sorted(everyone, key=others), key=others):
+        wider = 0  # rows that ask for less elsewhere may close a gap
+        for line in everyone:
+            if _includes(others(line), name) and others(line) != name:
+                wider |= sets[line][position]
+        _gap, mistake = found(list(lines), told | wider, "row that asks for the same else")
+        if mistake is not None:
+            yield mistake
 
 
 def _includes(outer: _Sets, inner: _Sets) -> bool:

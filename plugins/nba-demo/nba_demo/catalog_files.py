@@ -16,12 +16,15 @@ from nba_demo.assumptions import (
     offer_value,
     owned_days,
 )
-from nba_demo.catalog_policy import limits_file, rules_file
+from nba_demo.catalog_policy import VOUCHERS, limits_file, rules_file, voucher_table
 from nba_demo.data import TIME_ZONE
 from nba_demo.features import AGGREGATES, Popularity
 from nba_demo.relations import SEASONS, relations_among
-from nba_demo.toml_text import Bare, file_text, pairs, section
+from nba_demo.toml_text import SETTINGS_SCHEMA, Bare, file_text, pairs, section
+from nba_engine.app import load_plugins
+from nba_engine.app.schemas import schema_files
 from nba_engine.domain import AggregateSpec
+from nba_engine.plugin import settings_sections
 
 __all__ = ["ASKED", "FORMS", "catalog_files", "settings_file", "write_catalog"]
 
@@ -71,10 +74,13 @@ _TAGS = {"discover": ("discovery",)}
 def write_catalog(
     folder: Path, offers: Sequence[Offer], popularity: Popularity, *, listen: str
 ) -> Path:
-    """Write ``catalog/*.toml`` and ``nba.toml`` into ``folder``; the path of the latter."""
-    (folder / "catalog").mkdir(parents=True, exist_ok=True)
-    for name, text in catalog_files(offers, popularity).items():
-        (folder / "catalog" / name).write_text(text, encoding="utf-8")
+    """Write catalog, JSON Schemas and ``nba.toml`` into ``folder``; the path of the latter."""
+    files = {f"catalog/{name}": text for name, text in catalog_files(offers, popularity).items()}
+    sections = settings_sections(load_plugins().register)
+    files |= {f"schemas/{name}": text for name, text in schema_files(sections).items()}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
     settings = folder / "nba.toml"
     settings.write_text(settings_file(listen), encoding="utf-8")
     return settings
@@ -90,6 +96,7 @@ def catalog_files(offers: Sequence[Offer], popularity: Popularity) -> dict[str, 
         "offers.toml": _offers(offers, popularity),
         "other_actions.toml": _other_actions(),
         "rules.toml": rules_file(tags),
+        VOUCHERS: voucher_table(),
     }
 
 
@@ -118,7 +125,7 @@ def settings_file(listen: str) -> str:
             entry["settings"] = settings
         parts.append("[[pipeline]]\n" + pairs(entry))
     parts.append(section("logging", {"level": "info", "format": "json"}))
-    return "\n".join(["# Written by `nba demo`; paths are relative to this file.", "", *parts])
+    return file_text("Paths are relative to this file.", parts, schema=SETTINGS_SCHEMA)
 
 
 def _general() -> str:

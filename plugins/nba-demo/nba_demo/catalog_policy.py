@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 from nba_demo.assumptions import CONTROL_SHARE, CUSTOMER_BUDGET, LEVERS, LIMITS
 from nba_demo.toml_text import file_text, section
 
-__all__ = ["limits_file", "rules_file"]
+__all__ = ["VOUCHERS", "limits_file", "rules_file", "voucher_table"]
+
+VOUCHERS = "tables/vouchers.csv"
 
 
 def limits_file(tags: set[str]) -> str:
@@ -134,6 +138,11 @@ def rules_file(tags: set[str]) -> str:
             "|| (has(customer.kids) && customer.kids > 0)",
             "applies_to": {"tags": ["baby"]},
         },
+        "vouchers_where_they_pay": {
+            "tier": "suitability",
+            "table": VOUCHERS,
+            "applies_to": {"kinds": ["offer"], "channels": ["letter"]},
+        },
     }
     present = tags | {"discovery"}
     parts = [
@@ -144,3 +153,16 @@ def rules_file(tags: set[str]) -> str:
     return file_text(
         "May have it (eligibility), makes sense now, is good for the household.", parts
     )
+
+
+def voucher_table() -> str:
+    """A decision table: by price, which households a voucher on paper may pay off for."""
+    rows = [
+        ("name", "action.price", "customer.spent_lately", "customer.visits_60d", "description"),
+        ("cheap", "< 2", ">= 200", ">= 6", "assumption: pays off where much is spent"),
+        ("everyday", "[2..4)", ">= 80", ">= 3", "assumption: for those who come regularly"),
+        ("dear", ">= 4", "-", ">= 1", "assumption: for everybody who still comes"),
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

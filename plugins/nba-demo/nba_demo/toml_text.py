@@ -8,7 +8,11 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Bare", "file_text", "pairs", "section"]
+__all__ = ["CATALOG_SCHEMA", "SETTINGS_SCHEMA", "Bare", "file_text", "pairs", "section"]
+
+
+CATALOG_SCHEMA = "../schemas/catalog.schema.json"
+SETTINGS_SCHEMA = "./schemas/nba.schema.json"
 
 
 class Bare(msgspec.Struct, frozen=True):
@@ -17,9 +21,9 @@ class Bare(msgspec.Struct, frozen=True):
     text: str
 
 
-def file_text(about: str, parts: Sequence[str]) -> str:
-    """A whole file: what it is about, then its tables."""
-    return "\n".join([f"# Written by `nba demo`. {about}", "", *parts])
+def file_text(about: str, parts: Sequence[str], *, schema: str = CATALOG_SCHEMA) -> str:
+    """A whole file: the schema that editors check it with, what it is about, then its tables."""
+    return "\n".join([f"#:schema {schema}", f"# Written by `nba demo`. {about}", "", *parts])
 
 
 def section(name: str, values: Mapping[str, Any]) -> str:

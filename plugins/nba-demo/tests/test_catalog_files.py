@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
+
+import jsonschema
 
 from nba_demo.catalog_files import ASKED, catalog_files
 from nba_demo.checks import count_candidates
@@ -41,3 +45,34 @@ def test_the_files_depend_on_nothing_but_the_data(small: Small) -> None:
     first = catalog_files(small.offers, small.trained.popularity)
     assert first == catalog_files(small.offers, small.trained.popularity)
     assert not any("/work" in text for text in first.values())
+
+
+def test_a_decision_table_keeps_vouchers_from_households_where_they_do_not_pay(app: App) -> None:
+    warnings = [str(each) for each in app.engine.catalog.warnings]  # type: ignore[attr-defined]
+    assert [each for each in warnings if "vouchers" in each] == []
+    catalog = app.engine.catalog
+    unit = next(
+        at
+        for at, treatment in enumerate(catalog.treatments)
+        if treatment.channel == "letter"
+        and 2 <= catalog.actions[catalog.action_index[treatment.action]].attributes["price"] < 4
+    )
+    table = catalog.rules["suitability"]
+    wrong = {"spent_lately": 79.0, "visits_60d": 5.0}
+    failed = next(f for f in table.explain(unit, wrong, {}, 0.0) if "vouchers" in f.rule)
+    assert failed.rule == "vouchers_where_they_pay"
+    assert failed.text == "customer.spent_lately >= 80 (tables/vouchers.csv:3 “everyday”)"
+    assert [change.value for change in failed.changes] == [80.0]
+
+
+def test_every_toml_file_names_its_schema_and_fits_it(folder: Path) -> None:
+    files = [folder / "nba.toml", *sorted((folder / "catalog").glob("*.toml"))]
+    assert len(files) > 5
+    for file in files:
+        text = file.read_text("utf-8")
+        directive, _, _ = text.partition("\n")
+        schema = (file.parent / directive.removeprefix("#:schema ")).resolve()
+        assert schema.parent == (folder / "schemas").resolve()
+        validator = jsonschema.Draft202012Validator(json.loads(schema.read_text("utf-8")))
+        raw = json.loads(json.dumps(tomllib.loads(text), default=str))
+        assert [error.message for error in validator.iter_errors(raw)] == []

@@ -100,15 +100,15 @@ def test_many_overlaps_are_counted() -> None:
 @pytest.mark.parametrize(
     ("heading", "rows", "told"),
     [
-        ("customer.age", "18..65\n70..", "3: customer.age: 66..69 lies between rows 2, 3"),
-        ("customer.age", "70..\n18..65", "2: customer.age: 66..69 lies between rows 2, 3"),
-        ("customer.age", "1\n3\n5", "3: customer.age: 2, 4 lies between rows 2, 3, 4"),
+        ("customer.age", "18..65\n70..", "3: customer.age: 66..69 lies between rows 2 and 3,"),
+        ("customer.age", "70..\n18..65", "2: customer.age: 66..69 lies between rows 2 and 3,"),
+        ("customer.age", "1\n3\n5", "3: customer.age: 2, 4 lies between rows 2 and 3,"),
         ("customer.basket", "0..50\n> 50.5", "3: customer.basket: (50..50.5] lies between"),
-        ("customer.basket", "[0..50)\n(50..60]", "3: customer.basket: 50 lies between rows 2, 3"),
+        ("customer.basket", "[0..50)\n(50..60]", "3: customer.basket: 50 lies between rows"),
         (
             "customer.last",
             "2017-01-01..2017-01-31\n2017-02-02..",
-            "3: customer.last: 2017-02-01 lies between rows 2, 3",
+            "3: customer.last: 2017-02-01 lies between rows 2 and 3,",
         ),
     ],
 )
@@ -117,7 +117,12 @@ def test_values_between_rows_that_no_row_covers_are_pointed_out(
 ) -> None:
     (found,) = warnings(f"{heading}\n{rows}\n")
     assert found.startswith(told)
-    assert found.endswith("and in none of them (close the gap, unless it is meant)")
+    assert found.endswith(" and in no row (close the gap, unless it is meant)")
+
+
+def test_a_gap_is_one_whatever_else_the_rows_ask_for() -> None:
+    (found,) = warnings("customer.age,customer.vip\n18..65,true\n70..,false\n")
+    assert found.startswith("3: customer.age: 66..69 lies between rows 2 and 3, and in no row")
 
 
 @pytest.mark.parametrize(
@@ -125,18 +130,21 @@ def test_values_between_rows_that_no_row_covers_are_pointed_out(
     [
         'customer.age\n"18..65, 70.."\n75..80\n',  # written so in one cell
         "customer.age\n!18..65\n",
-        "customer.age,customer.vip\n18..65,true\n70..,false\n",  # rows about others
-        "customer.age,customer.vip\n18..65,true\n70..,true\n66..69,-\n",  # closed by a wider row
+        "customer.age,customer.vip\n18..65,true\n70..,true\n66..69,-\n",  # by a wider row
     ],
 )
 def test_gaps_that_are_meant_or_closed_elsewhere_are_not(text: str) -> None:
     assert not any("lies between" in each for each in warnings(text))
 
 
-def test_gaps_are_looked_for_among_rows_that_agree_in_all_other_columns() -> None:
+def test_gaps_are_looked_for_among_rows_that_agree_in_all_other_columns_too() -> None:
     text = "action.category,customer.age\nwine,18..65\nbeer,16..\nwine,70..\n"
-    (found,) = warnings(text)
-    assert found.startswith("4: customer.age: 66..69 lies between rows 2, 4")
+    assert warnings(text) == [
+        (
+            "4: customer.age: 66..69 lies between rows 2 and 4, and in no row that asks for the same "
+            "else (close the gap, unless it is meant)"
+        )
+    ]
 
 
 def test_a_column_where_no_row_asks_for_anything_is_pointed_out() -> None:
