@@ -31,9 +31,9 @@ _CLASSES: dict[str, type[NbaClientError]] = {
     "UNIMPLEMENTED": errors.Unsupported,
 }
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
-# "failed to connect to all addresses; last error: UNKNOWN: ipv4:…: Failed to connect to …:
-# connect: Connection refused (111)" says it at the end
-_WHY = re.compile(r"(?:connect|recvmsg|sendmsg|[Ff]ailed to connect[^:]*): ?([A-Z][\w ]+) \(\d+\)")
+# "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to
+# remote host: connect: Connection refused (111)" says it at the end
+_WHY = re.compile(r"last error: .*: ([^:]+?)(?: \(\d+\))?\Z", re.DOTALL)
 
 
 def error_of_call(

@@ -1,11 +1,12 @@
-"""The guide to the client: its code runs, its tables are complete, its numbers are the real ones."""
+"""The guide to the client: its tables are complete, its numbers are the real ones.
+
+Its code is run by tests/docs.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nba_engine.client
@@ -13,7 +14,6 @@ from nba_engine.client import AioClient, Client, InteractionBatcher, NbaClientEr
 from nba_engine.client.channels import RETRIED
 from nba_engine.client.retries import MAX_ATTEMPTS
 from tests.client.test_methods import python_name
-from tests.integration.shop import serving_shop
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "client.md").read_text("utf-8")
@@ -22,30 +22,6 @@ PAGE = (ROOT / "docs" / "client.md").read_text("utf-8")
 def section(title: str) -> str:
     (found,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
     return str(found)
-
-
-def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    assert len(blocks) > 12
-    with serving_shop(tmp_path) as shop:
-        code = "\n".join(blocks).replace("127.0.0.1:50051", shop.address)
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert lines[:2] == ["serving", "1. milk.banner: Milk today, 0.12 EUR"]
-    assert "['recorded', 'recorded']" in lines
-    assert "view of nobody: RecordInteractions: identity: must be a namespace" in done.stdout
-    assert "{'age': 44}" in lines
-    assert "eligibility not_eligible" in done.stdout
-    assert "placements[0].placement - not a placement of the catalog" in done.stdout
-    assert "crm:42 True" in lines
-    assert "['nothing', 'milk', 'bread', 'wine']" in lines[-1]
 
 
 def test_the_table_of_errors_is_complete() -> None:

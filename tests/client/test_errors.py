@@ -123,10 +123,11 @@ def test_an_internal_error_names_the_id_to_report() -> None:
     assert str(error) == "Decide: internal error (error id e1f2)"
 
 
-def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:
+@pytest.mark.parametrize("end", ["connect: Connection refused (111)", "Connection refused"])
+def test_a_server_that_is_not_there_is_told_in_one_sentence(end: str) -> None:
     text = (
         "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
-        "Failed to connect to remote host: connect: Connection refused (111)"
+        f"Failed to connect to remote host: {end}"
     )
     error = read(Failed(grpc.StatusCode.UNAVAILABLE, text))
     assert str(error) == "Decide: no server answers at shop:1 (Connection refused)"

@@ -56,6 +56,7 @@ def the_served_shop(folder: Path, stack: contextlib.ExitStack) -> Mapping[str, s
 WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] = {
     "README.md": the_shop,
     "docs/api.md": the_served_shop,
+    "docs/client.md": the_served_shop,
     "docs/decision-log.md": the_shop,
     "docs/settings.md": the_shop,
 }
