@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ CandidatesMark: TypeAlias = tuple[
 ]
 
 _DOUBLE = np.dtype(np.float64)
+# `setflags(False)`, by position: done 16 times per decision, and ``write=False`` takes twice the
+# time (numpy's stub knows the keyword only)
+_set_writeable: Callable[[NDArray[Any], bool], None] = cast("Any", np.ndarray.setflags)
 # columns that the next stages compute with: every number in them is finite
 FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
 
@@ -58,8 +61,8 @@ class Candidates:
     def __init__(
         self, index: IntArray, slot: IntArray, nothing: BoolArray, *, one_place: bool = False
     ) -> None:
-        index.setflags(write=False)
-        slot.setflags(write=False)
+        _set_writeable(index, False)
+        _set_writeable(slot, False)
         self._index = index
         self._slot = slot
         self._one_place = one_place
@@ -118,7 +121,7 @@ class Candidates:
         # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
         if name in FINITE and not array.dot(array) < np.inf and not np.isfinite(array).all():
             raise StageFailed(f"column {name!r} has values that are not finite")
-        array.setflags(write=False)
+        _set_writeable(array, False)
         self._columns = {**self._columns, name: array}
 
     def share(self, name: str, by_treatment: FloatArray) -> None:
@@ -149,19 +152,15 @@ class Candidates:
             return self._by_treatment[name].item(self._index.item(position))
         return column.item(position)
 
-    def numbers(self, positions: Sequence[int], names: Sequence[str]) -> list[dict[str, float]]:
-        """Some surviving candidates' numbers in those of these columns that there are."""
-        rows: list[dict[str, float]] = [{} for _ in positions]
-        treatments = [self._index.item(position) for position in positions]
-        for name in names:
-            column, places = self._columns.get(name), positions
-            if column is None:
-                column, places = self._by_treatment.get(name), treatments
-                if column is None:
-                    continue
-            for row, place in zip(rows, places, strict=True):
-                row[name] = column.item(place)
-        return rows
+    def numbers(self, name: str, positions: Sequence[int], default: float = 0.0) -> list[float]:
+        """The numbers of some surviving candidates in a column; ``default`` if there is none."""
+        column = self._columns.get(name)
+        if column is not None:
+            return [column.item(position) for position in positions]
+        shared = self._by_treatment.get(name)
+        if shared is not None:
+            return [shared.item(self._index.item(position)) for position in positions]
+        return [default] * len(positions)
 
     def keep(self, mask: BoolArray, reason: str) -> None:
         """Keep where ``mask`` (n,) is true; the others fall out for ``reason``."""
@@ -177,7 +176,7 @@ class Candidates:
             mask = mask > self.nothing  # true and not nothing
         count = int(np.count_nonzero(mask))
         if count:
-            mask.setflags(write=False)
+            _set_writeable(mask, False)  # and so will be the view of it
             self._fall_out(mask.view(np.int8), 1, count, reason)
             self._keep((~mask).nonzero()[0])
 
@@ -194,6 +193,7 @@ class Candidates:
         left = len(code) - len(stay)
         if not left:
             return
+        _set_writeable(code, False)
         for number, reason in enumerate(reasons, 1):
             count = int(np.count_nonzero(code == number))
             if count:
@@ -220,7 +220,6 @@ class Candidates:
         return codes
 
     def _fall_out(self, code: NDArray[np.int8], number: int, count: int, reason: str) -> None:
-        code.setflags(write=False)
         self.drops.append(
             Drop(
                 self.stage,
@@ -238,12 +237,12 @@ class Candidates:
     def _keep(self, stay: IntArray) -> None:
         self._index = self._index.take(stay)
         self._slot = self._slot[: len(stay)] if self._one_place else self._slot.take(stay)
-        self._index.setflags(write=False)
-        self._slot.setflags(write=False)
+        _set_writeable(self._index, False)
+        _set_writeable(self._slot, False)
         columns: Columns = {}
         for name, column in self._columns.items():
             kept = columns[name] = column.take(stay)
-            kept.setflags(write=False)
+            _set_writeable(kept, False)
         self._columns = columns
 
     def mark(self) -> CandidatesMark:

@@ -49,7 +49,6 @@ Content: TypeAlias = dict[str, str]
 
 _REASONS = ("outranked", "same_action", "limit_refused", "render_failed")
 _SAME_ACTION, _REFUSED, _FAILED = 2, 3, 4
-_NUMBERS = ("score", "propensity", "value", "cost", "lever", "weight")
 _KIND_CODES = {"win_back": "win_back", "loyalty": "loyalty"}
 
 
@@ -277,14 +276,32 @@ class _Work:
                 if not place:
                     place.append(position)
         positions = [position for place in by_slot for position in place]
-        ranks = [rank for place in by_slot for rank in range(len(place))]
+        numbers = candidates.numbers
         self._deciding.recommendations.extend(
-            map(self._recommendation, positions, ranks, candidates.numbers(positions, _NUMBERS))
+            map(
+                self._recommendation,
+                positions,
+                [rank for place in by_slot for rank in range(len(place))],
+                numbers("score", positions),
+                numbers("propensity", positions),
+                numbers("value", positions),
+                numbers("cost", positions),
+                numbers("lever", positions, 1.0),
+                numbers("weight", positions, 1.0),
+            )
         )
         return positions
 
     def _recommendation(
-        self, position: int, rank: int, numbers: dict[str, float]
+        self,
+        position: int,
+        rank: int,
+        score: float,
+        propensity: float,
+        value: float,
+        cost: float,
+        lever: float,
+        weight: float,
     ) -> Recommendation:
         deciding = self._deciding
         candidates = deciding.candidates
@@ -308,7 +325,12 @@ class _Work:
             content=self._contents.get(position, {}),
             reason_codes=codes,
             expires=self._expires.get(position),
-            **numbers,
+            score=score,
+            propensity=propensity,
+            value=value,
+            cost=cost,
+            lever=lever,
+            weight=weight,
         )
 
 

@@ -30,7 +30,8 @@ def test_a_shared_column_is_read_like_one_of_the_candidates() -> None:
     assert "cost" in some
     assert some["cost"].tolist() == some.columns["cost"].tolist() == [0.4, 0.0, 0.2]
     assert some.number("cost", 2) == 0.2
-    assert some.numbers([2, 0], ("cost", "score")) == [{"cost": 0.2}, {"cost": 0.4}]
+    assert some.numbers("cost", [2, 0]) == [0.2, 0.4]
+    assert some.numbers("weight", [2, 0], 1.0) == [1.0, 1.0]
     some.drop(np.array([True, False, False]), "dear")
     assert some["cost"].tolist() == [0.0, 0.2]
     assert some.drops[0].columns["cost"].tolist() == [0.4]
@@ -42,7 +43,7 @@ def test_an_assigned_column_replaces_a_shared_one_and_the_other_way_round() -> N
     some["lever"] = numbers(2, 3)
     assert some["lever"].tolist() == some.columns["lever"].tolist() == [2.0, 3.0]
     assert some.number("lever", 1) == 3.0
-    assert some.numbers([1], ("lever",)) == [{"lever": 3.0}]
+    assert some.numbers("lever", [1]) == [3.0]
     some.share("lever", numbers(5, 5, 5, 5, 5))
     assert some["lever"].tolist() == [5.0, 5.0]
 

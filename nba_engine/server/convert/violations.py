@@ -10,6 +10,8 @@ from nba_engine.errors import InvalidRequest, Violation
 __all__ = ["MAX_ID", "MAX_IDENTITY", "Violations"]
 
 MAX_ID = 128
+# what nearly all look like; the others are looked at part by part
+_USUAL_IDENTITY = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{,63}:[!-~]{1,128}\Z")
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*\Z")
 _VISIBLE_ASCII = re.compile(r"[!-~]*\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
@@ -35,6 +37,8 @@ class Violations:
 
     def identity(self, value: str, field: str = "identity") -> None:
         """Required, ``namespace:id``, at most 256 characters, all of them printable."""
+        if _USUAL_IDENTITY.match(value):
+            return
         if not value:
             self.add(field, "required")
             return
