@@ -94,6 +94,13 @@ def test_it_passes_its_type_check(generated: Generated, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_it_passes_the_conformance_kit(generated: Generated, kind: str) -> None:
+    plugin = f"new_{kind.replace('-', '_')}"
+    printed = generated.environment.run("nba", "plugin", "check", plugin, cwd=generated.folder)
+    assert plugin in printed
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_its_readme_says_about_its_use_makes_it_part_of_decisions(
     generated: Generated, kind: str, tmp_path: Path
 ) -> None:
