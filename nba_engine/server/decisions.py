@@ -111,6 +111,8 @@ class DecisionServicer:
                 self._decide(message.request, response.decision, call)
             finally:
                 self._turns.release()
+            if response.ByteSize() > self._max_bytes:  # gRPC would end the whole stream
+                raise Exhausted("the response is longer than a message may be: ask for less")
         except Exception as error:  # the last resort: whatever it is, the stream goes on
             failure = self._reporter.failure(
                 error, "DecisionService/StreamDecide", call, message=request

@@ -250,7 +250,7 @@ def one_stream_more_than_there_may_be(folder: Path) -> Details:
 
 @provokes("STREAM_IDLE")
 def a_stream_on_which_nothing_comes(folder: Path) -> Details:
-    with serving(folder, stream_idle_seconds=0.05) as real:
+    with serving(folder, stream_idle_seconds=0.5) as real:
         call = talking(real)
         return failing(lambda: next(call))
 
