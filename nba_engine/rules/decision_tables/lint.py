@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 from nba_engine.domain import Value, Values
 from nba_engine.rules.decision_tables.cells import Cell
@@ -19,6 +19,7 @@ from nba_engine.settings import suggest
 __all__ = ["lint_coverage", "lint_decision_table"]
 
 MOST = 5  # warnings of one sort that are spelled out per table
+COUNTED = 1_000
 
 _Sets = tuple[int, ...]  # per column: what a row's cell holds for
 
@@ -181,11 +182,15 @@ def _gaps(
     if mistake is not None:
         yield mistake
     for name, lines in groupby(sorted(everyone, key=others), key=others):
-        wider = 0  # rows that ask for less elsewhere may close a gap
+        alike = list(lines)
+        gap, _ = found(alike, told, "")
+        if not gap:
+            continue
+        wider = 0  # rows that ask for less elsewhere may close it
         for line in everyone:
-            if _includes(others(line), name) and others(line) != name:
+            if others(line) != name and _includes(others(line), name):
                 wider |= sets[line][position]
-        _gap, mistake = found(list(lines), told | wider, "row that asks for the same else")
+        _, mistake = found(alike, told | wider, "row that asks for the same else")
         if mistake is not None:
             yield mistake
 
@@ -200,12 +205,12 @@ def _lowest(found: int) -> int:
 
 
 def _first(found: Iterator[TableMistake], noun: str) -> list[TableMistake]:
-    """The first few, and how many more there are."""
-    mistakes = list(found)
+    """The first few, and how many more there are, as far as it pays to count."""
+    mistakes = list(islice(found, COUNTED))
     if len(mistakes) <= MOST:
         return mistakes
-    last = mistakes[-1]
-    more = TableMistake(line=last.line, message=f"{len(mistakes) - MOST} more {noun} like these")
+    count = f"{len(mistakes) - MOST}{' or' * (len(mistakes) == COUNTED)} more"
+    more = TableMistake(line=mistakes[-1].line, message=f"{count} {noun} like these")
     return [*mistakes[:MOST], more]
 
 

@@ -97,6 +97,11 @@ def test_many_overlaps_are_counted() -> None:
     assert found[-1] == "7: 10 more overlaps like these"
 
 
+def test_overlaps_without_end_are_not_counted_to_the_end() -> None:
+    found = warnings("customer.age\n" + "".join(f"{n}..{n + 5000}\n" for n in range(999)))
+    assert found[-1] == "47: 995 or more overlaps like these"
+
+
 @pytest.mark.parametrize(
     ("heading", "rows", "told"),
     [
