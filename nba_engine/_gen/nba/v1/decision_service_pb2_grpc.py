@@ -65,8 +65,8 @@ class DecisionServiceServicer:
         """Decides for one customer and up to 16 placements. An empty slate is not an error.
 
         Grants what it recommends against all limits atomically: a recommendation with limits holds a
-        reservation until an interaction confirms or releases it or it expires. Not idempotent.
-        Without a deadline of the caller's the server's default applies (settings; 1 s).
+        reservation until an interaction confirms or releases it or it expires. Idempotent with a
+        `request_id`. Without a deadline of the caller's the server's default applies (settings; 1 s).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +74,8 @@ class DecisionServiceServicer:
 
     def BatchDecide(self, request, context):
         """Decides up to 256 requests, one after the other, as as many calls of Decide would: an item's
-        failure is its own. An item sees what the items before it have reserved.
+        failure is its own. An item sees what the items before it have reserved. An item that would not
+        fit into the response is not decided, and fails with EXHAUSTED.
 
         The deadline of the call is that of all items together: those it leaves no time for fail with
         DEADLINE_EXCEEDED. Without one, each item has the server's default.
