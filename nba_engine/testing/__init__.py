@@ -25,7 +25,10 @@ from nba_engine.testing.deciding import (
     outcome,
     surviving,
 )
+from nba_engine.testing.engines import STAGES, make_engine
+from nba_engine.testing.fake_store import FakeStore, FakeStores
 from nba_engine.testing.function_suite import RuleFunctionSuite
+from nba_engine.testing.memory import FixedClock, MemoryLog
 from nba_engine.testing.model_suite import ModelSuite
 from nba_engine.testing.runtime_suite import ModelRuntimeSuite
 from nba_engine.testing.samples import (
@@ -42,12 +45,17 @@ from nba_engine.testing.world import NOW, make_catalog, shop
 __all__ = [
     "NOW",
     "REWRITTEN",
+    "STAGES",
     "ChannelSuite",
     "CommandSuite",
     "FakeReads",
     "FakeResources",
+    "FakeStore",
+    "FakeStores",
+    "FixedClock",
     "FixedScorer",
     "FixedTable",
+    "MemoryLog",
     "ModelRuntimeSuite",
     "ModelSuite",
     "Outcome",
@@ -60,6 +68,7 @@ __all__ = [
     "make_catalog",
     "make_customer",
     "make_deciding",
+    "make_engine",
     "outcome",
     "sample_context",
     "sample_customers",

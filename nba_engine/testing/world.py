@@ -113,7 +113,7 @@ def _offer(number: int, offers: int) -> dict[str, Any]:
         "tags": tags,
         "owned_for": "14d",
         "pause_after_reject": "30d",
-        "complements": [f"offer{(number + 1) % offers}"] if offers > 1 else [],
+        "complements": [f"offer{number + 1}"] if number % 4 == 0 and number + 1 < offers else [],
         "attributes": {"category": category, "price": 1.5 + number % 6},
         "treatments_from": "standard",
     }

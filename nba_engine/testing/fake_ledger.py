@@ -1,0 +1,229 @@
+"""Accounts, reservations and request ids of a `FakeStore`: the ledger's rules on dictionaries.
+
+Values are immutable: a commit works on copies of the dictionaries, and swaps them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from nba_engine.domain import Answer, Claim, Hold, ReservationRequest, Usage
+from nba_engine.errors import RequestTaken
+
+__all__ = ["FakeLedger", "Moved"]
+
+Moved = Literal["confirmed", "released", "unchanged", "overrun", "unknown"]
+_Status = Literal["reserved", "confirmed", "released", "expired"]
+
+
+class _Account(msgspec.Struct, frozen=True):
+    limit: str
+    ceiling: int = 0
+    reserved: int = 0
+    spent: int = 0
+    overrun: int = 0
+
+    @property
+    def room(self) -> int:
+        return self.ceiling - self.reserved - self.spent
+
+
+class _Reservation(msgspec.Struct, frozen=True):
+    expires: float
+    holds: Mapping[str, int]
+    status: _Status = "reserved"
+
+
+class _Attempt(msgspec.Struct, frozen=True):
+    claim: Claim
+    held: tuple[str, ...] = ()
+    answer: bytes | None = None
+
+
+class FakeLedger:
+    """One state of the ledger; `copy` it to try something."""
+
+    def __init__(self, *, simulated: bool) -> None:
+        self._simulated = simulated
+        self._clock = float("-inf")
+        self._accounts: dict[str, _Account] = {}
+        self._reservations: dict[str, _Reservation] = {}
+        self.attempts: dict[str, _Attempt] = {}
+
+    def copy(self) -> FakeLedger:
+        """The same state, to be changed."""
+        other = FakeLedger(simulated=self._simulated)
+        other._clock = self._clock
+        other._accounts = dict(self._accounts)
+        other._reservations = dict(self._reservations)
+        other.attempts = dict(self.attempts)
+        return other
+
+    def time(self, now: float) -> float:
+        """The ledger's clock, which never runs backwards; a simulated one takes what it gets."""
+        if self._simulated:
+            return now
+        self._clock = max(self._clock, now)
+        return self._clock
+
+    def reserve(self, requests: Sequence[ReservationRequest], now: float) -> list[Answer]:
+        """Each request granted whole or refused, in their order."""
+        self.expire(now)
+        return [self._reserve(request) for request in requests]
+
+    def _reserve(self, request: ReservationRequest) -> Answer:
+        name = request.reservation_id
+        before = self._reservations.get(name)
+        if before is not None:
+            granted = before.status not in {"released", "expired"}
+            return Answer(reservation_id=name, granted=granted)
+        holds = _by_account(request.holds)
+        for hold in holds:
+            room = replace(self._account(hold), ceiling=hold.ceiling).room
+            if hold.amount > room:
+                return Answer(
+                    reservation_id=name, granted=False, refused_by=hold.limit, room=max(0, room)
+                )
+        for hold in holds:
+            account = self._account(hold)
+            reserved = account.reserved + hold.amount
+            self._accounts[hold.account] = replace(account, ceiling=hold.ceiling, reserved=reserved)
+        held = {hold.account: hold.amount for hold in holds}
+        self._reservations[name] = _Reservation(request.expires, held)
+        return Answer(reservation_id=name, granted=True)
+
+    def _account(self, hold: Hold) -> _Account:
+        return self._accounts.get(hold.account) or _Account(hold.limit)
+
+    def expire(self, now: float) -> int:
+        """End what is due; how many."""
+        due = [
+            name
+            for name, one in self._reservations.items()
+            if one.status == "reserved" and one.expires <= now
+        ]
+        for name in due:
+            self._end(name, "expired")
+        return len(due)
+
+    def confirm(self, name: str, now: float) -> Moved:
+        """The contact took place: what was reserved is spent, or charged after expiry."""
+        one = self._reservations.get(name)
+        if one is None:
+            return "unknown"
+        if one.status in {"confirmed", "released"}:
+            return "unchanged"
+        self.expire(now)
+        late = self._reservations[name].status == "expired"
+        if not late:
+            self._end(name, "confirmed")
+        else:
+            self._reservations[name] = replace(one, status="confirmed")
+        overrun = False
+        for account, amount in one.holds.items():
+            found = self._accounts[account]
+            over = max(0, amount - max(0, found.room)) if late else 0
+            overrun = overrun or over > 0
+            self._accounts[account] = replace(
+                found, spent=found.spent + amount, overrun=found.overrun + over
+            )
+        return "overrun" if overrun else "confirmed"
+
+    def release(self, name: str) -> Moved:
+        """The contact did not take place: what was reserved is free."""
+        one = self._reservations.get(name)
+        if one is None:
+            return "unknown"
+        if one.status != "reserved":
+            return "unchanged"
+        self._end(name, "released")
+        return "released"
+
+    def _end(self, name: str, status: _Status) -> None:
+        one = self._reservations[name]
+        self._reservations[name] = replace(one, status=status)
+        for account, amount in one.holds.items():
+            found = self._accounts[account]
+            self._accounts[account] = replace(found, reserved=found.reserved - amount)
+
+    def usage(self) -> Iterable[Usage]:
+        """Every account by name."""
+        for name, account in sorted(self._accounts.items()):
+            yield Usage(
+                account=name,
+                limit=account.limit,
+                reserved=account.reserved,
+                spent=account.spent,
+                overrun=account.overrun,
+            )
+
+    def take(self, claim: Claim, asked: Sequence[str], now: float) -> None:
+        """Take a request id and note what is asked for. Raises `RequestTaken`."""
+        held = self._holding(claim, now)
+        own = self.attempts.get(claim.request_id) or _Attempt(claim)
+        noted = tuple(dict.fromkeys((*held, *asked)))
+        self.attempts[claim.request_id] = replace(own, held=noted)
+
+    def remember(self, claim: Claim, answer: bytes, keep: Sequence[str], now: float) -> None:
+        """Answer a request id; what is held and not kept is released. Raises `RequestTaken`."""
+        found = self.attempts.get(claim.request_id)
+        own = found is not None and found.claim.decision_id == claim.decision_id
+        if found is not None and own and found.answer is not None:
+            return
+        for name in self._holding(claim, now):
+            if name not in keep:
+                self.release(name)
+        shown = found.claim if found is not None and own else claim
+        answered = replace(shown, expires=claim.expires)
+        self.attempts[claim.request_id] = _Attempt(answered, (), answer)
+
+    def give_up(self, claim: Claim) -> None:
+        """End an attempt without an answer, if the id is still its own."""
+        found = self.attempts.get(claim.request_id)
+        if found is None or found.answer is not None:
+            return
+        if found.claim.decision_id == claim.decision_id:
+            self._drop(claim.request_id)
+
+    def reap(self, now: float) -> None:
+        """End attempts that died, forget answers that expired."""
+        for name, attempt in list(self.attempts.items()):
+            ends = attempt.claim.until if attempt.answer is None else attempt.claim.expires
+            if ends <= now:
+                self._drop(name)
+
+    def _holding(self, claim: Claim, now: float) -> tuple[str, ...]:
+        """What this attempt holds already; one that it may replace is gone then."""
+        found = self.attempts.get(claim.request_id)
+        if found is None:
+            if claim.follows:
+                raise RequestTaken("the request id was taken from this attempt")
+            return ()
+        holder, answered = found.claim.decision_id, found.answer is not None
+        if holder == claim.decision_id and not answered:
+            return found.held
+        lost = claim.decision_id in {claim.follows, holder}
+        alive = found.claim.expires > now
+        if lost or (alive and (answered or holder != claim.follows)):
+            raise RequestTaken("the request id has an answer, or another attempt holds it")
+        self._drop(claim.request_id)
+        return ()
+
+    def _drop(self, request_id: str) -> None:
+        for name in self.attempts.pop(request_id).held:
+            self.release(name)
+
+
+def _by_account(holds: Sequence[Hold]) -> list[Hold]:
+    """One hold per account: amounts added, the lower ceiling."""
+    merged: dict[str, Hold] = {}
+    for hold in holds:
+        before = merged.get(hold.account, replace(hold, amount=0))
+        ceiling = min(before.ceiling, hold.ceiling)
+        amount = before.amount + hold.amount
+        merged[hold.account] = replace(before, amount=amount, ceiling=ceiling)
+    return list(merged.values())

@@ -1,0 +1,51 @@
+"""A decision log in memory, and a clock that stands still."""
+
+from __future__ import annotations
+
+import threading
+
+from nba_engine.domain import DecisionRecord
+from nba_engine.errors import Exhausted
+from nba_engine.testing.world import NOW
+
+__all__ = ["FixedClock", "MemoryLog"]
+
+
+class MemoryLog:
+    """`nba_engine.domain.DecisionLog` in a dictionary; it can hold ``most`` records."""
+
+    def __init__(self, *, most: int = 100_000) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self.records: dict[str, DecisionRecord] = {}
+
+    def append(self, record: DecisionRecord) -> None:
+        """Keep a record. Raises `Exhausted` when it is full."""
+        with self._lock:
+            if len(self.records) >= self._most:
+                raise Exhausted("the decision log is full")
+            self.records[record.decision_id] = record
+
+    def read(self, decision_id: str) -> DecisionRecord | None:
+        """The record of a decision, if there is one."""
+        return self.records.get(decision_id)
+
+    def flush(self) -> None:
+        """Everything is there already."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class FixedClock:
+    """A clock that shows what it was set to: ``clock()``, ``clock.pass_time(60)``."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
