@@ -1,20 +1,43 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
+from nba_engine import testing
 from nba_engine.app import load_plugins
+from nba_engine.app.sink_records import decision_record, interaction_record
+from nba_engine.domain import Decision, DecisionRequest, Interaction, Recommendation
 from nba_engine.plugin import spec
 from nba_engine.settings import StageSettings
 from tests.engine.world import CATALOG, STAGES, ask, shop
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs" / "plugins.md"
+DECISION = Decision(
+    decision_id="d",
+    customer_id="c",
+    known=True,
+    time=0.0,
+    catalog_version="",
+    model_versions={},
+    recommendations=(
+        Recommendation(
+            recommendation_id="r",
+            placement="p",
+            position=0,
+            action="a",
+            treatment="t",
+            channel="c",
+        ),
+    ),
+)
 HOOKS = [name for name in spec.__all__ if name.startswith("nba_")]
 
 
@@ -47,12 +70,57 @@ def test_every_hook_is_implemented_by_a_plugin_of_a_test(hook: str) -> None:
     assert any(f"def {hook}(" in file.read_text() for file in files)
 
 
-def test_every_hook_has_a_user_in_this_repository() -> None:
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_a_real_user_in_this_repository(hook: str) -> None:
     # what is only an example of a hook is no user of it
-    real = [
-        one for one in load_plugins().statuses if one.distribution in {"nba-engine", "nba-demo"}
+    ours = {path.parent.name for path in TESTS.parent.glob("plugins/*/pyproject.toml")}
+    real = {"nba-engine", *ours} - {"nba-example"}
+    plugins = load_plugins()
+    offers = {f"nba_{name}": offers for name, offers in vars(plugins.register).items()}
+    users = [
+        status.name
+        for status in plugins.statuses
+        if status.distribution in real and offers[hook].of(status.name)
     ]
-    assert set(HOOKS) <= {hook for status in real for hook in status.hooks}
+    assert users, f"nobody offers anything by {hook}"
+
+
+def test_what_sinks_get_is_documented_field_by_field() -> None:
+    page = DOCS.read_text()
+    decision = decision_record(DecisionRequest(identity="a:b", placements=()), DECISION)
+    happened = Interaction(interaction_id="i", identity="a:b", type="view", time=0.0)
+    for record in (decision, interaction_record(happened)):
+        row = re.search(rf"^\| `{record.topic}` \| (.*) \|$", page, re.MULTILINE)
+        assert row
+        nested = record.data.get("recommendations") or [{}]
+        assert set(re.findall(r"`(\w+)`", row[1])) == {*record.data, *nested[0]}
+
+
+def test_the_suites_of_the_docs_are_those_there_are_with_their_fixtures() -> None:
+    rows = re.findall(r"^\| `(\w+Suite)` \| (.*) \| (.*) \|$", DOCS.read_text(), re.MULTILINE)
+    assert {name for name, _, _ in rows} == {n for n in testing.__all__ if n.endswith("Suite")}
+    for name, needed, more in rows:
+        suite = getattr(testing, name)
+        for fixture in re.findall(r"`(\w+)`", needed) + re.findall(r"`(\w+)`", more):
+            if fixture not in {"ModelFactory"}:
+                assert "Fixture" in type(getattr(suite, fixture)).__name__, (name, fixture)
+
+
+def test_the_tests_of_the_docs_pass(tmp_path: Path) -> None:
+    for name in ("nba_weather", "test_weather"):
+        (block,) = re.findall(rf"```python\n# {name}\.py\n(.*?)```", DOCS.read_text(), re.DOTALL)
+        (tmp_path / f"{name}.py").write_text(block)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    done = subprocess.run(
+        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "16 passed" in done.stdout
 
 
 def test_the_example_plugin_of_the_docs_decides(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Careless:
         self.calls += 1
         candidates = deciding.candidates
         candidates["weight"] = np.full(len(candidates), float(self.calls))
-        deciding.context["seen"] = True
+        deciding.now += 60.0
 
 class Fine:
     def __init__(self, settings, resources): ...
@@ -101,7 +101,7 @@ def test_a_failure_is_printed_with_what_is_wrong_and_ends_with_1(
     assert run(["plugin", "check", "careless"]) == 1
     text = capsys.readouterr().out
     assert "✗ stage careless: it leaves what it was given as it was" in text
-    assert "the stage changed the context" in text
+    assert "the stage changed the time" in text
     assert "of 30 checks" in text
 
 
