@@ -81,7 +81,11 @@ def parse(text: str, schema: Schema) -> Node:
 
     Raises `RuleError`. This is all that the rest of the engine knows of the CEL library.
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        message = "half a character (a surrogate without its other half)"
+        raise RuleError.at(text, error.start, message, "write the whole one") from None
     if size > LONGEST_TEXT:
         raise RuleError(
             f"{size} bytes of text, {LONGEST_TEXT:,} at most", hint="split it into several rules"
