@@ -17,7 +17,7 @@ import pytest
 from nba_engine.app import BUILTIN, load_plugins
 from nba_engine.app.schemas import CATALOG_SCHEMA, SETTINGS_SCHEMA, schema_files
 from nba_engine.catalog import schema as catalog_structs
-from nba_engine.plugin import settings_sections
+from nba_engine.plugin import SettingsSection, settings_sections
 from nba_engine.settings import Settings, descriptions_of
 from tests.catalog.test_documented import SECTIONS as CATALOG_SECTIONS
 from tests.catalog.test_documented import section as catalog_section
@@ -140,6 +140,33 @@ def test_editors_and_docs_say_the_same(name: str) -> None:
     else:
         struct, text = SETTINGS_SECTIONS[name], settings_section(name)
     assert descriptions_of(struct) == _meanings(text)
+
+
+class WeekendSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``factor``: on the value of what is offered on weekends."""
+
+    factor: float = 2.0
+
+
+def test_what_plugins_bring_is_known_and_checked() -> None:
+    weekend = SettingsSection(
+        kind="stage", name="weekend", settings=WeekendSettings, plugin="nba-weekend"
+    )
+    schema = json.loads(schema_files([*BUILT_IN, weekend])[SETTINGS_SCHEMA])
+    validator = jsonschema.Draft202012Validator(schema)
+    right = {"pipeline": [{"stage": "weekend", "settings": {"factor": 3}}, {"stage": "slate"}]}
+    assert validator.is_valid(right)
+    wrong = {"pipeline": [{"stage": "weekend", "settings": {"fcator": 3}}]}
+    assert [error.message for error in validator.iter_errors(wrong)] == [
+        "Additional properties are not allowed ('fcator' was unexpected)"
+    ]
+    item = schema["properties"]["pipeline"]["items"]["properties"]
+    told = [
+        part["properties"]["factor"]
+        for part in item["settings"]["anyOf"][1:]
+        if "factor" in part["properties"]
+    ]
+    assert told[0]["description"] == "on the value of what is offered on weekends"
 
 
 def test_the_top_of_the_settings_is_explained() -> None:
