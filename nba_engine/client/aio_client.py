@@ -103,16 +103,20 @@ class AioClient(AioConnection):
         request_timeout: float | None = None,
         **options: Unpack[CallOptions],
     ) -> AsyncIterator[DecideResult]:
-        """As `Client.stream_decide`; ``requests`` is read by a task of its own."""
+        """As `Client.stream_decide`; ``requests`` is read by a task of its own.
+
+        grpc.aio loses why a stream ended when it did so while a request was written: then it is
+        `Unavailable` with the code CANCELLED, whatever the server said.
+        """
         if request_timeout is None:
             request_timeout = self._defaults.timeout
         correlation = Correlation(request_timeout)
         window = asyncio.Semaphore(ahead)
         failures: list[Exception] = []  # of ``requests``
+        terms = self._defaults.terms(options)
+        timeout = options.get("timeout")
         call = self._open().decisions.StreamDecide(
-            timeout=options.get("timeout"),
-            wait_for_ready=options.get("wait_for_ready", self._defaults.wait_for_ready),
-            metadata=self._defaults.terms(options).metadata,
+            timeout=timeout, wait_for_ready=terms.wait_for_ready, metadata=terms.metadata
         )
 
         async def write() -> None:
@@ -140,7 +144,8 @@ class AioClient(AioConnection):
                 raise failures[0]
             correlation.finish()
         except grpc.RpcError as error:
-            raise self._error(error, "StreamDecide", options.get("timeout")) from None
+            late = timeout is not None and terms.remaining < 0.05  # gRPC's clock is another
+            raise self._error(error, "StreamDecide", timeout, late=late) from None
         finally:
             writer.cancel()
             call.cancel()

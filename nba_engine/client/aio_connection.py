@@ -151,7 +151,9 @@ class AioConnection:
                 raise failure
             await asyncio.sleep(delay)
 
-    def _error(self, error: grpc.RpcError, method: str, timeout: float | None) -> NbaClientError:
+    def _error(
+        self, error: grpc.RpcError, method: str, timeout: float | None, *, late: bool = False
+    ) -> NbaClientError:
         if self._closed:
             return ClientClosed("the client was closed during the call", method=method)
-        return error_of_call(error, method=method, target=self.target, timeout=timeout)
+        return error_of_call(error, method=method, target=self.target, timeout=timeout, late=late)

@@ -34,15 +34,23 @@ _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to
 # remote host: connect: Connection refused (111)" says it at the end
 _WHY = re.compile(r"last error: .*: ([^:]+?)(?: \(\d+\))?\Z", re.DOTALL)
+# What grpc.aio says of a stream that ended while a message was written: the real status is lost
+# (https://github.com/grpc/grpc/issues/36066).
+_LOST_STATUS = "Internal error from Core"
 
 
 def error_of_call(
-    error: grpc.RpcError, *, method: str, target: str, timeout: float | None
+    error: grpc.RpcError, *, method: str, target: str, timeout: float | None, late: bool = False
 ) -> NbaClientError:
-    """The error that a failed call raises; ``timeout`` is what it had, in seconds."""
+    """The error that a failed call raises.
+
+    ``timeout`` is what it had, in seconds; ``late`` says that it has passed.
+    """
     call = cast("grpc.Call", error)  # in fact a call has failed with it
     code = call.code().name
     text = call.details() or ""
+    if code == "INTERNAL" and text == _LOST_STATUS:
+        code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
     trailing: Any = call.trailing_metadata() or ()
     for key, value in trailing:
         if key == _DETAILS_KEY:

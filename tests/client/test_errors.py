@@ -140,6 +140,14 @@ def test_a_deadline_says_how_long_it_was() -> None:
     assert str(error) == "Decide: no answer within 0.05 s"
 
 
+def test_a_status_that_grpc_aio_lost_is_not_the_servers_fault() -> None:
+    lost = Failed(grpc.StatusCode.INTERNAL, "Internal error from Core")
+    assert isinstance(read(lost), Unavailable)
+    late = error_of_call(lost, method="StreamDecide", target="shop:1", timeout=0.3, late=True)
+    assert str(late) == "StreamDecide: no answer within 0.3 s"
+    assert isinstance(late, DeadlineExceeded)
+
+
 def test_a_status_of_a_newer_server_is_still_an_error() -> None:
     info = error_details_pb2.ErrorInfo(reason="ERROR_REASON_NEWER", metadata={"request_id": "7"})
     status = status_pb2.Status(code=99, message="something new")
