@@ -108,7 +108,11 @@ class Candidates:
         return self._by_treatment[name].take(self._index) if column is None else column
 
     def __setitem__(self, name: str, column: FloatArray) -> None:
-        """Set a column. Raises `StageFailed` on a wrong length or type, and on NaN in `FINITE`."""
+        """Set a column. Raises `StageFailed` on a wrong length or type, and on NaN in `FINITE`.
+
+        A ``propensity`` outside [0, 1] is refused, too. A view of a larger array is copied: whoever
+        has that array goes on writing into it.
+        """
         array = np.asarray(column)
         if array.dtype != _DOUBLE:
             if array.dtype.kind not in "fiub":
@@ -118,9 +122,14 @@ class Candidates:
             raise StageFailed(
                 f"column {name!r} has shape {array.shape} for {len(self._index)} candidates"
             )
+        if name == "propensity":
+            if array.size and not _are_probabilities(array):
+                raise StageFailed("column 'propensity' has values outside of [0, 1]")
         # x·x is the cheapest look at all numbers; it overflows above 1e154, hence the second look
-        if name in FINITE and not array.dot(array) < np.inf and not np.isfinite(array).all():
+        elif name in FINITE and not array.dot(array) < np.inf and not np.isfinite(array).all():
             raise StageFailed(f"column {name!r} has values that are not finite")
+        if array.base is not None:
+            array = array.copy()
         _set_writeable(array, False)
         self._columns = {**self._columns, name: array}
 
@@ -273,3 +282,8 @@ class Candidates:
         copy.reason_codes = self.reason_codes.copy()
         copy.words = self.words.copy()
         return copy
+
+
+def _are_probabilities(array: FloatArray) -> bool:
+    """Whether all are in [0, 1]. A NaN counts as the least; to find places is cheaper than min."""
+    return array.item(array.argmin()) >= 0.0 and array.item(array.argmax()) <= 1.0

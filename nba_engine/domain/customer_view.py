@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NoReturn
 
 from nba_engine.domain.aggregates import AggregateSpec
 from nba_engine.domain.algebra import value_of
@@ -20,7 +21,8 @@ class CustomerView(dict[str, Value]):
     ``consents`` lists the granted ``purpose:channel`` words. Aggregates are computed when they
     are first asked for. A missing attribute raises KeyError. A dict, because a lookup of what is
     there then costs nothing extra; reading (``[]``, ``get``, ``in``, iteration) sees the
-    aggregates too. The names of attributes win over those of aggregates.
+    aggregates too. The names of attributes win over those of aggregates. Changing it raises
+    TypeError: all stages of a decision see the same customer. `changed` gives a changed copy.
     """
 
     __slots__ = ("_aggregates", "_computed", "_now", "_states")
@@ -34,9 +36,12 @@ class CustomerView(dict[str, Value]):
         known: bool = True,
     ) -> None:
         super().__init__(state.attributes)
-        self["customer_id"] = state.customer_id
-        self["known"] = known
-        self["consents"] = [word for word, given in state.consents.items() if given.granted]
+        dict.update(
+            self,
+            customer_id=state.customer_id,
+            known=known,
+            consents=[word for word, given in state.consents.items() if given.granted],
+        )
         self._aggregates = aggregates
         self._states = state.aggregates
         self._now = now
@@ -54,7 +59,7 @@ class CustomerView(dict[str, Value]):
             value = value_of(spec, None, self._now)
         if value is None:
             raise KeyError(name)
-        self[name] = value
+        dict.__setitem__(self, name, value)
         self._computed.append(name)
         return value
 
@@ -72,7 +77,17 @@ class CustomerView(dict[str, Value]):
         return self.get(str(name)) is not None
 
     def __copy__(self) -> CustomerView:
-        return self._copied()
+        copy = self._copied()
+        for name, value in self.items():  # lists and maps of its own, too
+            if isinstance(value, list | dict):
+                dict.__setitem__(copy, name, value.copy())
+        return copy
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("what is known of a customer cannot be changed by a stage")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def _copied(self) -> CustomerView:
         copy = CustomerView.__new__(CustomerView)
@@ -92,7 +107,7 @@ class CustomerView(dict[str, Value]):
         """The same customer seen at another time: aggregates are computed anew."""
         moved = self._copied()
         for name in moved._computed:
-            moved.pop(name, None)
+            dict.pop(moved, name, None)
         moved._computed = []
         moved._now = now
         return moved
@@ -103,7 +118,7 @@ class CustomerView(dict[str, Value]):
         if removed:
             copy._aggregates = {n: s for n, s in self._aggregates.items() if n not in removed}
             for name in removed:
-                copy.pop(name, None)
+                dict.pop(copy, name, None)
         copy._computed = [name for name in self._computed if name not in values]
-        copy.update(values)
+        dict.update(copy, values)
         return copy

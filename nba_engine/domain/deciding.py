@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy, deepcopy
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from nba_engine.domain.candidates import Candidates
+from nba_engine.domain.candidates import Candidates, CandidatesMark
 from nba_engine.domain.catalog import CatalogView
+from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.decision import DecisionRequest, PlacementRequest, Recommendation
 from nba_engine.domain.ledger import Answer, ReservationRequest
 from nba_engine.domain.profile import CustomerState
 from nba_engine.domain.values import FloatArray, IntArray, Value, Values
 
-__all__ = ["Deciding", "Reads"]
+__all__ = ["Deciding", "DecidingMark", "Reads"]
+
+_NONE: Values = MappingProxyType({})
+
+# candidates and recommendations as they were, and what is known of the customer
+DecidingMark: TypeAlias = tuple[
+    Candidates,
+    CandidatesMark,
+    list[Recommendation],
+    int,
+    Values,
+    Values,
+    str,
+    bool,
+    CustomerState | None,
+    bytes,
+    float,
+]
 
 
 class Reads(Protocol):
@@ -39,7 +58,7 @@ class Deciding:
 
     ``customer`` is what rules and features see: attributes, aggregates as of ``now``, consents
     (a list of granted ``purpose:channel``), ``customer_id`` and ``known``; a missing attribute
-    raises KeyError. ``now`` is seconds since the epoch. ``random`` is seeded with ``seed``, which
+    raises KeyError. Neither it nor ``context`` can be changed. ``now`` is seconds since the epoch. ``random`` is seeded with ``seed``, which
     is logged, so that the decision can be replayed.
     """
 
@@ -92,11 +111,12 @@ class Deciding:
         self.now = now
         self.seed = seed
         self.deadline = deadline  # on time.monotonic
-        self.context: dict[str, Value] = dict(request.context)
+        # lists and maps of its own: the request goes to the log as it was asked
+        self.context: Values = MappingProxyType(_own(request.context)) if request.context else _NONE
         # set by the profile stage
         self.state: CustomerState | None = None
         self.profile_bytes = b""
-        self.customer: Values = {}
+        self.customer: Values = _NONE
         self.customer_id = ""
         self.known = False
         # filled on the way
@@ -119,12 +139,49 @@ class Deciding:
             self._random = np.random.Generator(np.random.PCG64(self.seed))
         return self._random
 
+    def mark(self) -> DecidingMark:
+        """What `restore` needs to undo what a stage does from now on."""
+        return (
+            self.candidates,
+            self.candidates.mark(),
+            self.recommendations,
+            len(self.recommendations),
+            self.context,
+            self.customer,
+            self.customer_id,
+            self.known,
+            self.state,
+            self.profile_bytes,
+            self.now,
+        )
+
+    def restore(self, mark: DecidingMark) -> None:
+        """Undo what a stage did since the mark; what the store and the ledger said stays known."""
+        (
+            self.candidates,
+            candidates,
+            self.recommendations,
+            recommended,
+            self.context,
+            self.customer,
+            self.customer_id,
+            self.known,
+            self.state,
+            self.profile_bytes,
+            self.now,
+        ) = mark
+        self.candidates.restore(candidates)
+        del self.recommendations[recommended:]
+
     def detached(self) -> Deciding:
         """A copy for a thread that may be abandoned: what it does to it stays there."""
         other = Deciding.__new__(Deciding)
         for name in self.__slots__:
             setattr(other, name, copy(getattr(self, name)) if name in _OWN else getattr(self, name))
         other.candidates = self.candidates.detached()
+        other.context = MappingProxyType(_own(self.context))
+        if isinstance(self.customer, CustomerView):
+            other.customer = copy(self.customer)
         other._random = deepcopy(self._random)  # noqa: SLF001 - its own class
         return other
 
@@ -138,8 +195,6 @@ class Deciding:
 _OWN = frozenset(
     {
         "answers",
-        "context",
-        "customer",
         "degraded",
         "failed",
         "prices",
@@ -147,3 +202,11 @@ _OWN = frozenset(
         "usage",
     }
 )
+
+
+def _own(values: Values) -> dict[str, Value]:
+    """A copy that shares no list or map with the values."""
+    return {
+        name: value.copy() if isinstance(value, list | dict) else value
+        for name, value in values.items()
+    }

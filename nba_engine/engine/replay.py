@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -205,8 +205,9 @@ class Watch:
             text = f"The stage {drop.stage} failed, so what it could not judge was left out."
         elif isinstance(stage, Explains):
             try:
-                text, changes = stage.explain(deciding, drop, position)
-            except Exception as error:  # a plugin's code: it costs its sentence, not the answer
+                text, changes = _told(stage.explain(deciding, drop, position))
+            # a plugin's code: it costs its sentence, not the answer
+            except (Exception, SystemExit) as error:
                 log_failure(f"explaining {drop.reason} by stage {drop.stage}", error)
         return CandidateTrace(
             treatment=treatment.id,
@@ -232,6 +233,14 @@ class Watch:
             text=recommended_text(self._catalog, one, dropped),
             columns={name: getattr(one, name) for name in columns},
         )
+
+
+def _told(explanation: Any) -> tuple[str, tuple[Change, ...]]:
+    """What a stage told, held to what it must be."""
+    text, changes = explanation
+    if not isinstance(text, str) or not all(isinstance(change, Change) for change in changes):
+        raise TypeError("explain must return a sentence and changes")
+    return text, tuple(changes)
 
 
 def explained(catalog: CatalogView, decision: Decision, replayed: Replayed) -> Explanation:

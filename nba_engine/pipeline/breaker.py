@@ -39,11 +39,13 @@ class Breaker:
                 return True
             return False
 
-    def succeeded(self) -> None:
-        """A call went well: the row of failures ends, an open breaker closes."""
+    def succeeded(self) -> bool:
+        """A call went well: the row of failures ends; True when this closed an open breaker."""
         with self._lock:
+            closed = not self.closed
             self.failures = 0
             self.closed = True
+            return closed
 
     def failed(self) -> bool:
         """A call failed or took too long; True when this opened a closed breaker."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from nba_engine.domain import Candidates, Deciding, Stage
-from nba_engine.domain.candidates import CandidatesMark
+from nba_engine.domain import Deciding, Stage
+from nba_engine.domain.deciding import DecidingMark
 from nba_engine.errors import DeadlineExceeded, InvalidRequest, NbaError, StageFailed
 from nba_engine.pipeline.step import (
     Step,
     apply_policy,
     check_recommendations,
+    is_interrupt,
     log_failure,
+    log_overrun,
+    log_recovery,
 )
 from nba_engine.pipeline.timeout import StagePool, call_in_time
 
@@ -54,7 +57,7 @@ class Pipeline:
             candidates.stage = step.name
             breaker = step.breaker
             if breaker.closed or breaker.probe():
-                mark = candidates.mark()
+                mark = deciding.mark()
                 recommended = len(deciding.recommendations)
                 try:
                     if step.timeout is None:
@@ -62,24 +65,22 @@ class Pipeline:
                         if deciding.candidates is not candidates:
                             raise StageFailed(_REPLACED)
                     else:
-                        call_in_time(step.apply, deciding, step.timeout, self._pool)
+                        call_in_time(step, deciding, step.timeout, self._pool)
                         candidates = deciding.candidates
                     if len(deciding.recommendations) != recommended:
                         check_recommendations(deciding)
                 except BaseException as error:
-                    _undo(deciding, candidates, mark, recommended, error)
-                    if breaker.failed():
-                        log_failure(f"breaker opened: stage {step.name}", error)
-                    else:
-                        log_failure(f"stage {step.name}", error)
+                    _undo(deciding, mark, error)
+                    candidates = deciding.candidates
+                    log_failure(f"stage {step.name}", error, opened=breaker.failed())
                     apply_policy(step, deciding, error)
                     end = clock()
                 else:
                     end = clock()
                     if step.budget_ns and end - start > step.budget_ns:
-                        breaker.failed()
-                    elif breaker.failures:
-                        breaker.succeeded()
+                        log_overrun(step, end - start, opened=breaker.failed())
+                    elif breaker.failures and breaker.succeeded():
+                        log_recovery(step)
             else:
                 apply_policy(step, deciding, None)
                 end = clock()
@@ -103,7 +104,7 @@ class Pipeline:
             candidates = deciding.candidates
             candidates.stage = step.name
             drops = len(candidates.drops)
-            mark = candidates.mark()
+            mark = deciding.mark()
             recommended = len(deciding.recommendations)
             if step.name in failed:
                 apply_policy(step, deciding, None)
@@ -114,30 +115,21 @@ class Pipeline:
                         if deciding.candidates is not candidates:
                             raise StageFailed(_REPLACED)
                     else:
-                        call_in_time(step.apply, deciding, step.timeout * 10, self._pool)
-                        candidates = deciding.candidates
+                        call_in_time(step, deciding, step.timeout * 10, self._pool)
                     if len(deciding.recommendations) != recommended:
                         check_recommendations(deciding)
                 except BaseException as error:
-                    _undo(deciding, candidates, mark, recommended, error)
+                    _undo(deciding, mark, error)
                     log_failure(f"stage {step.name} (in a replay)", error)
                     apply_policy(step, deciding, error)
             if after is not None:
                 after(step.name, step.stage, deciding, drops)
 
 
-def _undo(
-    deciding: Deciding,
-    candidates: Candidates,
-    mark: CandidatesMark,
-    recommended: int,
-    error: BaseException,
-) -> None:
+def _undo(deciding: Deciding, mark: DecidingMark, error: BaseException) -> None:
     """Leave nothing half-applied; errors that are not the stage's own go on to the caller."""
-    if isinstance(error, KeyboardInterrupt | DeadlineExceeded | InvalidRequest):
+    if isinstance(error, DeadlineExceeded | InvalidRequest) or is_interrupt(error):
         raise error
-    candidates.restore(mark)
-    deciding.candidates = candidates
-    del deciding.recommendations[recommended:]
+    deciding.restore(mark)
     if isinstance(error, NbaError) and error.metadata.get("dependency") == "store":
         raise error  # a store that cannot be read makes the call fail, whatever the policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import traceback
+import threading
 
 import numpy as np
 
@@ -16,11 +16,16 @@ __all__ = [
     "Step",
     "apply_policy",
     "check_recommendations",
+    "is_interrupt",
     "log_failure",
+    "log_overrun",
+    "log_recovery",
 ]
 
 STAGE_FAILED = "stage_failed"  # the reason of candidates that a failed filter could not judge
 
+_MAIN = threading.main_thread()
+_OPENED = "breaker opened: "  # before what opened it
 _log = logging.getLogger("nba_engine.pipeline")
 
 
@@ -105,16 +110,45 @@ def _fall_back(step: Step, deciding: Deciding) -> None:
         mark = candidates.mark()
         try:
             fallback(deciding)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             log_failure(f"the fallback of stage {step.name}", error)
             candidates.restore(mark)
     if "propensity" not in candidates:
         candidates["propensity"] = deciding.catalog.prior[candidates.index]
 
 
-def log_failure(what: str, error: BaseException) -> None:
-    """One line: type and place of an error. Never its text, which may hold a customer's values."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
+def is_interrupt(error: BaseException) -> bool:
+    """Whether this is Ctrl-C. That reaches the main thread only: elsewhere a plugin raised it."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is _MAIN
+
+
+def log_failure(what: str, error: BaseException, *, opened: bool = False) -> None:
+    """One line: type and place of an error. Never its text, which may hold a customer's values.
+
+    ``opened``: it opened the breaker, so that the stage is left alone for a while.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
     text = f": {error}" if isinstance(error, StageFailed) else ""
-    _log.warning("%s failed: %s%s at %s", what, type(error).__name__, text, where)
+    before = _OPENED if opened else ""
+    _log.warning("%s%s failed: %s%s at %s", before, what, type(error).__name__, text, where)
+
+
+def log_overrun(step: Step, nanoseconds: int, *, opened: bool) -> None:
+    """A stage took longer than its ``time_budget_ms``: its result counts, and so does the time."""
+    _log.warning(
+        "%sstage %s took %.1f ms of its time budget of %g ms",
+        _OPENED if opened else "",
+        step.name,
+        nanoseconds / 1e6,
+        step.budget_ns / 1e6,
+    )
+
+
+def log_recovery(step: Step) -> None:
+    """A probe went well. A warning, too: whoever reads that it opened wants to read the end."""
+    _log.warning("breaker closed: stage %s works again", step.name)

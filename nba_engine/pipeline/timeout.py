@@ -1,9 +1,11 @@
-"""Stages with a time limit: a small bounded pool, and copies that keep the abandoned ones away."""
+"""Stages with a time limit: threads of their own, and copies that keep the abandoned ones away."""
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from nba_engine.domain import (
@@ -14,6 +16,7 @@ from nba_engine.domain import (
     ReservationRequest,
 )
 from nba_engine.errors import StageFailed
+from nba_engine.pipeline.step import Step
 
 __all__ = ["StagePool", "call_in_time"]
 
@@ -21,32 +24,41 @@ _GONE = "the decision has gone on without this stage"
 
 
 class StagePool:
-    """At most ``size`` daemon threads, started when needed, gone when idle.
+    """Daemon threads for stages, started when needed, gone when idle.
 
-    A thread that spins cannot be stopped: an abandoned stage keeps its place until it returns.
-    When all places are taken, `start` refuses at once.
+    A thread cannot be stopped from outside: an abandoned call keeps its thread until it returns.
+    A stage with ``size`` of them is refused more, at once. The other stages have their own count.
     """
 
     def __init__(self, size: int = 8, *, idle_seconds: float = 10.0) -> None:
-        self._places = threading.Semaphore(size)
+        self._size = size
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._idle_seconds = idle_seconds
         self._idle = 0
+        self._abandoned: dict[str, dict[_Job, None]] = {}  # by stage, in the order of their start
         self._lock = threading.Lock()
 
-    def start(self, work: Callable[[], None]) -> _Job:
-        """Run ``work`` on a thread of the pool. Raises `StageFailed` when there is no place."""
-        if not self._places.acquire(blocking=False):
-            raise StageFailed("no thread is free for stages with timeout_ms")
-        job = _Job(work)
+    def start(self, stage: str, work: Callable[[], None]) -> _Job:
+        """Run ``work`` on a thread. Raises `StageFailed` when too many of the stage hang."""
         with self._lock:
+            hanging = self._abandoned.get(stage)
+            if hanging is not None and len(hanging) >= self._size:
+                raise StageFailed(f"{len(hanging)} calls of it still hang, {next(iter(hanging))}")
             spawn = self._idle == 0
             if not spawn:
                 self._idle -= 1
+        job = _Job(work)
         self._jobs.put(job)
         if spawn:
             threading.Thread(target=self._serve, name="nba-stage", daemon=True).start()
         return job
+
+    def abandon(self, stage: str, job: _Job) -> None:
+        """Nobody waits for this call any more."""
+        with self._lock:
+            if not job.done:
+                self._abandoned.setdefault(stage, {})[job] = None
+                job.abandoned_by = stage
 
     def _serve(self) -> None:
         while True:
@@ -61,20 +73,31 @@ class StagePool:
             job.run()
             with self._lock:
                 self._idle += 1
-            self._places.release()
+                if job.abandoned_by:
+                    del self._abandoned[job.abandoned_by][job]
+            del job  # what it worked on is garbage while this thread waits
 
 
 class _Job:
     """One call on the pool: waited for, or abandoned."""
 
-    __slots__ = ("_done", "_work", "error")
+    __slots__ = ("_done", "_started", "_thread", "_work", "abandoned_by", "error")
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._done = threading.Event()
+        self._started = time.monotonic()
+        self._thread = 0
+        self.abandoned_by = ""
         self.error: BaseException | None = None
 
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._done.is_set()
+
     def run(self) -> None:
+        self._thread = threading.get_ident()
         try:
             self._work()
         except BaseException as error:
@@ -85,22 +108,30 @@ class _Job:
         """Whether it ended within ``seconds``."""
         return self._done.wait(seconds)
 
+    def __str__(self) -> str:
+        """How long it has been running, and where it is: what a log needs to find the culprit."""
+        seconds = time.monotonic() - self._started
+        frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - there is no other way
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
+        return f"for {seconds:.3g} s, at {where}"
 
-def call_in_time(
-    apply: Callable[[Deciding], None], deciding: Deciding, seconds: float, pool: StagePool
-) -> None:
+
+def call_in_time(step: Step, deciding: Deciding, seconds: float, pool: StagePool) -> None:
     """Apply a stage on the pool, to a copy whose result is adopted only when it is in time.
 
-    Raises `StageFailed` when the time is up or the pool is full, and whatever the stage raises.
+    Raises `StageFailed` when the time is up or too many calls hang, and whatever the stage raises.
     """
     reads = _RevocableReads(deciding.reads)
     copy = deciding.detached()
     copy.reads = reads
     candidates = copy.candidates
-    job = pool.start(lambda: apply(copy))
+    job = pool.start(step.name, lambda: step.apply(copy))
     try:
         if not job.wait(seconds):
-            raise StageFailed(f"not done within {seconds * 1000:g} ms")
+            pool.abandon(step.name, job)
+            raise StageFailed(f"not done within {seconds * 1000:g} ms: it runs {job}")
+        if isinstance(job.error, KeyboardInterrupt):  # Ctrl-C never gets to this thread
+            raise StageFailed("it raised KeyboardInterrupt") from job.error
         if job.error is not None:
             raise job.error
         if copy.candidates is not candidates:

@@ -219,7 +219,8 @@ def _registered(function: RuleFunction, arguments: Sequence[_ValueOf]) -> _Value
         given = [_seconds(argument) for argument in found]
         try:
             result = call(int(n) / 1e9, *given) if needs_now else call(*given)
-        except Exception as error:  # a plugin's function: whatever it raises is an error in CEL
+        # a plugin's function: whatever it raises is an error in CEL
+        except (Exception, SystemExit) as error:
             raise Failed from error
         result = values.coerce(result, result_type)
         if not fits(result, result_type):

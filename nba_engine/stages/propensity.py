@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from nba_engine.domain import Deciding, Resources, StageFactory
+from nba_engine.domain import Deciding, FloatArray, Resources, StageFactory
 from nba_engine.errors import StageFailed
 
 __all__ = ["PROPENSITY", "Propensity", "PropensitySettings"]
@@ -37,10 +37,15 @@ class Propensity:
         scores = self._scorer.propensities(index, deciding.customer, deciding.context, deciding.now)
         if scores.shape != index.shape:
             raise StageFailed(f"the model gave {scores.shape} scores for {len(index)} candidates")
-        # the least and the largest; a NaN counts as either. Finding places is cheaper than min, max
-        if scores.item(scores.argmin()) >= 0.0 and scores.item(scores.argmax()) <= 1.0:
+        try:
             candidates["propensity"] = scores
-            return
+        except StageFailed:  # not all of them are probabilities
+            self._replace(deciding, scores)
+
+    def _replace(self, deciding: Deciding, scores: FloatArray) -> None:
+        """Set the scores, with the prior where one is no probability."""
+        candidates = deciding.candidates
+        index = candidates.index
         wrong = ~((scores >= 0.0) & (scores <= 1.0))
         candidates["propensity"] = np.where(wrong, self._prior[index], scores)
         if (wrong & ~candidates.nothing).any():

@@ -142,6 +142,16 @@ class _Named(NamedTuple):
     nothing: bool
 
 
+def _wrong(content: object) -> str:
+    """What is wrong with what a renderer returned; "" when nothing is."""
+    if type(content) is not dict:
+        return f"it returned {type(content).__name__}, not a dict of texts"
+    for name, text in content.items():
+        if type(name) is not str or type(text) is not str:
+            return f"it returned {type(text).__name__} under a {type(name).__name__}, not texts"
+    return ""
+
+
 def _named(action: Action, treatment: Treatment) -> _Named:
     codes = (_KIND_CODES[action.kind],) if action.kind in _KIND_CODES else ()
     best = ("best_value", *codes)
@@ -177,16 +187,21 @@ class _Work:
         deciding = self._deciding
         treatment = deciding.candidates.index.item(position)
         try:
-            self._contents[position] = self._slate.content(treatment, self._seen)
+            content = self._slate.content(treatment, self._seen)
         except RenderFailed:
             return False
         # a channel is a plugin: whatever it raises costs this treatment, never the decision; the
         # error's text stays out of the log, for it may hold a customer's values
-        except Exception as error:
-            name = deciding.catalog.treatments[treatment].id
-            _log.warning("the channel of %s failed: %s", name, type(error).__name__)
-            return False
-        return True
+        except (Exception, SystemExit) as error:
+            wrong = type(error).__name__
+        else:
+            wrong = _wrong(content)
+            if not wrong:
+                self._contents[position] = content
+                return True
+        name = deciding.catalog.treatments[treatment].id
+        _log.warning("the channel of %s failed: %s", name, wrong)
+        return False
 
     def reserve(self, chosen: Sequence[int]) -> set[int]:
         """Reserve what draws on limits, in one call; the positions that were refused."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import operator
 from collections import ChainMap
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -83,9 +85,29 @@ def test_supposed_values_win_and_removed_ones_are_missing() -> None:
 def test_copies_share_nothing_that_changes() -> None:
     one = view(visits=3)
     other = copy(one)
-    other["new"] = 1
+    other["consents"].append("everything:email")
     assert other["visits"] == 3
-    assert "new" not in one
+    assert one["consents"] == ["marketing:email"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda seen: seen.__setitem__("age", 1),
+        lambda seen: seen.__delitem__("age"),
+        lambda seen: seen.update(age=1),
+        lambda seen: seen.setdefault("new", 1),
+        lambda seen: seen.pop("age"),
+        lambda seen: seen.popitem(),
+        lambda seen: seen.clear(),
+        lambda seen: operator.ior(seen, {"age": 1}),
+    ],
+)
+def test_nobody_changes_what_is_known_of_a_customer(change: Callable[[Any], object]) -> None:
+    one = view(visits=3)
+    with pytest.raises(TypeError, match="cannot be changed"):
+        change(one)
+    assert (one["age"], one["visits"]) == (40, 3)
 
 
 def test_a_state_of_another_kind_starts_anew() -> None:

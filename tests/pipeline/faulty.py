@@ -161,7 +161,7 @@ class Hanging:
         try:
             count = len(deciding.candidates)
             deciding.candidates.drop(np.ones(count, dtype=np.bool_), "late", spare_nothing=False)
-            deciding.context["late"] = True
+            deciding.prices["late"] = 1.0
             deciding.degraded.append("late")
             deciding.random.random()
             deciding.reads.usage(("account",))
@@ -237,9 +237,12 @@ class ImpatientPool(StagePool):
         super().__init__()
         self._reached = reached
 
-    def start(self, work: Callable[[], None]) -> Any:
-        super().start(work)
+    def start(self, stage: str, work: Callable[[], None]) -> Any:
+        super().start(stage, work)
         return self
+
+    def abandon(self, stage: str, job: Any) -> None:
+        """Nothing: it is not counted."""
 
     def wait(self, seconds: float) -> bool:
         assert self._reached.wait(30)
