@@ -13,7 +13,7 @@ from nba_engine.rules.decision_tables.sheet import TableMistake
 from nba_engine.rules.decision_tables.table import DecisionTable, Row
 from nba_engine.rules.fold import fold
 from nba_engine.rules.logic import decided, is_broken, normal
-from nba_engine.rules.nodes import Attribute
+from nba_engine.rules.nodes import Attribute, Node
 from nba_engine.settings import suggest
 
 __all__ = ["lint_coverage", "lint_decision_table"]
@@ -22,6 +22,7 @@ MOST = 5  # warnings of one sort that are spelled out per table
 COUNTED = 1_000
 
 _Sets = tuple[int, ...]  # per column: what a row's cell holds for
+_Unit = tuple[list[Value], Values, Values]  # what headings read of an action and treatment
 
 
 def lint_decision_table(table: DecisionTable) -> list[TableMistake]:
@@ -219,26 +220,17 @@ def lint_coverage(
 ) -> list[TableMistake]:
     """Rows that no action or treatment is for, and what there is no row for."""
     paths = [path for path in table.paths if path.startswith(("action.", "treatment."))]
-    if not paths:
-        return []
     distinct = {repr(read := _read(paths, *unit)): (read, *unit) for unit in units}
-    rows: set[int] = set()
-    fulfilled: set[int] = set()  # cells that hold for some unit
+    if not paths or not distinct:
+        return []
+    used: set[int] = set()
     alone: list[list[Value]] = []
-    cells = {id(c): c for row in table.rows for c in row.cells if c.tree is None}
     for read, action, treatment in distinct.values():
         left = table.left(action, treatment)
-        rows |= {each.row.line for each in left}
+        used |= {each.row.line for each in left}
         if not left:
             alone.append(read)
-        for name, cell in cells.items():
-            if name not in fulfilled:
-                tree = normal(fold(cell.node, action, treatment))
-                if decided(tree) is not False and not is_broken(tree):
-                    fulfilled.add(name)
     found: list[TableMistake] = []
-    if not distinct:
-        return found
     if alone:
         shown = [_spoken(paths, read) for read in alone[:MOST]]
         more = f" and {len(alone) - MOST} more" if len(alone) > MOST else ""
@@ -249,28 +241,32 @@ def lint_coverage(
                 hint="add a row, or narrow applies_to",
             )
         )
-    unused = (
-        _unused(row, fulfilled, [read for read, _, _ in distinct.values()], paths)
-        for row in table.rows
-        if row.line not in rows
-    )
-    return found + _first(unused, "rows without a use")
+    unused = [row for row in table.rows if row.line not in used]
+    found += [_unused(row, list(distinct.values()), paths) for row in unused[:MOST]]
+    if len(unused) > MOST:
+        message = f"{len(unused) - MOST} more rows without a use like these"
+        found.append(TableMistake(line=unused[-1].line, message=message))
+    return found
 
 
-def _unused(
-    row: Row, fulfilled: set[int], reads: Sequence[Sequence[Value]], paths: Sequence[str]
-) -> TableMistake:
+def _unused(row: Row, units: Sequence[_Unit], paths: Sequence[str]) -> TableMistake:
+    """The first cell that fits none of the units, or the row where each fits some."""
     message, column, hint = "nothing that the rule is about fits this row", "", ""
     for cell in row.cells:
-        if cell.tree is None and id(cell) not in fulfilled:
+        if cell.tree is None and not any(_fits(cell.node, *unit) for _, *unit in units):
             column = cell.column.heading
             message = f"nothing that the rule is about has {cell.cell.text}"
             if column in paths and cell.cell.items:
-                known = {str(read[paths.index(column)]) for read in reads}
+                known = {str(read[paths.index(column)]) for read, *_ in units}
                 hint = suggest(str(cell.cell.items[0].low), known, "values")
             break
     hint = hint or "remove the row, or widen applies_to"
     return TableMistake(line=row.line, column=column, message=message, hint=hint)
+
+
+def _fits(node: Node, action: Values, treatment: Values) -> bool:
+    tree = normal(fold(node, action, treatment))
+    return decided(tree) is not False and not is_broken(tree)
 
 
 def _read(paths: Sequence[str], action: Values, treatment: Values) -> list[Value]:

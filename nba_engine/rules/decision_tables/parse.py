@@ -13,7 +13,13 @@ from nba_engine.rules.decision_tables.sheet import (
     TableMistake,
     read_sheet,
 )
-from nba_engine.rules.decision_tables.table import DecisionTable, Row, TableCell, paths_of
+from nba_engine.rules.decision_tables.table import (
+    DecisionTable,
+    Row,
+    TableCell,
+    indices_of,
+    paths_of,
+)
 from nba_engine.rules.error import RuleError
 from nba_engine.rules.fold import fold
 from nba_engine.rules.logic import normal
@@ -43,6 +49,7 @@ def parse_table(text: str, schema: Schema, *, file: str) -> DecisionTable:
         columns=tuple(columns),
         rows=tuple(rows),
         paths=paths_of(columns),
+        indices=indices_of(columns, rows),
     )
 
 

@@ -7,7 +7,7 @@ conjuncts of their own then, and cells that all rows left have in common are so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -30,7 +30,7 @@ from nba_engine.rules.nodes import Attribute, Const, Node, walk
 from nba_engine.rules.rule import Clause
 from nba_engine.rules.schema import Schema
 
-__all__ = ["DecisionTable", "Row", "TableCell", "paths_of"]
+__all__ = ["DecisionTable", "Row", "TableCell", "indices_of", "paths_of"]
 
 _SHOWN = 4  # rows that an explanation spells out
 
@@ -64,6 +64,23 @@ class _Left(msgspec.Struct, frozen=True, eq=False):
     parts: tuple[tuple[TableCell, Tree], ...]
 
 
+class RowIndex(msgspec.Struct, frozen=True, eq=False):
+    """Rows by the word that a column of the catalog's asks for; bit i is the i-th row.
+
+    ``others``: rows whose cell there is not just a list of words.
+    """
+
+    attribute: Attribute
+    by_word: dict[str, int]
+    others: int
+
+    def fitting(self, action: Values, treatment: Values) -> int:
+        """The rows that are not ruled out by this column."""
+        source = action if self.attribute.root == "action" else treatment
+        word = source.get(self.attribute.name)
+        return self.others | (self.by_word.get(word, 0) if isinstance(word, str) else 0)
+
+
 class DecisionTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A checked decision table, a `nba_engine.rules.rule.Rule`. ``file`` is what it is called."""
 
@@ -72,6 +89,7 @@ class DecisionTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     paths: tuple[str, ...]
+    indices: tuple[RowIndex, ...]
 
     def clauses(self, action: Values, treatment: Values) -> tuple[Clause, ...]:
         """See `Rule.clauses`: cells by heading and text, each with the file and the row."""
@@ -98,7 +116,7 @@ class DecisionTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """The rows that an action and treatment leave, without the cells they fulfil."""
         known: dict[int, Tree] = {}  # cells of several rows are the same objects
         left: list[_Left] = []
-        for row in self.rows:
+        for row in self._fitting(action, treatment):
             parts: list[tuple[TableCell, Tree]] = []
             for cell in row.cells:
                 tree = cell.tree
@@ -115,6 +133,15 @@ class DecisionTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             else:
                 left.append(_Left(row, tuple(parts)))
         return left
+
+    def _fitting(self, action: Values, treatment: Values) -> Iterator[Row]:
+        """The rows that the indices do not rule out."""
+        rows = (1 << len(self.rows)) - 1
+        for index in self.indices:
+            rows &= index.fitting(action, treatment)
+        while rows:
+            yield self.rows[(rows & -rows).bit_length() - 1]
+            rows &= rows - 1
 
     def _nothing(self, action: Values, treatment: Values) -> Clause:
         """No row is about it: false, whoever the customer is."""
@@ -171,6 +198,28 @@ def _every(trees: Iterable[Tree]) -> Tree:
 def _some(trees: Iterable[Tree]) -> Tree:
     parts = [part for tree in trees for part in (tree.parts if isinstance(tree, Some) else (tree,))]
     return Some(tuple(parts))
+
+
+def indices_of(columns: Iterable[Column], rows: Sequence[Row]) -> tuple[RowIndex, ...]:
+    """An index per column of words that the catalog knows."""
+    found: list[RowIndex] = []
+    for column in columns:
+        attribute = column.subject
+        if not isinstance(attribute, Attribute) or attribute.type != "string":
+            continue
+        if attribute.root not in {"action", "treatment"}:
+            continue
+        by_word: dict[str, int] = {}
+        others = 0
+        for number, row in enumerate(rows):
+            cell = next((each.cell for each in row.cells if each.column is column), None)
+            if cell is None or cell.negated or cell.missing:
+                others |= 1 << number
+                continue
+            for item in cell.items:
+                by_word[item.low] = by_word.get(item.low, 0) | 1 << number
+        found.append(RowIndex(attribute, by_word, others))
+    return tuple(found)
 
 
 def paths_of(columns: Iterable[Column]) -> tuple[str, ...]:
