@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from types import MappingProxyType
 
 from nba_engine.catalog.findings import Findings
 from nba_engine.catalog.read import Tables
@@ -40,7 +41,7 @@ def make_channels(
             consent=table.consent,
             quiet_hours=table.quiet_hours,
             reservation_ttl=table.reservation_ttl,
-            settings=table.settings,
+            settings=MappingProxyType(table.settings),
             assumption=table.assumption,
             file=entry.file,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -145,26 +146,26 @@ def _build(
         currency=general.currency,
         time_zone=zone.key,
         assumptions=general.assumptions,
-        channels=channels,
-        placements=placements,
-        attributes=declared.attributes,
-        context=declared.context,
-        aggregates=declared.aggregates,
+        channels=MappingProxyType(channels),
+        placements=MappingProxyType(placements),
+        attributes=MappingProxyType(declared.attributes),
+        context=MappingProxyType(declared.context),
+        aggregates=MappingProxyType(declared.aggregates),
         actions=tuple(actions.values()),
-        action_index=index,
+        action_index=MappingProxyType(index),
         treatments=tuple(treatments),
-        treatment_index={t.id: position for position, t in enumerate(treatments)},
+        treatment_index=MappingProxyType({t.id: at for at, t in enumerate(treatments)}),
         action_of=_column((index[t.action] for t in treatments), np.intp),
         is_nothing=_column((t.action == NOTHING for t in treatments), np.bool_),
         cost=_column((t.cost for t in treatments), np.float64),
         prior=_column((actions[t.action].prior for t in treatments), np.float64),
         lever=_column(lever, np.float64),
-        rules=rules,
+        rules=MappingProxyType(rules),
         limits=tuple(limits),
         limits_of=tuple(limits_of),
         control_group=ControlGroup(share=control.share, salt=control.salt),
-        by_placement=by_placement,
-        files=dict(files),
+        by_placement=MappingProxyType(by_placement),
+        files=MappingProxyType(dict(files)),
         folder=folder,
     )
     return msgspec.structs.replace(catalog, warnings=tuple(catalog.name(findings.warnings)))
@@ -242,7 +243,7 @@ def _make_action(
     zone: ZoneInfo,
     findings: Findings,
 ) -> Action:
-    action = make_action(entry, attributes.values.get(entry.id, {}), zone)
+    action = make_action(entry, MappingProxyType(attributes.values.get(entry.id, {})), zone)
     value = entry.table.value
     place = f"{entry.place}.value"
     if isinstance(value, str):
@@ -272,8 +273,10 @@ def _treatment(
         placements=draft.placements,
         cost=table.cost,
         tags=table.tags,
-        content=content,
-        attributes=attributes.values.get((draft.source.file, draft.source.place), {}),
+        content=MappingProxyType(content),
+        attributes=MappingProxyType(
+            attributes.values.get((draft.source.file, draft.source.place), {})
+        ),
         file=draft.source.file,
         place=draft.source.place,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -73,6 +74,8 @@ def nothing_treatments(tables: Tables) -> list[Treatment]:
             placements=tuple(
                 id_ for id_, entry in tables.placements.items() if entry.table.channel == channel
             ),
+            content=MappingProxyType({}),
+            attributes=MappingProxyType({}),
         )
         for channel in tables.channels
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from nba_engine.domain import CatalogView, Treatment
@@ -10,23 +11,27 @@ __all__ = ["static_names"]
 
 
 def static_names(catalog: CatalogView, action: int, treatment: Treatment) -> dict[str, Any]:
-    """``action`` and ``treatment`` as templates see them."""
+    """``action`` and ``treatment`` as templates see them: one mapping for all decisions, so nobody changes it."""
     of = catalog.actions[action]
     return {
-        "action": {
-            **of.attributes,
-            "id": of.id,
-            "name": of.name,
-            "kind": of.kind,
-            "group": of.group,
-            "campaign": of.campaign,
-            "tags": list(of.tags),
-        },
-        "treatment": {
-            **treatment.attributes,
-            "id": treatment.id,
-            "channel": treatment.channel,
-            "cost": treatment.cost,
-            "tags": list(treatment.tags),
-        },
+        "action": MappingProxyType(
+            {
+                **of.attributes,
+                "id": of.id,
+                "name": of.name,
+                "kind": of.kind,
+                "group": of.group,
+                "campaign": of.campaign,
+                "tags": list(of.tags),
+            }
+        ),
+        "treatment": MappingProxyType(
+            {
+                **treatment.attributes,
+                "id": treatment.id,
+                "channel": treatment.channel,
+                "cost": treatment.cost,
+                "tags": list(treatment.tags),
+            }
+        ),
     }
