@@ -33,22 +33,34 @@ EMPTY = "(empty slot)"
 
 
 class Shop:
-    """The pages; ``budget`` is how many seconds one may wait for its banners."""
+    """The pages.
+
+    ``budget`` is how many seconds one may wait for its banners; ``tells_cart`` says whether the
+    engine's catalog knows what a cart is.
+    """
 
     def __init__(
-        self, client: AioClient, events: AioInteractionBatcher, placement: str, budget: float
+        self,
+        client: AioClient,
+        events: AioInteractionBatcher,
+        placement: str,
+        *,
+        budget: float,
+        tells_cart: bool,
     ) -> None:
         self._client = client
         self._events = events
         self._wanted = [PlacementRequest(placement, slots=SLOTS)]
         self._budget = budget
+        self._tells_cart = tells_cart
 
     async def page(self, visitor: str, category: str, cart: Sequence[str]) -> list[str]:
         """Somebody looks at a category: the banners of the page."""
         await self.happened(visitor, "view", category=category)
+        context = {"cart": list(cart)} if self._tells_cart else {}
         try:
             decision = await self._client.decide(
-                visitor, self._wanted, context={"cart": list(cart)}, timeout=self._budget
+                visitor, self._wanted, context=context, timeout=self._budget
             )
         except NbaClientError as error:
             log.warning("no banners: %s", error)
@@ -105,13 +117,17 @@ async def main() -> int:
     parser.add_argument("categories", nargs="*", default=["MILK", "BREAD", "WINE"])
     given = parser.parse_args()
     async with AioClient(given.target) as client:
+        tells_cart = False
         try:  # connected before the first customer comes
-            await client.health(wait_for_ready=True, timeout=1.0)
+            catalog = await client.get_catalog(wait_for_ready=True, timeout=1.0)
+            tells_cart = "cart" in {attribute.name for attribute in catalog.context_attributes}
         except NbaClientError as error:
             log.warning("starting without banners: %s", error)
         try:
             async with client.interactions(timeout=given.patience) as events:
-                shop = Shop(client, events, given.placement, given.budget)
+                shop = Shop(
+                    client, events, given.placement, budget=given.budget, tells_cart=tells_cart
+                )
                 await visit(shop, given.visitor, given.categories)
         except NotDelivered as error:
             for lost in error.undelivered:
