@@ -29,6 +29,9 @@ from nba_engine.settings import Settings, convert, join, suggest
 __all__ = ["SinkStatus", "SinkThread", "Sinks", "open_sinks", "sink_mistakes"]
 
 _BATCH = 500  # records per call of `write`
+# seconds from the first record to the first call: a thread that woke for each record would take
+# the interpreter from those who decide
+_GATHER = 0.1
 _FLUSH_EVERY = 1.0  # seconds, while there is always more
 _TELL_EVERY = 10.0  # seconds between two warnings of one sink
 _CLOSING = 5.0  # seconds until a sink that does not finish is left behind
@@ -56,7 +59,7 @@ class SinkThread:
         self._queue: deque[Item] = deque()
         self._wake = threading.Event()
         self._waiting = False
-        self._stopping = False
+        self._stopping = threading.Event()
         self._written = 0
         self._failed = 0  # counted by the thread …
         self._refused = 0  # … and by those who offer: neither misses a count of the other's
@@ -72,7 +75,7 @@ class SinkThread:
 
     def offer(self, item: Item) -> None:
         """Queue a copy; called on request paths."""
-        if len(self._queue) >= self._limit or self._stopping:
+        if len(self._queue) >= self._limit or self._stopping.is_set():
             with self._counting:
                 self._refused += 1
             return
@@ -82,7 +85,7 @@ class SinkThread:
 
     def close(self, seconds: float = _CLOSING) -> None:
         """Let it finish what is queued, but not for longer than this; then it is left behind."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         self._thread.join(seconds)
         if self._thread.is_alive():
@@ -104,7 +107,7 @@ class SinkThread:
                 self._call("flush", self._sink.flush)
                 flushed, dirty = time.monotonic(), False
             elif not batch:
-                if self._stopping:
+                if self._stopping.is_set():
                     break
                 self._wait()
         self._call("close", self._sink.close)
@@ -116,9 +119,10 @@ class SinkThread:
     def _wait(self) -> None:
         self._wake.clear()
         self._waiting = True
-        if not self._queue and not self._stopping:  # looked at again after saying that we wait
+        if not self._queue and not self._stopping.is_set():  # again, after saying that we wait
             self._wake.wait()
         self._waiting = False
+        self._stopping.wait(_GATHER)
 
     def _write(self, batch: Sequence[Item]) -> bool:
         records = [_record(item) for item in batch]
