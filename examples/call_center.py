@@ -61,8 +61,8 @@ def record(client: Client, customer: str, recommendation: Recommendation, answer
         identity=customer, type=answer, recommendation_id=recommendation.recommendation_id
     )
     (result,) = client.record_interactions([said], timeout=10.0)
-    reservation = f", reservation {result.reservation}" if result.reservation else ""
-    print(f"{answer}: {result.status}{reservation}")
+    held = result.reservation in ("confirmed", "released")  # not everything counts against a limit
+    print(f"{answer}: {result.status}" + (f", reservation {result.reservation}" if held else ""))
 
 
 def serve_call(client: Client, customer: str, placement: str, answer: str) -> None:
