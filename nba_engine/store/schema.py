@@ -79,6 +79,6 @@ CREATE TABLE progress(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOU
 STORE = Format(
     name="store of nba-engine",
     application_id=0x6E626173,  # "nbas"
-    version=2,  # 2: decision_requests
+    version=3,  # 2: decision_requests; 3: windows that roll
     schema=_SCHEMA,
 )

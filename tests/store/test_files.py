@@ -99,7 +99,7 @@ def test_a_newer_schema_is_refused_by_its_version(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "nba.db"))
     connection.pragma("user_version", 7)
     connection.close()
-    with pytest.raises(FailedPrecondition, match=r"has version 7 .* reads version 2"):
+    with pytest.raises(FailedPrecondition, match=r"has version 7 .* reads version 3"):
         open_store(tmp_path / "nba.db")
 
 
