@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import operator
 from collections import ChainMap
 from collections.abc import Callable
 from copy import copy
@@ -100,7 +99,7 @@ def test_copies_share_nothing_that_changes() -> None:
         lambda seen: seen.pop("age"),
         lambda seen: seen.popitem(),
         lambda seen: seen.clear(),
-        lambda seen: operator.ior(seen, {"age": 1}),
+        lambda seen: seen.__ior__({"age": 1}),
     ],
 )
 def test_nobody_changes_what_is_known_of_a_customer(change: Callable[[Any], object]) -> None:
