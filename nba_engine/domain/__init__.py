@@ -43,6 +43,7 @@ from nba_engine.domain.model import (
     Scorer,
 )
 from nba_engine.domain.profile import Consent, CustomerState
+from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
 from nba_engine.domain.rules import (
     Change,
@@ -90,6 +91,7 @@ __all__ = [
     "BoolArray",
     "CandidateTrace",
     "Candidates",
+    "CatalogFiles",
     "CatalogView",
     "Change",
     "ChangeKind",
@@ -130,6 +132,7 @@ __all__ = [
     "Placement",
     "PlacementRequest",
     "ProfileUpdate",
+    "Publication",
     "QuietHours",
     "Reads",
     "Recommendation",

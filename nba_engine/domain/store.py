@@ -14,6 +14,7 @@ from nba_engine.domain.decision import DecisionRecord
 from nba_engine.domain.interaction import Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
 from nba_engine.domain.profile import Consent, CustomerState
+from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
 from nba_engine.domain.values import Value
 
@@ -130,6 +131,26 @@ class Store(Protocol):
         Also forgets what is remembered of requests that have expired, and ends attempts that died
         without an answer (``until`` has passed) as `give_up` does.
         """
+
+    def keep_catalog(self, catalog: CatalogFiles) -> None:
+        """Store a catalog without putting it in force; a version that is stored stays as it is."""
+
+    def publish_catalog(
+        self, catalog: CatalogFiles, publication: Publication, *, follows: str = ""
+    ) -> tuple[Publication, bool]:
+        """Store a catalog and put it in force; what came of it, and whether it is new. One commit.
+
+        What was published last, with the same models, is not published again: only its ``folder``
+        changes. A new one gets the next ``sequence``, and a switch time not before the last one's.
+        Raises `FailedPrecondition` (``CATALOG_VERSION_MISMATCH``), and does nothing, when
+        ``follows`` is given and another version was published last.
+        """
+
+    def publications(self, *, after: int = 0) -> Sequence[Publication]:
+        """What was put in force, in order, from behind the sequence ``after`` on."""
+
+    def catalog_files(self, version: str) -> Mapping[str, str] | None:
+        """The files of a catalog by its content hash; None: not stored."""
 
     def close(self) -> None:
         """Finish what was accepted, then release files."""

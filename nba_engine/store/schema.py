@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nba_engine.store.catalogs import CATALOGS
 from nba_engine.store.files import Format
 
 __all__ = ["CONFIRMED", "EXPIRED", "OVERRUN", "RELEASED", "RESERVED", "STORE"]
@@ -80,5 +81,5 @@ STORE = Format(
     name="store of nba-engine",
     application_id=0x6E626173,  # "nbas"
     version=3,  # 2: decision_requests; 3: windows that roll
-    schema=_SCHEMA,
+    schema=_SCHEMA + CATALOGS,
 )

@@ -21,6 +21,7 @@ from nba_engine.domain import (
     Usage,
 )
 from nba_engine.errors import FailedPrecondition
+from nba_engine.store.catalogs import StoredCatalogs
 from nba_engine.store.customers import (
     WorkingSet,
     check_updates,
@@ -80,7 +81,7 @@ def open_store(
     return store
 
 
-class SqliteStore:
+class SqliteStore(StoredCatalogs):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 
     Reads use one connection per thread and never wait for the writer. Writes are durable

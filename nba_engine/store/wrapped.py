@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nba_engine.domain import (
     Answer,
+    CatalogFiles,
     Claim,
     CustomerState,
     Fold,
@@ -13,6 +14,7 @@ from nba_engine.domain import (
     InteractionResult,
     KnownRequest,
     ProfileUpdate,
+    Publication,
     ReservationRequest,
     Store,
     Usage,
@@ -109,6 +111,24 @@ class WrappedStore:
     def expire(self, *, now: float) -> int:
         """End every reservation that is due; returns how many."""
         return self.inner.expire(now=now)
+
+    def keep_catalog(self, catalog: CatalogFiles) -> None:
+        """Store a catalog without putting it in force."""
+        self.inner.keep_catalog(catalog)
+
+    def publish_catalog(
+        self, catalog: CatalogFiles, publication: Publication, *, follows: str = ""
+    ) -> tuple[Publication, bool]:
+        """Store a catalog and put it in force; what came of it, and whether it is new."""
+        return self.inner.publish_catalog(catalog, publication, follows=follows)
+
+    def publications(self, *, after: int = 0) -> Sequence[Publication]:
+        """What was put in force, in order."""
+        return self.inner.publications(after=after)
+
+    def catalog_files(self, version: str) -> Mapping[str, str] | None:
+        """The files of a catalog by its content hash; None: not stored."""
+        return self.inner.catalog_files(version)
 
     def close(self) -> None:
         """Close the store inside. May be called twice."""

@@ -14,6 +14,7 @@ from nba_engine.domain import (
     CONFIRMING,
     RELEASING,
     Answer,
+    CatalogFiles,
     Claim,
     CustomerState,
     Fold,
@@ -21,6 +22,7 @@ from nba_engine.domain import (
     InteractionResult,
     KnownRequest,
     ProfileUpdate,
+    Publication,
     ReservationRequest,
     Usage,
 )
@@ -35,6 +37,7 @@ from nba_engine.store.customers import check_updates
 from nba_engine.store.interactions import FUTURE_SECONDS, prepare
 from nba_engine.store.ledger import check_requests
 from nba_engine.store.requests import check_claim
+from nba_engine.testing.fake_catalogs import FakeCatalogs
 from nba_engine.testing.fake_ledger import FakeLedger
 
 __all__ = ["FakeStore", "FakeStores"]
@@ -50,6 +53,7 @@ class _Data:
         self.interactions: dict[str, None] = {}
         self.updates: dict[str, bytes] = {}
         self.progress: dict[str, str] = {}
+        self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
 
     def copy(self) -> _Data:
@@ -59,6 +63,7 @@ class _Data:
         other.interactions = dict(self.interactions)
         other.updates = dict(self.updates)
         other.progress = dict(self.progress)
+        other.catalogs = self.catalogs.copy()
         other.ledger = self.ledger.copy()
         return other
 
@@ -224,6 +229,26 @@ class FakeStore:
             ended = data.ledger.expire(at)
             data.ledger.reap(at)
             return ended
+
+    def keep_catalog(self, catalog: CatalogFiles) -> None:
+        """Store a catalog without putting it in force."""
+        with self._commit() as data:
+            data.catalogs.keep(catalog)
+
+    def publish_catalog(
+        self, catalog: CatalogFiles, publication: Publication, *, follows: str = ""
+    ) -> tuple[Publication, bool]:
+        """Store a catalog and put it in force; what came of it, and whether it is new."""
+        with self._commit() as data:
+            return data.catalogs.publish(catalog, publication, follows)
+
+    def publications(self, *, after: int = 0) -> Sequence[Publication]:
+        """What was put in force, in order."""
+        return [one for one in self._read().catalogs.publications if one.sequence > after]
+
+    def catalog_files(self, version: str) -> Mapping[str, str] | None:
+        """The files of a catalog by its content hash; None: not stored."""
+        return self._read().catalogs.files.get(version)
 
     def close(self) -> None:
         """Nothing to release: whoever opens it again finds the same data."""

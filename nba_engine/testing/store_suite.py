@@ -1,4 +1,4 @@
-"""What every store must do: customers, interactions, the ledger, request ids; and as models say."""
+"""What every store must do: customers, interactions, the ledger, request ids, catalogs; models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from nba_engine.domain import Store
 from nba_engine.plugin import StoreFactory
+from nba_engine.testing.catalogs_suite import CatalogsSuite
 from nba_engine.testing.customers_suite import CustomersSuite, MakeStore
 from nba_engine.testing.ledger_model import LedgerModel
 from nba_engine.testing.ledger_suite import LedgerSuite
@@ -18,7 +19,7 @@ from nba_engine.testing.requests_suite import RequestsSuite
 __all__ = ["StoreSuite"]
 
 
-class StoreSuite(CustomersSuite, LedgerSuite, RequestsSuite):
+class StoreSuite(CustomersSuite, LedgerSuite, RequestsSuite, CatalogsSuite):
     """Inherit, and give the fixtures ``factory`` and ``url``."""
 
     @pytest.fixture
