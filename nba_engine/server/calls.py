@@ -105,7 +105,7 @@ class Unary(Generic[_Request]):
             call.check_deadline()
             message = parse(self._request, body)
             return self._handle(message, call).SerializeToString()
-        except Exception as error:  # the last resort: whatever it is, the caller gets a status
+        except BaseException as error:  # the last resort: whatever it is, the caller gets a status
             failure = self._reporter.failure(error, self._method, call, message=message)
         return context.abort_with_status(failure)  # raises
 

@@ -49,6 +49,7 @@ class DecisionServicer:
         self._logs = logger.is_enabled_for(logging.INFO)
         self._reporter = reporter
         self._default_deadline = settings.default_deadline_ms / 1000
+        self._slow = settings.slow_decision_ms * 1000
         self._max_bytes = settings.max_message_bytes
         # streams wait for each other, so that a hundred of them leave room for the other calls
         self._turns = threading.Semaphore(settings.stream_threads)
@@ -81,7 +82,7 @@ class DecisionServicer:
                 if room < 2 * largest:  # what cannot be sent must not be reserved
                     raise Exhausted("the response is as long as it may be: send smaller batches")
                 self._decide(request, result.decision, part)
-            except Exception as error:  # the last resort: whatever it is, the others are answered
+            except BaseException as error:  # the last resort: the others are answered all the same
                 failure = self._reporter.failure(
                     error, "DecisionService/BatchDecide", part, message=request, item=position
                 )
@@ -113,7 +114,7 @@ class DecisionServicer:
                 self._turns.release()
             if response.ByteSize() > self._max_bytes:  # gRPC would end the whole stream
                 raise Exhausted("the response is longer than a message may be: ask for less")
-        except Exception as error:  # the last resort: whatever it is, the stream goes on
+        except BaseException as error:  # the last resort: whatever it is, the stream goes on
             failure = self._reporter.failure(
                 error, "DecisionService/StreamDecide", call, message=request
             )
@@ -132,8 +133,11 @@ class DecisionServicer:
         deadline = call.deadline or call.started + self._default_deadline
         decision = engine.decide(request, deadline=deadline)
         write_decision(target, decision, catalog.currency, funnel=message.include_funnel)
-        if self._logs:  # a line that nobody reads costs its fields all the same
-            self._logger.info(
+        micros = call.micros
+        slow = micros >= self._slow
+        if self._logs or slow:  # a line that nobody reads costs its fields all the same
+            self._logger.log(
+                logging.WARNING if slow else logging.INFO,
                 "decision",
                 decision_id=decision.decision_id,
                 request_id=request.request_id or call.request_id,
@@ -141,7 +145,8 @@ class DecisionServicer:
                 recommended=[r.treatment for r in decision.recommendations],
                 candidates=decision.candidates,
                 degraded=decision.degraded,
-                micros=call.micros,
+                micros=micros,
+                **({"stage_micros": decision.stage_micros} if slow else {}),
             )
 
     def ExplainDecision(  # noqa: N802

@@ -38,7 +38,7 @@ class Reporter:
 
     def failure(
         self,
-        error: Exception,
+        error: BaseException,
         method: str,
         call: Reported,
         *,
@@ -71,7 +71,7 @@ class Reporter:
 
     def _unforeseen(
         self,
-        error: Exception,
+        error: BaseException,
         method: str,
         call: Reported,
         message: Message | None,
@@ -94,7 +94,7 @@ class Reporter:
         )
         return failure
 
-    def _safe_text(self, error: Exception, message: Message | None) -> str:
+    def _safe_text(self, error: BaseException, message: Message | None) -> str:
         """The exception's text without values of sensitive attributes that the call touched."""
         try:
             catalog = self._engine.catalog
@@ -105,11 +105,11 @@ class Reporter:
                 if found is not None:
                     secrets += secrets_of_customer(found[0], catalog)
             return redact(str(error), secrets)
-        except Exception as second:  # what cannot be made safe is not logged
+        except (Exception, SystemExit) as second:  # what cannot be made safe is not logged
             return f"(withheld: {type(second).__name__} while redacting it)"
 
 
-def _stack(error: Exception) -> list[str]:
+def _stack(error: BaseException) -> list[str]:
     """Where it happened, innermost last: no source lines, no values."""
     frames = traceback.extract_tb(error.__traceback__)[-_MAX_STACK:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

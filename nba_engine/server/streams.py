@@ -102,7 +102,7 @@ class Streams(grpc.GenericRpcHandler):
             self._answer_all(stream, requests)
         except grpc.RpcError:
             pass  # the caller has gone
-        except Exception as error:  # the last resort: gRPC would send its text to the caller
+        except BaseException as error:  # the last resort: gRPC would send its text to the caller
             stream.finish(self._reporter.failure(error, self._method, stream.call))
         finally:
             with self._lock:

@@ -115,6 +115,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """host and port, `"[::1]:50051"`, or `"unix:/path"`. Port 0 picks a free one. Beyond loopback it
     needs `security.allow_remote = true`
     """
+    processes: Annotated[int, Meta(ge=1, le=256)] = 1
+    """server processes at this address; not with a unix socket. About one per core"""
     threads: Annotated[int, Meta(ge=1, le=1024)] = 8
     """threads that answer calls. Measure it: 4 to 16 are good for most"""
     reflection: bool = False
@@ -125,6 +127,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """time for calls in flight when the server is told to stop"""
     default_deadline_ms: Count = 1000
     """deadline of calls that set none"""
+    slow_decision_ms: Positive = 100.0
+    """a decision that takes this long is logged as a warning, with the time of each stage"""
     max_streams: Annotated[int, Meta(ge=0, le=1024)] = 100
     """streams that may be open at once; each has a thread of its own"""
     stream_threads: Annotated[int, Meta(ge=1, le=1024)] = 4
