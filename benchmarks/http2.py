@@ -84,9 +84,20 @@ class Template:
 
 
 class Connection:
-    """One connection that keeps a number of requests in flight."""
+    """One connection that keeps a number of requests in flight.
 
-    def __init__(self, target: str, templates: Sequence[Template], in_flight: int) -> None:
+    With a ``pace`` it sends one every so many seconds instead, ``in_flight`` at most; latencies then
+    count from when a request was due, so that what waits for a slow server counts, too.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        templates: Sequence[Template],
+        in_flight: int,
+        *,
+        pace: float | None = None,
+    ) -> None:
         host, _, port = target.rpartition(":")
         self.socket = socket.create_connection((host.strip("[]"), int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -102,6 +113,8 @@ class Connection:
         self._window = _INITIAL_WINDOW  # what we may send
         self._unread = 0  # what the server sent since we last enlarged its window
         self._free = in_flight
+        self._pace = pace
+        self.due = time.perf_counter()  # when the next request is; only with a pace
         self._started: dict[int, float] = {}
         self._good: set[int] = set()
         self.paused = False
@@ -109,6 +122,11 @@ class Connection:
         self.failed = 0
         self.received = 0  # bytes of messages
         self.latencies: list[float] = []
+
+    @property
+    def paced(self) -> bool:
+        """Whether it waits for a moment to send the next request."""
+        return self._pace is not None and self._free > 0 and not self.paused
 
     @property
     def in_flight(self) -> int:
@@ -121,9 +139,15 @@ class Connection:
             template = self._templates[self._next % len(self._templates)]
             if template.size > self._window:
                 break
+            started = time.perf_counter()
+            if self._pace is not None:
+                if self.due > started:
+                    break
+                started = self.due
+                self.due += self._pace
             self._window -= template.size
             self._out += template.request(self._stream)
-            self._started[self._stream] = time.perf_counter()
+            self._started[self._stream] = started
             self._stream += 2
             self._next += 1
             self._free -= 1

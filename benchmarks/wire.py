@@ -19,8 +19,10 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -66,12 +68,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send: ``bodies`` by turns, ``in_flight`` at once on each of the ``connections``."""
+    """What to send: ``bodies`` by turns, ``in_flight`` at once on each of the ``connections``.
+
+    With ``per_second``: as many, evenly, and ``in_flight`` at most.
+    """
 
     bodies: Sequence[bytes]
     path: str = DECIDE
     connections: int = 4
     in_flight: int = 16
+    per_second: float = 0.0  # 0: as fast as answers come
 
 
 def measure(
@@ -134,7 +140,7 @@ class Running:
 
     def under(self, load: Load, seconds: float, *, warm_up: float = 1.0) -> Result:
         """What it does under load for ``seconds`` after ``warm_up``."""
-        bodies = Path(self._folder.name) / "bodies"
+        bodies = Path(self._folder.name) / f"bodies-{threading.get_ident()}"
         bodies.write_bytes(msgspec.msgpack.encode(list(load.bodies)))
         options = {
             "--pid": self.pid,
@@ -142,6 +148,7 @@ class Running:
             "--warm-up": warm_up,
             "--connections": load.connections,
             "--in-flight": load.in_flight,
+            "--per-second": load.per_second,
         }
         command = [sys.executable, __file__, "load", self.target, load.path, str(bodies)]
         command += [str(part) for option in options.items() for part in option]
@@ -151,6 +158,13 @@ class Running:
         if generator.returncode != 0:
             raise RuntimeError(f"the load generator ended with {generator.returncode}")
         return msgspec.json.decode(output, type=Result)
+
+    def under_all(
+        self, loads: Sequence[Load], seconds: float, *, warm_up: float = 1.0
+    ) -> list[Result]:
+        """What it does under several loads at once, each from a process of its own."""
+        with ThreadPoolExecutor(len(loads)) as pool:
+            return list(pool.map(lambda load: self.under(load, seconds, warm_up=warm_up), loads))
 
     def __enter__(self) -> Self:
         return self
@@ -174,10 +188,15 @@ def generate(
     """Load ``target`` from this process; ``pid`` is the process whose CPU time counts."""
     templates = [http2.Template(target, load.path, body) for body in load.bodies]
     share = max(1, len(templates) // load.connections)
+    pace = load.connections / load.per_second if load.per_second else None
     connections = [
-        http2.Connection(target, templates[share * n :] + templates[: share * n], load.in_flight)
+        http2.Connection(
+            target, templates[share * n :] + templates[: share * n], load.in_flight, pace=pace
+        )
         for n in range(load.connections)
     ]
+    for number, connection in enumerate(connections):  # not all at the same moments
+        connection.due += number * (pace or 0.0) / load.connections
     with selectors.DefaultSelector() as selector:
         for connection in connections:
             connection.fill()
@@ -224,10 +243,16 @@ def _run(
     while (left := until - time.perf_counter()) > 0:
         if until_idle is not None and not any(c.in_flight for c in until_idle):
             break
+        connections: list[http2.Connection] = [key.data for key in selector.get_map().values()]
+        due = min((c.due for c in connections if c.paced), default=None)
+        if due is not None:
+            left = max(0.0, min(left, due - time.perf_counter()))
         for key, _ in selector.select(left):
-            connection: http2.Connection = key.data
-            connection.receive()
-            connection.fill()
+            key.data.receive()
+            key.data.fill()
+        if due is not None:
+            for connection in connections:
+                connection.fill()
 
 
 def _cpu_seconds(pid: int | None) -> float:
@@ -261,6 +286,7 @@ def main() -> None:
     load.add_argument("path", help=f"the method: {DECIDE}")
     load.add_argument("bodies", type=Path, help="request messages: a msgpack list of bytes")
     load.add_argument("--pid", type=int, help="process whose CPU time counts")
+    load.add_argument("--per-second", type=float, default=0.0, help="0: as fast as answers come")
     load.add_argument("--json", action="store_true", help="print the result as JSON")
     echo = commands.add_parser("echo", help="measure the bare echo server")
     echo.add_argument("--request-bytes", type=int, default=382)
@@ -288,7 +314,11 @@ def main() -> None:
         return
     bodies = msgspec.msgpack.decode(given.bodies.read_bytes(), type=list[bytes])
     wanted = Load(
-        bodies=bodies, path=given.path, connections=given.connections, in_flight=given.in_flight
+        bodies=bodies,
+        path=given.path,
+        connections=given.connections,
+        in_flight=given.in_flight,
+        per_second=given.per_second,
     )
     result = generate(given.target, wanted, given.seconds, warm_up=given.warm_up, pid=given.pid)
     print(msgspec.json.encode(result).decode() if given.json else result)
