@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +27,7 @@ __all__ = [
 STAGE_FAILED = "stage_failed"  # the reason of candidates that a failed filter could not judge
 
 _MAIN = threading.main_thread()
+_OURS = tuple(f"{Path(__file__).parents[1] / layer}{os.sep}" for layer in ("domain", "pipeline"))
 _OPENED = "breaker opened: "  # before what opened it
 _log = logging.getLogger("nba_engine.pipeline")
 
@@ -129,13 +132,20 @@ def log_failure(what: str, error: BaseException, *, opened: bool = False) -> Non
 
     ``opened``: it opened the breaker, so that the stage is left alone for a while.
     """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
     text = f": {error}" if isinstance(error, StageFailed) else ""
     before = _OPENED if opened else ""
-    _log.warning("%s%s failed: %s%s at %s", before, what, type(error).__name__, text, where)
+    _log.warning("%s%s failed: %s%s%s", before, what, type(error).__name__, text, _place(error))
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised; the innermost line that is not ours, for we only tell what it did."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_OURS):
+            place = f" at {file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 def log_overrun(step: Step, nanoseconds: int, *, opened: bool) -> None:

@@ -43,7 +43,11 @@ class StagePool:
         with self._lock:
             hanging = self._abandoned.get(stage)
             if hanging is not None and len(hanging) >= self._size:
-                raise StageFailed(f"{len(hanging)} calls of it still hang, {next(iter(hanging))}")
+                first = next(iter(hanging))
+                raise StageFailed(
+                    f"{len(hanging)} calls of it hang, the first for {first.seconds:.3g} s, at "
+                    f"{first.place}"
+                )
             spawn = self._idle == 0
             if not spawn:
                 self._idle -= 1
@@ -108,12 +112,16 @@ class _Job:
         """Whether it ended within ``seconds``."""
         return self._done.wait(seconds)
 
-    def __str__(self) -> str:
-        """How long it has been running, and where it is: what a log needs to find the culprit."""
-        seconds = time.monotonic() - self._started
+    @property
+    def seconds(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started
+
+    @property
+    def place(self) -> str:
+        """The line that it is at: what a log needs to find the culprit."""
         frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - there is no other way
-        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
-        return f"for {seconds:.3g} s, at {where}"
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
 
 
 def call_in_time(step: Step, deciding: Deciding, seconds: float, pool: StagePool) -> None:
@@ -129,7 +137,7 @@ def call_in_time(step: Step, deciding: Deciding, seconds: float, pool: StagePool
     try:
         if not job.wait(seconds):
             pool.abandon(step.name, job)
-            raise StageFailed(f"not done within {seconds * 1000:g} ms: it runs {job}")
+            raise StageFailed(f"not done within {seconds * 1000:g} ms: it is at {job.place}")
         if isinstance(job.error, KeyboardInterrupt):  # Ctrl-C never gets to this thread
             raise StageFailed("it raised KeyboardInterrupt") from job.error
         if job.error is not None:
