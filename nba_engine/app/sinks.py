@@ -139,7 +139,7 @@ class SinkThread:
             call()  # type: ignore[operator] # a bound method of a plugin
         # a sink is a plugin, and this is its thread: whatever it raises ends here. The text stays
         # out of the log, for it may hold a record
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             self._tell(f"{what} failed: {type(error).__name__}")
             return False
         return True

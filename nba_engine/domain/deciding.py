@@ -7,6 +7,7 @@ from copy import copy, deepcopy
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 
 from nba_engine.domain.candidates import Candidates, CandidatesMark
@@ -111,8 +112,11 @@ class Deciding:
         self.now = now
         self.seed = seed
         self.deadline = deadline  # on time.monotonic
-        # lists and maps of its own: the request goes to the log as it was asked
-        self.context: Values = MappingProxyType(_own(request.context)) if request.context else _NONE
+        # lists and maps of its own: what was asked goes to the log as it came
+        self.context: Values = _NONE
+        if request.context:
+            self.context = MappingProxyType(_own(request.context))
+            self.request = msgspec.structs.replace(request, context=self.context)
         # set by the profile stage
         self.state: CustomerState | None = None
         self.profile_bytes = b""

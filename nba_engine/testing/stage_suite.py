@@ -145,7 +145,8 @@ class StageSuite:
         before = {name: column.copy() for name, column in columns.items()}
         for state in customers:
             deciding = make(state=state)
-            request = deepcopy(deciding.request)
+            context = deepcopy(dict(deciding.request.context))
+            request = msgspec.structs.replace(deciding.request, context=context)
             stored = deepcopy(state)
             stage.apply(deciding)
             assert deciding.request == request, "the stage changed the request"
