@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo, available_timezones
 
+import msgspec
 import numpy as np
 
 from nba_engine.catalog.draft import Draft
@@ -14,7 +15,6 @@ from nba_engine.domain import (
     FloatArray,
     IntArray,
     Limit,
-    Window,
 )
 from nba_engine.settings import suggest
 
@@ -43,6 +43,9 @@ def make_limits(draft: Draft, default_zone: str) -> tuple[list[Limit], list[tupl
         if table.time_zone:
             at = f"{entry.place}.time_zone"
             zone = zone if find_zone(zone, entry.file, at, findings) else "UTC"
+            if table.window is not None and table.window.unit == "rolling":
+                message = "a window that rolls follows no calendar"
+                findings.mistake(entry.file, at, message, "remove time_zone")
         place = f"{entry.place}.applies_to"
         matched = draft.matcher.match(table.applies_to, entry.file, place, findings)
         _check_scope(draft, entry, matched)
@@ -64,7 +67,7 @@ def make_limits(draft: Draft, default_zone: str) -> tuple[list[Limit], list[tupl
                 scope=table.scope,
                 measure=table.measure,
                 amount=amount,
-                window=Window(unit=table.window, time_zone=zone),
+                window=msgspec.structs.replace(table.window, time_zone=zone),
                 assumption=table.assumption,
             )
         )

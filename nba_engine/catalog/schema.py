@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from nba_engine.catalog.times import parse_moment, parse_quiet_hours
-from nba_engine.domain import ActionKind, AggregateKind, Measure, QuietHours, Scope, Tier
+from nba_engine.catalog.times import CALENDAR, parse_moment, parse_quiet_hours, parse_window
+from nba_engine.domain import ActionKind, AggregateKind, Measure, QuietHours, Scope, Tier, Window
 from nba_engine.settings import DURATION, REQUIRED, Unreadable, Written
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "Selector",
     "TreatmentEntry",
     "ValueType",
-    "WindowUnit",
 ]
 
 ValueType = Literal[
@@ -47,7 +46,6 @@ ValueType = Literal[
     "map<string,timestamp>",
 ]
 TYPES: tuple[ValueType, ...] = ValueType.__args__  # type: ignore[attr-defined]
-WindowUnit = Literal["hour", "day", "week", "month", "lifetime"]
 
 
 def _currency(value: object) -> str:
@@ -66,6 +64,13 @@ def _purpose(value: object) -> str:
 _MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d.*)?$"}
 _CLOCK = {"type": "string", "pattern": r"^([01]?\d|2[0-3]):[0-5]\d(:\d\d.*)?$"}
 _CLOCKS = {"type": "array", "items": _CLOCK, "minItems": 2, "maxItems": 2}
+
+_WINDOW = {
+    "anyOf": [
+        {"enum": list(CALENDAR)},
+        {"type": "string", "pattern": r"^rolling +(?:\d+(?:\.\d+)?[smhdw])+$"},
+    ]
+}
 
 _PROPERTIES = {"additionalProperties": {"type": ["string", "number", "boolean"]}}
 
@@ -271,10 +276,12 @@ class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
     amount: Annotated[Number, REQUIRED] = 0.0
     """contacts are whole. An expression sees `customer` only, and needs `customer` in the scope"""
-    window: Annotated[WindowUnit | None, REQUIRED] = None
-    """`hour`, `day`, `week` (from Monday), `month` or `lifetime`"""
+    window: Annotated[Window | None, Written(parse_window, _WINDOW), REQUIRED] = None
+    """`hour`, `day`, `week` (from Monday), `month`, `lifetime`, or `rolling` and a duration:
+    `"rolling 7d"`
+    """
     time_zone: str = ""
-    """where the window's calendar is"""
+    """where the window's calendar is; one that rolls has none"""
     applies_to: Selector = Selector()
     """which treatments draw on it"""
     assumption: str = ""

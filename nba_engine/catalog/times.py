@@ -6,12 +6,36 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo
 
-from nba_engine.domain import QuietHours
-from nba_engine.settings import Unreadable
+from nba_engine.domain import QuietHours, Window, WindowUnit
+from nba_engine.settings import Unreadable, choose, parse_duration, suggest
 
-__all__ = ["parse_moment", "parse_quiet_hours", "seconds"]
+__all__ = ["CALENDAR", "parse_moment", "parse_quiet_hours", "parse_window", "seconds"]
 
 _CLOCK = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
+
+# the windows of limits that are one word
+CALENDAR: tuple[WindowUnit, ...] = ("hour", "day", "week", "month", "lifetime")
+_ROLLING = re.compile(r"^rolling +(\S+)$")
+
+
+def parse_window(value: object) -> Window:
+    """``"week"``, or ``"rolling 7d"``: the last seven days. Its time zone is not yet known."""
+    example = 'for the last seven days write "rolling 7d"'
+    found = _ROLLING.match(value) if isinstance(value, str) else None
+    if found is not None:
+        rolled = parse_duration(found[1])
+        if rolled <= 0.0:
+            raise Unreadable("a window that rolls has a length", example)
+        return Window(unit="rolling", seconds=rolled)
+    for unit in CALENDAR:
+        if value == unit:
+            return Window(unit=unit)
+    words = (*CALENDAR, "rolling 7d")
+    if not isinstance(value, str):
+        raise Unreadable(f"expected one of {choose(words)}", example)
+    raise Unreadable(
+        f"{value!r} is not one of {choose(words)}", suggest(value, words, "words here")
+    )
 
 
 def parse_quiet_hours(value: object) -> QuietHours:

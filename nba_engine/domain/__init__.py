@@ -18,6 +18,7 @@ from nba_engine.domain.catalog import (
     Tier,
     Treatment,
     Window,
+    WindowUnit,
 )
 from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.deciding import Deciding, Reads
@@ -158,5 +159,6 @@ __all__ = [
     "Value",
     "Values",
     "Window",
+    "WindowUnit",
     "to_micros",
 ]

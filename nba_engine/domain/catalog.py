@@ -31,6 +31,7 @@ __all__ = [
     "Tier",
     "Treatment",
     "Window",
+    "WindowUnit",
 ]
 
 ActionKind = Literal["offer", "service", "win_back", "loyalty", "nothing"]
@@ -38,6 +39,7 @@ Tier = Literal["eligibility", "applicability", "suitability"]
 TIERS: tuple[Tier, ...] = ("eligibility", "applicability", "suitability")
 Scope = Literal["customer", "action", "group", "campaign", "channel"]
 Measure = Literal["contacts", "money"]
+WindowUnit = Literal["hour", "day", "week", "month", "lifetime", "rolling"]
 
 
 class Attribute(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,10 +124,11 @@ class Treatment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A fixed calendar window in a named time zone, or the whole lifetime."""
+    """A fixed calendar window in a named time zone, the whole lifetime, or the last ``seconds``."""
 
-    unit: Literal["hour", "day", "week", "month", "lifetime"]
+    unit: WindowUnit
     time_zone: str = "UTC"
+    seconds: float = 0.0  # how long a rolling window is
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,16 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
     ``amount`` in whole units (contacts, or micros of money); ``ceiling`` is the limit's amount
     in force at this moment, same units: a grant needs reserved + spent + amount ≤ ceiling.
+    ``rolls``: what is spent counts for so many seconds, by the ledger's clock; 0: always (the
+    account is that of one window). An account rolls from its first grant on or never; another
+    length counts at once, also for what was spent.
     """
 
     account: str
     limit: str
     amount: int
     ceiling: int
+    rolls: float = 0.0
 
 
 class ReservationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account has reserved and spent, in whole units.
+    """What an account has reserved and spent, in whole units. Of a window that rolls: spent in it.
 
     ``overrun``: the part of ``spent`` that late confirmations charged beyond the ceiling.
     """

@@ -93,10 +93,11 @@ class Store(Protocol):
     ) -> Sequence[Answer]:
         """Decide the requests in their order, each granted whole or refused; one commit.
 
-        Reservations that expired by ``now`` no longer count. With a ``claim``, the same commit
-        takes its request id (also for no requests at all) and notes what was granted under it;
-        what an attempt that it replaces held is released first. Raises `RequestTaken`, and does
-        nothing, when the id shows another attempt than ``claim.follows`` and its own, or an answer.
+        What expired by ``now``, or fell out of a rolling window, no longer counts. With a
+        ``claim``, the same commit takes its request id (also for no requests at all) and notes what
+        was granted under it; what an attempt that it replaces held is released first. Raises
+        `RequestTaken`, and does nothing, when the id shows another attempt than ``claim.follows``
+        and its own, or an answer.
         """
 
     def release(
@@ -128,8 +129,9 @@ class Store(Protocol):
     def expire(self, *, now: float) -> int:
         """End every reservation that is due; returns how many.
 
-        Also forgets what is remembered of requests that have expired, and ends attempts that died
-        without an answer (``until`` has passed) as `give_up` does.
+        Also takes off accounts what fell out of their rolling windows, forgets what is remembered
+        of requests that have expired, and ends attempts that died without an answer (``until`` has
+        passed) as `give_up` does.
         """
 
     def keep_catalog(self, catalog: CatalogFiles) -> None:

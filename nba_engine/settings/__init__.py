@@ -7,7 +7,7 @@ from nba_engine.settings.convert import (
     convert,
     convert_leniently,
 )
-from nba_engine.settings.durations import DURATION, parse_duration
+from nba_engine.settings.durations import DURATION, parse_duration, write_duration
 from nba_engine.settings.json_schema import descriptions_of, json_schema
 from nba_engine.settings.load import load_settings, parse_toml, read_settings, read_text
 from nba_engine.settings.places import add_lines, choose, join, line_of, suggest
@@ -57,4 +57,5 @@ __all__ = [
     "read_settings",
     "read_text",
     "suggest",
+    "write_duration",
 ]

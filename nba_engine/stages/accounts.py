@@ -1,7 +1,8 @@
 """Which accounts of the ledger a treatment draws on, and with how much.
 
 A limit has one account per combination of its scope and its window:
-``email_week|channel=email|customer=crm:42|2017-11-06``.
+``email_week|channel=email|customer=crm:42|2017-11-06``. A window that rolls has one account for
+good, whose name ends in ``|rolling``: another length of it counts in the same account.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class LimitCells:
         limit = catalog.limits[position]
         self.limit_id = limit.id
         self.calendar = Calendar(limit.window)
+        self.rolls = limit.window.seconds if limit.window.unit == "rolling" else 0.0
         self.per_customer = "customer" in limit.scope
         labels: dict[str, int] = {}
         size = len(catalog.treatments)
@@ -102,6 +104,7 @@ class Accounts:
                 limit=self.limits[draw.limit].limit_id,
                 amount=draw.amount,
                 ceiling=max(0, ceiling_of(deciding, deciding.catalog.limits[draw.limit])),
+                rolls=self.limits[draw.limit].rolls,
             )
             for draw in self.draws[treatment]
         )

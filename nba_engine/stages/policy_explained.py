@@ -11,7 +11,7 @@ from nba_engine.stages.consent import ANY, consented, key_of
 from nba_engine.stages.control import in_control_group
 from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.windows import QuietClock
-from nba_engine.stages.wording import amount, moment, parts, subject
+from nba_engine.stages.wording import amount, length, moment, parts, subject
 
 __all__ = ["explain_policy", "limit_change", "used_of"]
 
@@ -131,6 +131,8 @@ def _used_up(deciding: Deciding, accounts: Accounts, draw: Draw, now: float) -> 
         f"the limit “{limit.name}” has no room left ({amount(catalog, limit, used)} of "
         f"{amount(catalog, limit, ceiling)} used, {amount(catalog, limit, draw.amount)} needed)"
     )
+    if cells.rolls:
+        return f"{text}, counted over the last {length(cells.rolls)}"
     period = cells.calendar.at(now)
     if period.end == float("inf"):
         return text

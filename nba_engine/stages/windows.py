@@ -22,13 +22,18 @@ class Period(NamedTuple):
 
 
 class Calendar:
-    """Names the fixed calendar window that a moment falls into. Thread-safe."""
+    """Names the window that a moment falls into. Thread-safe.
+
+    A lifetime and a window that rolls have one name for all moments: what a rolling one still
+    counts is the ledger's affair.
+    """
 
     def __init__(self, window: Window) -> None:
         self._unit = window.unit
         self._zone = zoneinfo.ZoneInfo(window.time_zone)
         # the last answer: most decisions fall into the window of the one before
-        self._last = Period("lifetime", -_FOREVER, _FOREVER if self._unit == "lifetime" else 0.0)
+        always = self._unit in {"lifetime", "rolling"}
+        self._last = Period(self._unit, -_FOREVER, _FOREVER if always else 0.0)
 
     def at(self, now: float) -> Period:
         """The window around ``now`` (seconds since the epoch)."""

@@ -6,7 +6,7 @@ from nba_engine.domain import Action, CatalogView, ChannelSpec, Deciding, Limit,
 from nba_engine.domain.words import rounded_up, spoken_money, spoken_time
 from nba_engine.stages.accounts import amount_of
 
-__all__ = ["amount", "lever", "moment", "money", "named", "parts", "subject", "type_of"]
+__all__ = ["amount", "length", "lever", "moment", "money", "named", "parts", "subject", "type_of"]
 
 
 def parts(deciding: Deciding, treatment: int) -> tuple[Action, Treatment, ChannelSpec]:
@@ -43,6 +43,14 @@ def amount(catalog: CatalogView, limit: Limit, units: int) -> str:
     if limit.measure == "money":
         return money(catalog, amount_of(limit, units))
     return f"{units} contact" if units == 1 else f"{units} contacts"
+
+
+def length(seconds: float) -> str:
+    """A span in the largest unit that gives whole numbers: 7 days, 36 hours."""
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            return name if seconds == size else f"{seconds / size:g} {name}s"
+    return f"{seconds:g} seconds"
 
 
 def named(catalog: CatalogView, category: str) -> str:

@@ -3,11 +3,11 @@
 ``reserved + spent + new ≤ ceiling`` is checked at every grant, inside the transaction. A
 reservation ends exactly once: confirmed, released or expired. An expired one that is confirmed
 after all is charged, because the contact took place; what exceeds the ceiling then is `overrun`.
+Where a window rolls, what was spent falls out of it in time (`nba_engine.store.rolling`).
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -15,12 +15,13 @@ from typing import Any, Literal
 import apsw
 import msgspec
 
-from nba_engine.domain import Answer, Hold, ReservationRequest, Usage
+from nba_engine.domain import Answer, Hold, ReservationRequest
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.store.customers import stored_text
+from nba_engine.store.rolling import fall_out, note_spent, set_window
 from nba_engine.store.schema import CONFIRMED, EXPIRED, OVERRUN, RELEASED, RESERVED
 
-__all__ = ["Ledger", "Moved", "check_requests", "read_report", "read_usage", "recount"]
+__all__ = ["Ledger", "Moved", "check_requests"]
 
 Moved = Literal["confirmed", "released", "unchanged", "overrun", "unknown"]
 
@@ -34,9 +35,13 @@ _encode_json = msgspec.json.Encoder().encode
 
 _ACCOUNT = "SELECT reserved, spent FROM accounts WHERE account = ?"
 _RESERVE = (
-    "INSERT INTO accounts(account, limit_id, ceiling, reserved, spent, overrun)"
-    " VALUES (?, ?, ?, ?, 0, 0) ON CONFLICT(account)"
+    "INSERT INTO accounts(account, limit_id, ceiling, reserved, spent, overrun, rolls)"
+    " VALUES (?, ?, ?, ?, 0, 0, ?) ON CONFLICT(account)"
     " DO UPDATE SET reserved = reserved + excluded.reserved, ceiling = excluded.ceiling"
+)
+_SPEND = (
+    "UPDATE accounts SET reserved = reserved - ?, spent = spent + ?, overrun = overrun + ?"
+    " WHERE account = ? RETURNING rolls"
 )
 _FREE = "UPDATE accounts SET reserved = reserved - ? WHERE account = ?"
 _NEW_RESERVATION = (
@@ -48,14 +53,6 @@ _DUE = (
     "SELECT reservation_id, holds FROM reservations"
     " WHERE status = 0 AND expires <= ? ORDER BY expires LIMIT +?"
 )
-_RECOUNT = """
-SELECT a.account, a.limit_id,
-       coalesce(sum(h.value) FILTER (WHERE r.status = 0), 0),
-       coalesce(sum(h.value) FILTER (WHERE r.status IN (1, 4)), 0),
-       a.overrun
-FROM reservations AS r, json_each(r.holds) AS h JOIN accounts AS a ON a.account = h.key
-GROUP BY a.account ORDER BY a.account
-"""
 
 
 class Ledger:
@@ -82,7 +79,7 @@ class Ledger:
     ) -> list[Answer]:
         """Decide checked requests in their order, each granted whole or refused."""
         now = self.time(connection, now)
-        self.sweep(connection, now)
+        self.make_room(connection, now)
         return [self._reserve(connection, request, now) for request in requests]
 
     def _reserve(
@@ -97,6 +94,10 @@ class Ledger:
                 granted=repeated not in {RELEASED, EXPIRED},
             )
         holds = _by_account(request.holds)
+        for hold in holds:
+            if hold.rolls and set_window(connection, hold.account, hold.rolls):
+                while self.let_fall(connection, now):
+                    pass
         while True:
             for hold in holds:
                 reserved, spent = connection.execute(_ACCOUNT, (hold.account,)).get or (0, 0)
@@ -105,13 +106,25 @@ class Ledger:
             else:
                 _grant(connection, request, holds)
                 return Answer(reservation_id=request.reservation_id, granted=True)
-            if not self.sweep(connection, now):  # nothing left that could make room
+            if not self.make_room(connection, now):  # nothing left that could make room
                 return Answer(
                     reservation_id=request.reservation_id,
                     granted=False,
                     refused_by=hold.limit,
                     room=max(0, hold.ceiling - reserved - spent),
                 )
+
+    def make_room(self, connection: apsw.Connection, now: float) -> bool:
+        """End reservations that are due, and let fall what left its window; false: there is none."""
+        ended = self.sweep(connection, now)
+        return self.let_fall(connection, now) > 0 or ended > 0
+
+    def let_fall(self, connection: apsw.Connection, now: float, *, most: int = _SWEEP) -> int:
+        """Free up to ``most`` amounts that fell out of their rolling windows; returns how many."""
+        fallen = fall_out(connection, now, most=most)
+        if fallen and not self._simulated:  # no change after this one may be of an earlier time
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (float(now),))
+        return fallen
 
     def sweep(self, connection: apsw.Connection, now: float, *, most: int = _SWEEP) -> int:
         """End up to ``most`` reservations that are due at ``now``; returns how many."""
@@ -136,35 +149,21 @@ class Ledger:
             return "unknown"
         status, expires, text = found
         holds = _decode_holds(text)
-        if status == RESERVED and expires > now:
-            connection.executemany(
-                "UPDATE accounts SET reserved = reserved - ?, spent = spent + ? WHERE account = ?",
-                [(amount, amount, account) for account, amount in holds.items()],
-            )
-            _end(connection, reservation_id, CONFIRMED, now)
-            return "confirmed"
-        if status not in {RESERVED, EXPIRED}:
+        late = status == EXPIRED or (status == RESERVED and expires <= now)
+        if not late and status != RESERVED:
             return "unchanged"
-        while self.sweep(connection, now):
+        while late and self.make_room(connection, now):
             pass  # what else is due must not look like a lack of room
-        overrun = self._charge(connection, holds)
-        _end(connection, reservation_id, OVERRUN if overrun else CONFIRMED, now)
-        return "overrun" if overrun else "confirmed"
-
-    def _charge(self, connection: apsw.Connection, holds: _Holds) -> bool:
-        """Spend without a reservation; true if that went beyond a ceiling."""
         overrun = False
         for account, amount in holds.items():
-            ceiling, reserved, spent = connection.execute(
-                "SELECT ceiling, reserved, spent FROM accounts WHERE account = ?", (account,)
-            ).get
-            over = max(0, amount - max(0, ceiling - reserved - spent))
+            over = _beyond(connection, account, amount) if late else 0
             overrun = overrun or over > 0
-            connection.execute(
-                "UPDATE accounts SET spent = spent + ?, overrun = overrun + ? WHERE account = ?",
-                (amount, over, account),
-            )
-        return overrun
+            held = 0 if late else amount
+            rolls = connection.execute(_SPEND, (held, amount, over, account)).get
+            if rolls:
+                note_spent(connection, account, now, rolls, amount, over)
+        _end(connection, reservation_id, OVERRUN if overrun else CONFIRMED, now)
+        return "overrun" if overrun else "confirmed"
 
     def release(self, connection: apsw.Connection, reservation_id: str, now: float) -> Moved:
         """The contact did not take place: what was reserved is free again."""
@@ -181,9 +180,18 @@ class Ledger:
         return "released"
 
 
+def _beyond(connection: apsw.Connection, account: str, amount: int) -> int:
+    """How much of an amount spent without a reservation is more than there is room for."""
+    room: int = connection.execute(
+        "SELECT ceiling - reserved - spent FROM accounts WHERE account = ?", (account,)
+    ).get
+    return max(0, amount - max(0, room))
+
+
 def _grant(connection: apsw.Connection, request: ReservationRequest, holds: Sequence[Hold]) -> None:
     for hold in holds:
-        connection.execute(_RESERVE, (hold.account, hold.limit, hold.ceiling, hold.amount))
+        row = (hold.account, hold.limit, hold.ceiling, hold.amount, hold.rolls)
+        connection.execute(_RESERVE, row)
     held: _Holds = {hold.account: hold.amount for hold in holds}
     connection.execute(
         _NEW_RESERVATION,
@@ -216,50 +224,12 @@ def _faults(request: ReservationRequest) -> Iterable[tuple[str, str]]:
     for number, hold in enumerate(request.holds):
         if not stored_text(hold.account):
             yield f"holds[{number}].account", "must be a non-empty text"
+        if not 0 <= hold.rolls < math.inf:
+            yield f"holds[{number}].rolls", "must be a number of seconds"
         if not 0 <= hold.amount < _LARGEST:
             yield f"holds[{number}].amount", "must be a whole number of at least 0"
         if not -_LARGEST < hold.ceiling < _LARGEST:
             yield f"holds[{number}].ceiling", "is too large"
-
-
-@functools.cache
-def _usage_of(count: int) -> str:
-    marks = ", ".join("?" * count)
-    return f"SELECT account, reserved + spent FROM accounts WHERE account IN ({marks})"  # noqa: S608
-
-
-def read_usage(connection: apsw.Connection, accounts: Sequence[str]) -> dict[str, int]:
-    """Reserved + spent of the accounts that exist."""
-    if not accounts:
-        return {}
-    if len(accounts) <= 64:
-        rows = connection.execute(_usage_of(len(accounts)), accounts)
-    else:
-        rows = connection.execute(
-            "SELECT account, reserved + spent FROM accounts"
-            " WHERE account IN (SELECT value FROM json_each(?))",
-            (_encode_json(accounts).decode(),),
-        )
-    return dict(rows)
-
-
-def read_report(connection: apsw.Connection, limit: str) -> list[Usage]:
-    """Every account of a limit ("" = all), by name."""
-    rows = connection.execute(
-        "SELECT account, limit_id, reserved, spent, overrun FROM accounts"
-        " WHERE ? IN ('', limit_id) ORDER BY account",
-        (limit,),
-    )
-    return [_usage(*row) for row in rows]
-
-
-def recount(connection: apsw.Connection) -> list[Usage]:
-    """The same report, counted from the reservations instead of read from the accounts."""
-    return [_usage(*row) for row in connection.execute(_RECOUNT)]
-
-
-def _usage(account: str, limit: str, reserved: int, spent: int, overrun: int) -> Usage:
-    return Usage(account=account, limit=limit, reserved=reserved, spent=spent, overrun=overrun)
 
 
 def _by_account(holds: Sequence[Hold]) -> Sequence[Hold]:

@@ -40,8 +40,19 @@ CREATE TABLE accounts(
   ceiling INTEGER NOT NULL,           -- the amount in force at the last grant
   reserved INTEGER NOT NULL,
   spent INTEGER NOT NULL,
-  overrun INTEGER NOT NULL            -- what late confirmations charged beyond the ceiling
+  overrun INTEGER NOT NULL,           -- what late confirmations charged beyond the ceiling
+  rolls REAL NOT NULL                 -- seconds during which what was spent counts; 0: always
 ) STRICT, WITHOUT ROWID;
+-- What the windows that roll still count. It is part of accounts.spent until it falls out.
+CREATE TABLE spends(
+  account TEXT NOT NULL,
+  time REAL NOT NULL,                 -- of the confirmation, by the ledger's clock
+  falls REAL NOT NULL,                -- time + rolls
+  amount INTEGER NOT NULL,
+  overrun INTEGER NOT NULL,
+  PRIMARY KEY(account, time)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spends_due ON spends(falls);
 CREATE TABLE reservations(
   reservation_id TEXT PRIMARY KEY,
   decision_id TEXT NOT NULL,

@@ -39,7 +39,7 @@ from nba_engine.store.interactions import (
     prepare,
     record_interactions,
 )
-from nba_engine.store.ledger import Ledger, check_requests, read_report, read_usage, recount
+from nba_engine.store.ledger import Ledger, check_requests
 from nba_engine.store.requests import (
     check_claim,
     forget_updates,
@@ -51,6 +51,7 @@ from nba_engine.store.requests import (
     seen_update,
 )
 from nba_engine.store.schema import STORE
+from nba_engine.store.usage import read_report, read_usage, recount
 from nba_engine.store.writer import Writer
 
 __all__ = ["SqliteStore", "open_store"]
@@ -221,8 +222,8 @@ class SqliteStore(StoredCatalogs):
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent.
 
-        Reservations that expired count until they are ended, by the next `reserve`, `record` or
-        `expire`.
+        Reservations that expired, and what fell out of a rolling window, count until the next
+        `reserve`, `record` or `expire` has taken them off.
         """
         try:
             return read_usage(self._readers.connection(), accounts)
@@ -314,19 +315,20 @@ class SqliteStore(StoredCatalogs):
     def expire(self, *, now: float, deadline: float | None = None) -> int:
         """End every reservation that is due; returns how many. Call it every few seconds.
 
-        Also ends attempts that died, and forgets requests: those of decisions that have expired,
-        those of updates after a week.
+        Also lets fall what left its rolling window, ends attempts that died, and forgets requests:
+        those of decisions that have expired, those of updates after a week.
         """
 
         def change(connection: apsw.Connection) -> tuple[int, int]:
             at = self._ledger.time(connection, now)
             forget_updates(connection)
             ended = self._ledger.sweep(connection, at, most=_SWEEP)
-            return ended, reap(connection, self._ledger, at, most=_SWEEP)
+            fallen = self._ledger.let_fall(connection, at, most=_SWEEP)
+            return ended, fallen + reap(connection, self._ledger, at, most=_SWEEP)
 
-        total, ended, reaped = 0, 1, 0
-        while ended or reaped:
-            ended, reaped = self._writer.submit(change, deadline=deadline)
+        total, ended, others = 0, 1, 0
+        while ended or others:
+            ended, others = self._writer.submit(change, deadline=deadline)
             total += ended
         return total
 
@@ -344,7 +346,7 @@ class SqliteStore(StoredCatalogs):
         now: float,
     ) -> list[InteractionResult]:
         at = self._ledger.time(connection, now)
-        self._ledger.sweep(connection, at)
+        self._ledger.make_room(connection, at)
         latest = math.inf if self._simulated else at + FUTURE_SECONDS
         return record_interactions(
             connection, customers, self._ledger, items, fold, now=at, latest=latest

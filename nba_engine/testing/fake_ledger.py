@@ -20,12 +20,26 @@ Moved = Literal["confirmed", "released", "unchanged", "overrun", "unknown"]
 _Status = Literal["reserved", "confirmed", "released", "expired"]
 
 
+class _Spend(msgspec.Struct, frozen=True):
+    time: float
+    amount: int
+    overrun: int = 0
+
+
 class _Account(msgspec.Struct, frozen=True):
     limit: str
+    rolls: float
     ceiling: int = 0
     reserved: int = 0
-    spent: int = 0
-    overrun: int = 0
+    spends: tuple[_Spend, ...] = ()
+
+    @property
+    def spent(self) -> int:
+        return sum(spend.amount for spend in self.spends)
+
+    @property
+    def overrun(self) -> int:
+        return sum(spend.overrun for spend in self.spends)
 
     @property
     def room(self) -> int:
@@ -73,15 +87,20 @@ class FakeLedger:
     def reserve(self, requests: Sequence[ReservationRequest], now: float) -> list[Answer]:
         """Each request granted whole or refused, in their order."""
         self.expire(now)
-        return [self._reserve(request) for request in requests]
+        return [self._reserve(request, now) for request in requests]
 
-    def _reserve(self, request: ReservationRequest) -> Answer:
+    def _reserve(self, request: ReservationRequest, now: float) -> Answer:
         name = request.reservation_id
         before = self._reservations.get(name)
         if before is not None:
             granted = before.status not in {"released", "expired"}
             return Answer(reservation_id=name, granted=granted)
         holds = _by_account(request.holds)
+        for hold in holds:
+            known = self._accounts.get(hold.account)
+            if known is not None and known.rolls and hold.rolls:
+                self._accounts[hold.account] = replace(known, rolls=hold.rolls)
+        self._let_fall(now)
         for hold in holds:
             room = replace(self._account(hold), ceiling=hold.ceiling).room
             if hold.amount > room:
@@ -97,10 +116,17 @@ class FakeLedger:
         return Answer(reservation_id=name, granted=True)
 
     def _account(self, hold: Hold) -> _Account:
-        return self._accounts.get(hold.account) or _Account(hold.limit)
+        return self._accounts.get(hold.account) or _Account(hold.limit, hold.rolls)
+
+    def _let_fall(self, now: float) -> None:
+        for name, one in self._accounts.items():
+            if one.rolls:
+                kept = tuple(each for each in one.spends if each.time + one.rolls > now)
+                self._accounts[name] = replace(one, spends=kept)
 
     def expire(self, now: float) -> int:
-        """End what is due; how many."""
+        """End what is due, let fall what left its window; how many ended."""
+        self._let_fall(now)
         due = [
             name
             for name, one in self._reservations.items()
@@ -128,9 +154,8 @@ class FakeLedger:
             found = self._accounts[account]
             over = max(0, amount - max(0, found.room)) if late else 0
             overrun = overrun or over > 0
-            self._accounts[account] = replace(
-                found, spent=found.spent + amount, overrun=found.overrun + over
-            )
+            spend = _Spend(now, amount, over)
+            self._accounts[account] = replace(found, spends=(*found.spends, spend))
         return "overrun" if overrun else "confirmed"
 
     def release(self, name: str) -> Moved:

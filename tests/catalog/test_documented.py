@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from nba_engine.catalog import Vocabulary, load, schema
-from nba_engine.domain import ActionKind, AggregateKind, Scope, Tier
+from nba_engine.domain import ActionKind, AggregateKind, Scope, Tier, WindowUnit
 
 PAGE = (Path(__file__).parents[2] / "docs/catalog.md").read_text()
 SECTIONS = {
@@ -61,7 +61,7 @@ def test_the_page_tells_of_exactly_the_keys_there_are(name: str) -> None:
         ("AggregateEntry", get_args(AggregateKind)),
         ("ActionEntry", get_args(ActionKind)),
         ("RuleEntry", get_args(Tier)),
-        ("LimitEntry", (*get_args(Scope), *get_args(schema.WindowUnit))),
+        ("LimitEntry", (*get_args(Scope), *get_args(WindowUnit))),
     ],
 )
 def test_the_page_tells_every_word_that_may_be_written(name: str, words: tuple[str, ...]) -> None:

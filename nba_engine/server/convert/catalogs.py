@@ -12,6 +12,7 @@ from nba_engine.server.convert.decisions import micros
 from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.values import write_time, write_values
 from nba_engine.server.convert.violations import Violations
+from nba_engine.settings import write_duration
 
 __all__ = ["read_files", "write_action", "write_catalog", "write_mistake"]
 
@@ -106,7 +107,7 @@ def _write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
         name=limit.name,
         scope=limit.scope,
         measure=_MEASURES[limit.measure],
-        window=limit.window.unit,
+        window=_window(limit.window),
         time_zone=limit.window.time_zone,
         assumption=limit.assumption,
     )
@@ -117,6 +118,12 @@ def _write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
     else:
         message.contacts = limit.amount
     return message
+
+
+def _window(window: domain.Window) -> str:
+    if window.unit == "rolling":
+        return f"rolling {write_duration(window.seconds)}"
+    return window.unit
 
 
 def write_action(action: domain.Action, treatments: list[domain.Treatment]) -> catalog_pb2.Action:

@@ -321,9 +321,9 @@ class Limit(_message.Message):
     expression: _builtins.str
     """An expression over the profile that gives contacts or units of the currency."""
     window: _builtins.str
-    """The calendar window: hour, day, week, month or lifetime."""
+    """The window: hour, day, week, month or lifetime; "rolling 7d" is the last seven days."""
     time_zone: _builtins.str
-    """IANA name of the time zone of the window."""
+    """IANA name of the time zone of the window's calendar."""
     assumption: _builtins.str
     """A stated assumption; empty: none."""
     @_builtins.property
