@@ -44,6 +44,10 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     files: dict[str, str] = {}  # further files of it: decision tables
     settings: dict[str, dict[str, Any]] = {}  # stage → its settings
     pipeline: list[dict[str, Any]] = []  # instead of the usual one
+    models: dict[str, str] = {}  # name → "plugin:…"
+    sinks: dict[str, dict[str, Any]] = {}
+    breaker: dict[str, Any] = {}
+    store: str = "sqlite"  # the scheme of its address
     profiles: dict[str, dict[str, Any]] = {}  # identity → attributes
     consents: dict[str, list[str]] = {}  # identity → "purpose:channel", "-" before a refused one
     now: dt.datetime = dt.datetime(2017, 11, 6, 15, 0, tzinfo=dt.UTC)  # a Monday, 10:00 there
@@ -70,9 +74,15 @@ def open_world(scenario: Scenario, folder: Path) -> App:
     for stage in pipeline:
         stage.setdefault("settings", scenario.settings.get(stage["stage"], {}))
     settings = {
-        "store": {"url": f"sqlite:{folder}/nba.db", "decision_log": f"{folder}/decisions.db"},
+        "store": {
+            "url": f"{scenario.store}:{folder}/nba.db",
+            "decision_log": f"{folder}/decisions.db",
+        },
         "catalog": {"path": str(catalog)},
         "pipeline": pipeline,
+        "models": scenario.models,
+        "sinks": scenario.sinks,
+        "breaker": scenario.breaker,
     }
     lines = [f"{name} = {_inline(value)}" for name, value in settings.items()]
     (folder / "nba.toml").write_text("\n".join(lines))

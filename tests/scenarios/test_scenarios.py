@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from nba_engine.app import App
 from nba_engine.domain import Decision
 from nba_engine.errors import NbaError
+from tests.scenarios.faults import LET_GO
 from tests.scenarios.playing import check_books, check_changes, trace
 from tests.scenarios.running import (
     HERE,
@@ -35,7 +37,9 @@ def test_the_scenario_comes_out_as_written(
     ids: dict[str, str] = {}
     with open_world(scenario, tmp_path) as app:
         for step in scenario.step:
-            if "expire" in step:
+            if "let_go" in step:  # what hangs
+                LET_GO.all()
+            elif "expire" in step:
                 app.engine.store.expire(now=step["expire"].timestamp())
             elif "record" in step:
                 results = app.engine.record(interactions(step, ids, scenario.now))
@@ -44,12 +48,19 @@ def test_the_scenario_comes_out_as_written(
                     assert [r.reservation for r in results] == step["reservations"]
             elif "error" in step.get("expect", {}):
                 with pytest.raises(NbaError) as failed:
-                    app.engine.decide(request(step, scenario.now))
+                    app.engine.decide(request(step, scenario.now), deadline=deadline(step))
                 assert type(failed.value).__name__ == step["expect"]["error"]
             else:
-                decision = app.engine.decide(request(step, scenario.now))
+                decision = app.engine.decide(request(step, scenario.now), deadline=deadline(step))
                 ids.update({r.treatment: r.recommendation_id for r in decision.recommendations})
                 check(app, decision, step["expect"])
+        LET_GO.all()
+
+
+def deadline(step: dict[str, Any]) -> float | None:
+    """When the step's decision must be made; None: whenever."""
+    milliseconds = step["decide"].get("deadline_ms")
+    return None if milliseconds is None else time.monotonic() + milliseconds / 1000
 
 
 def check(app: App, decision: Decision, expect: dict[str, Any]) -> None:
@@ -57,6 +68,8 @@ def check(app: App, decision: Decision, expect: dict[str, Any]) -> None:
     assert recommended(decision) == expect["recommended"]
     check_books(decision)
     assert list(decision.degraded) == expect.get("degraded", [])
+    for stage, least in expect.get("at_least_micros", {}).items():
+        assert decision.stage_micros[stage] >= least
     if "dropped" in expect:
         assert decision.dropped == expect["dropped"]
     by_treatment = {each.treatment: each for each in decision.recommendations}
