@@ -37,6 +37,21 @@ def test_a_shared_column_is_read_like_one_of_the_candidates() -> None:
     assert some.drops[0].columns["cost"].tolist() == [0.4]
 
 
+def test_a_view_of_an_array_that_its_owner_goes_on_writing_into_is_copied() -> None:
+    buffer = numbers(0.1, 0.2, 0.3, 0.4)
+    some = candidates(4, 0, 2)
+    some["propensity"] = buffer[:3]
+    buffer[:] = 0.9
+    assert some["propensity"].tolist() == [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, np.nan, np.inf])
+def test_a_propensity_is_a_probability(wrong: float) -> None:
+    some = candidates(4, 0, 2)
+    with pytest.raises(StageFailed, match=r"outside of \[0, 1\]"):
+        some["propensity"] = numbers(0.0, wrong, 1.0)
+
+
 def test_an_assigned_column_replaces_a_shared_one_and_the_other_way_round() -> None:
     some = candidates(1, 2)
     some.share("lever", numbers(1, 1, 1, 1, 1))

@@ -75,6 +75,14 @@ def sets_infinity(deciding: Deciding) -> None:
     deciding.candidates["weight"] = np.full(len(deciding.candidates), np.inf)
 
 
+def sets_a_negative_propensity(deciding: Deciding) -> None:
+    deciding.candidates["propensity"] = np.full(len(deciding.candidates), -0.1)
+
+
+def sets_a_propensity_above_one(deciding: Deciding) -> None:
+    deciding.candidates["propensity"] = np.full(len(deciding.candidates), 1.1)
+
+
 def sets_wrong_length(deciding: Deciding) -> None:
     deciding.candidates["propensity"] = np.ones(len(deciding.candidates) + 1)
 
@@ -101,6 +109,18 @@ def writes_into_the_index(deciding: Deciding) -> None:
 
 def writes_into_the_catalog(deciding: Deciding) -> None:
     deciding.catalog.cost[0] = 0.0
+
+
+def writes_into_the_catalogs_index(deciding: Deciding) -> None:
+    deciding.catalog.treatment_index["milk.app"] = 0  # type: ignore[index]
+
+
+def writes_into_the_customer(deciding: Deciding) -> None:
+    deciding.customer["age"] = 3  # type: ignore[index]
+
+
+def writes_into_the_context(deciding: Deciding) -> None:
+    deciding.context["age"] = 3  # type: ignore[index]
 
 
 def assigns_an_index(deciding: Deciding) -> None:
@@ -135,6 +155,8 @@ BREACHES: dict[str, Callable[[Deciding], None]] = {
     "drops_half_then_raises": drops_half_then_raises,
     "sets_nan": sets_nan,
     "sets_infinity": sets_infinity,
+    "sets_a_negative_propensity": sets_a_negative_propensity,
+    "sets_a_propensity_above_one": sets_a_propensity_above_one,
     "sets_wrong_length": sets_wrong_length,
     "sets_wrong_length_behind_the_back": sets_wrong_length_behind_the_back,
     "sets_text": sets_text,
@@ -142,6 +164,9 @@ BREACHES: dict[str, Callable[[Deciding], None]] = {
     "wrong_mask": wrong_mask,
     "writes_into_the_index": writes_into_the_index,
     "writes_into_the_catalog": writes_into_the_catalog,
+    "writes_into_the_catalogs_index": writes_into_the_catalogs_index,
+    "writes_into_the_customer": writes_into_the_customer,
+    "writes_into_the_context": writes_into_the_context,
     "assigns_an_index": assigns_an_index,
     "replaces_the_candidates": replaces_the_candidates,
     "recommends_what_was_dropped": recommends_what_was_dropped,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 
 import numpy as np
@@ -315,3 +316,64 @@ def test_a_stage_on_the_pool_reads_the_store_while_it_has_time() -> None:
     before = one.reads
     Pipeline([step(Doing(act), "fail", timeout=30.0)]).run(one)
     assert one.reads is before
+
+
+def test_a_stage_whose_calls_hang_leaves_threads_for_the_others() -> None:
+    hanging, pool = Hanging(), StagePool(size=1)
+    Pipeline([step(hanging, "ignore", timeout=0.01, name="hanging")], pool).run(deciding())
+    other = Doing(lambda deciding: None)
+    one = deciding()
+    Pipeline(
+        [
+            step(other, "ignore", timeout=30.0, name="hanging"),
+            step(other, "ignore", timeout=30.0, name="other"),
+        ],
+        pool,
+    ).run(one)
+    hanging.release.set()
+    assert hanging.done.wait(30)
+    assert one.degraded == ["hanging"]
+    assert other.calls == 1
+
+
+def test_calls_at_once_that_do_not_hang_are_never_too_many() -> None:
+    together = threading.Barrier(12)
+    stage, pool = Doing(lambda deciding: together.wait(30)), StagePool(size=1)
+    pipeline = Pipeline([step(stage, "ignore", timeout=30.0)], pool)
+    ran = [deciding() for _ in range(12)]
+    threads = [threading.Thread(target=pipeline.run, args=(one,)) for one in ran]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [one.degraded for one in ran] == [[]] * 12
+
+
+def test_the_log_says_where_a_stage_hangs_and_that_too_many_calls_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hanging, pool = Hanging(), StagePool(size=1)
+    pipeline = Pipeline([step(hanging, "ignore", timeout=0.2)], pool)
+    pipeline.run(deciding())
+    pipeline.run(deciding())
+    hanging.release.set()
+    first, second = caplog.messages
+    assert "not done within 200 ms: it is at " in first
+    assert "threading.py:" in first  # where it waits
+    assert re.search(r"1 calls of it hang, the first for [\d.]+ s, at .*threading.py:", second)
+
+
+def test_the_log_tells_of_a_broken_budget_and_of_the_breakers_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    slow = step(Doing(lambda deciding: None), "ignore", breaker=Breaker(1, 10.0, clock))
+    slow.budget_ns = 1
+    pipeline = Pipeline([slow])
+    pipeline.run(deciding())
+    slow.budget_ns = 10**12
+    clock.now += 10.0
+    pipeline.run(deciding())
+    opened, closed = caplog.messages
+    assert re.match(r"breaker opened: stage faulty took [\d.]+ ms of its time budget", opened)
+    assert closed == "breaker closed: stage faulty works again"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -170,3 +171,25 @@ def test_candidates_after_eligibility_and_their_scores_are_kept_for_the_log() ->
     assert one.scored is not None
     assert len(one.eligible[0]) == total - 1
     assert set(one.scored[2].tolist()) == {0.5}
+
+
+def test_off_the_main_thread_a_keyboard_interrupt_is_the_stages_own() -> None:
+    pipeline = Pipeline([step(Doing(raises(KeyboardInterrupt())), "ignore")])
+    ran = [deciding(), deciding()]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipeline.run, ran[0]).result(30)
+    Pipeline([step(Doing(raises(KeyboardInterrupt())), "ignore", timeout=30.0)]).run(ran[1])
+    assert [one.degraded for one in ran] == [["faulty"], ["faulty"]]
+
+
+def test_what_a_failing_stage_put_in_the_place_of_something_is_put_back() -> None:
+    def act(deciding: Deciding) -> None:
+        deciding.customer, deciding.context, deciding.now = {"age": 1}, {"hour": 3}, 0.0
+        deciding.customer_id, deciding.known, deciding.recommendations = "x", True, []
+        raise RuntimeError
+
+    one = deciding()
+    before = (one.customer, one.context, one.now, one.customer_id, one.known, one.recommendations)
+    Pipeline([step(Doing(act), "ignore")]).run(one)
+    after = (one.customer, one.context, one.now, one.customer_id, one.known, one.recommendations)
+    assert all(now is then for now, then in zip(after, before, strict=True))
