@@ -88,6 +88,16 @@ def test_streams_with_a_pause_go_on_deciding() -> None:
     assert (opened.refused, opened.other_ends) == (0, 0)
 
 
+def test_an_even_load_sends_as_many_as_it_should() -> None:
+    engine = SmallEngine()
+    engine.catalog.placements["home"] = engine.catalog.placements["banner"]  # type: ignore[index]
+    with serving(engine) as served:
+        load = wire.Load(bodies=GOOD, connections=2, in_flight=64, per_second=100.0)
+        result = wire.generate(f"127.0.0.1:{served.port}", load, 1.0, warm_up=0.2)
+    assert 50 < result.requests < 130
+    assert not result.failed
+
+
 def test_a_server_that_does_not_start_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="ended with 3"):
         wire.measure([sys.executable, "-c", "raise SystemExit(3)"], GOOD, 0.1)

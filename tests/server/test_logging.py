@@ -52,6 +52,31 @@ def test_a_decision_is_one_line_with_its_ids(served: Served) -> None:
     assert line["micros"] > 0
 
 
+def test_a_slow_decision_is_a_warning_with_the_time_of_each_stage() -> None:
+    with serving(slow_decision_ms=0.001) as served:
+        DecisionServiceStub(served.channel).Decide(REQUEST)
+        (line,) = served.lines("decision", wait_for=1)
+    assert line["level"] == "warning"
+    assert line["stage_micros"] == {"slate": 5}
+    assert line["recommended"] == ["offer0.app", "offer1.app"]
+
+
+def test_a_decision_in_time_does_not_tell_its_stages(served: Served) -> None:
+    DecisionServiceStub(served.channel).Decide(REQUEST)
+    (line,) = served.lines("decision", wait_for=1)
+    assert "stage_micros" not in line
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
+def test_whatever_is_raised_the_caller_gets_a_status(served: Served, error: Exception) -> None:
+    served.engine.fails = error
+    with pytest.raises(grpc.RpcError) as caught:
+        DecisionServiceStub(served.channel).Decide(REQUEST, timeout=10)
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    (line,) = served.lines("call_failed", wait_for=1)
+    assert line["exception"] == type(error).__name__
+
+
 def test_the_callers_own_request_id_wins(served: Served) -> None:
     request = decisions.DecideRequest(request_id="mine")
     request.MergeFrom(REQUEST)
