@@ -17,6 +17,7 @@ from nba_engine.cli.decide import decide_command
 from nba_engine.cli.importing_command import import_command
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
+from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
 from nba_engine.cli.serve import serve_command
 from nba_engine.errors import Mistake, MistakesFound, NbaError
@@ -48,6 +49,7 @@ for command in (
     check_command,
     decide_command,
     import_command,
+    replay_command,
     schema_command,
     plugin_group,
 ):

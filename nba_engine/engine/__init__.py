@@ -2,6 +2,7 @@
 
 from nba_engine.engine.engine import Assemble, Engine
 from nba_engine.engine.record import RecordedCandidates, candidates_of, decision_of
+from nba_engine.engine.repetition import Repetition, repeat
 from nba_engine.engine.requests import MAX_IDENTITY, MAX_PLACEMENTS, MAX_SLOTS
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.tap import Tap
@@ -13,8 +14,10 @@ __all__ = [
     "Assemble",
     "Engine",
     "RecordedCandidates",
+    "Repetition",
     "Snapshot",
     "Tap",
     "candidates_of",
     "decision_of",
+    "repeat",
 ]

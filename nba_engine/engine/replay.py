@@ -19,6 +19,7 @@ from nba_engine.domain import (
     Drop,
     Explains,
     Explanation,
+    Hold,
     Reads,
     Recommendation,
     ReservationRequest,
@@ -39,17 +40,19 @@ __all__ = ["RecordedReads", "Replayed", "check_versions", "explain", "explained"
 class RecordedReads:
     """Answers from the record what the decision asked of the store.
 
-    ``refused`` collects, per account, how much others had used when the ledger refused a request:
-    what a what-if question holds against changed amounts. Accounts that the decision never read
-    are only asked for by explanations (the limit, if there were consent): the live store knows.
+    ``granted`` collects what the ledger granted, by reservation; ``refused``, per account, how much
+    others had used when the ledger refused a request: what supposed decisions hold against changed
+    amounts. Accounts that the decision never read are only asked for by explanations (the limit,
+    if there were consent): the ``live`` store knows; without one they count as unused.
     """
 
-    def __init__(self, record: DecisionRecord, live: Reads) -> None:
+    def __init__(self, record: DecisionRecord, live: Reads | None = None) -> None:
         self._record = record
         self._live = live
         self._answers = {one.reservation_id: one for one in record.answers}
         self.refused: dict[str, int] = {}
-        self._granted: dict[str, int] = {}  # account → what this decision itself has reserved
+        self.granted: dict[str, tuple[Hold, ...]] = {}  # by reservation
+        self._own: dict[str, int] = {}  # account → what this decision itself has reserved
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:  # noqa: ARG002
         profile = self._record.profile
@@ -60,7 +63,7 @@ class RecordedReads:
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         recorded = self._record.usage
         unread = tuple(account for account in accounts if account not in recorded)
-        found = self._live.usage(unread) if unread else {}
+        found = self._live.usage(unread) if unread and self._live is not None else {}
         return {account: recorded.get(account, found.get(account, 0)) for account in accounts}
 
     def reserve(
@@ -78,10 +81,12 @@ class RecordedReads:
         answer = self._answers.get(request.reservation_id)
         if answer is None:  # the ledger could not be reached then: it cannot now
             raise Unavailable("the ledger gave no answer to this request")
+        if answer.granted:
+            self.granted[request.reservation_id] = request.holds
         for hold in request.holds:
-            own = self._granted.get(hold.account, 0)
+            own = self._own.get(hold.account, 0)
             if answer.granted:
-                self._granted[hold.account] = own + hold.amount
+                self._own[hold.account] = own + hold.amount
             elif hold.limit == answer.refused_by:
                 self.refused[hold.account] = hold.ceiling - answer.room - own
         return answer
@@ -106,7 +111,7 @@ def explain(snapshot: Snapshot, record: DecisionRecord, live: Reads) -> Explanat
 
 
 def replay(
-    snapshot: Snapshot, record: DecisionRecord, reads: RecordedReads, after: AfterStage | None
+    snapshot: Snapshot, record: DecisionRecord, reads: Reads, after: AfterStage | None
 ) -> Deciding:
     """Run the pipeline in force over a record."""
     request, plan = snapshot.requests.read(record.request, simulated=True)
@@ -128,7 +133,7 @@ def check_versions(snapshot: Snapshot, record: DecisionRecord) -> None:
     metadata = {"decision_id": record.decision_id, "catalog_version": record.catalog_version}
     if record.catalog_version != snapshot.catalog.version:
         raise FailedPrecondition(
-            f"the decision was made with catalog {record.catalog_version}; "
+            f"the decision was made with catalog {record.catalog_version}, which is not stored; "
             f"in force is {snapshot.catalog.version}",
             reason="CATALOG_CHANGED",
             metadata=metadata,

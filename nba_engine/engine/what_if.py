@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from nba_engine.domain import (
-    Answer,
     CatalogView,
     Change,
     Consent,
-    CustomerState,
     CustomerView,
     Deciding,
     DecisionRecord,
     DecisionRequest,
     Explanation,
-    Hold,
     Reads,
-    ReservationRequest,
     Stage,
 )
 from nba_engine.engine.decide import prepare, settle
@@ -37,6 +33,7 @@ from nba_engine.engine.replay import (
 )
 from nba_engine.engine.requests import time_problem
 from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.supposed import SupposedReads
 from nba_engine.engine.types import reader_of
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
@@ -68,7 +65,7 @@ def what_if(
         request,
         plan,
         decision_id=record.decision_id,
-        reads=SupposedReads(record, recorded, live),
+        reads=SupposedReads(record, recorded, live.usage),
         now=max(times) if times else record.time,
         seed=record.seed,
     )
@@ -82,64 +79,6 @@ def what_if(
     pipeline.replay(deciding, failed=record.failed, after=after)
     replayed = Replayed(deciding, settle(deciding), watch.finished(deciding))
     return explained(catalog, supposed_decision(snapshot, replayed), replayed)
-
-
-class SupposedReads:
-    """The record's profile, and a ledger that starts from the usage on record.
-
-    Accounts that the decision never read are read from the live store; grants are kept here.
-    """
-
-    def __init__(self, record: DecisionRecord, recorded: RecordedReads, live: Reads) -> None:
-        self._recorded = recorded
-        self._live = live
-        self._used: dict[str, int] = dict(record.usage)
-        self._granted: dict[str, tuple[Hold, ...]] = {}
-        for account, used in recorded.refused.items():
-            self._used[account] = max(used, self._used.get(account, 0))
-
-    def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
-        return self._recorded.customer(identity)
-
-    def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
-        unread = tuple(account for account in accounts if account not in self._used)
-        if unread:
-            found = self._live.usage(unread)
-            self._used.update((account, found.get(account, 0)) for account in unread)
-        return {account: self._used[account] for account in accounts}
-
-    def reserve(
-        self,
-        requests: tuple[ReservationRequest, ...],
-        *,
-        now: float,  # noqa: ARG002
-    ) -> tuple[Answer, ...]:
-        return tuple(self._reserve(request) for request in requests)
-
-    def release(
-        self,
-        reservations: tuple[str, ...],
-        *,
-        now: float,  # noqa: ARG002
-    ) -> None:
-        for reservation in reservations:
-            for hold in self._granted.pop(reservation, ()):
-                self._used[hold.account] -= hold.amount
-
-    def _reserve(self, request: ReservationRequest) -> Answer:
-        used = self.usage(tuple(hold.account for hold in request.holds))
-        for hold in request.holds:
-            if used[hold.account] + hold.amount > hold.ceiling:
-                return Answer(
-                    reservation_id=request.reservation_id,
-                    granted=False,
-                    refused_by=hold.limit,
-                    room=hold.ceiling - used[hold.account],
-                )
-        for hold in request.holds:
-            self._used[hold.account] += hold.amount
-        self._granted[request.reservation_id] = request.holds
-        return Answer(reservation_id=request.reservation_id, granted=True)
 
 
 class _Overlay:

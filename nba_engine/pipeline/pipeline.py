@@ -122,6 +122,11 @@ class Pipeline:
                     _undo(deciding, mark, error)
                     log_failure(f"stage {step.name} (in a replay)", error)
                     apply_policy(step, deciding, error)
+            candidates = deciding.candidates
+            if step.keeps_eligible:
+                deciding.eligible = (candidates.index, candidates.slot)
+            elif step.keeps_scored and "propensity" in candidates:
+                deciding.scored = (candidates.index, candidates.slot, candidates["propensity"])
             if after is not None:
                 after(step.name, step.stage, deciding, drops)
 

@@ -1,7 +1,16 @@
 """The embedded SQLite store: customers, interactions, ledger; and the decision log."""
 
 from nba_engine.store.log import SqliteLog, open_log
+from nba_engine.store.log_reader import LogReader, open_log_reader
 from nba_engine.store.store import SqliteStore, open_store
 from nba_engine.store.wrapped import WrappedStore
 
-__all__ = ["SqliteLog", "SqliteStore", "WrappedStore", "open_log", "open_store"]
+__all__ = [
+    "LogReader",
+    "SqliteLog",
+    "SqliteStore",
+    "WrappedStore",
+    "open_log",
+    "open_log_reader",
+    "open_store",
+]

@@ -15,28 +15,15 @@ from nba_engine.domain import DecisionRecord
 from nba_engine.errors import Exhausted, Unavailable
 from nba_engine.store.customers import stored_text
 from nba_engine.store.faults import DRIVER_ERRORS, translated
-from nba_engine.store.files import Format, Readers, connect, lock_path, open_file, path_of
+from nba_engine.store.files import connect, lock_path, open_file, path_of
 from nba_engine.store.lock import FileLock
+from nba_engine.store.log_reader import DECISIONS, LogReader, decode_record
 
 __all__ = ["SqliteLog", "open_log"]
 
 GATHER_SECONDS = 0.05  # half of the loss window: the commit itself takes the rest
 RETRY_SECONDS = 1.0
 QUEUE = 10_000
-
-DECISIONS = Format(
-    name="decision log of nba-engine",
-    application_id=0x6E626164,  # "nbad"
-    version=2,  # 2: treatment and placement of a candidate in one number
-    schema="""
-    CREATE TABLE decisions(
-      id INTEGER PRIMARY KEY,           -- in the order of logging
-      decision_id TEXT NOT NULL UNIQUE,
-      time REAL NOT NULL,
-      record BLOB NOT NULL              -- msgpack of DecisionRecord
-    ) STRICT;
-    """,
-)
 
 # One statement for a whole batch: SQLite gives the interpreter lock up and takes it again at every
 # step, and each time a deciding thread would have to hand it over.
@@ -50,7 +37,6 @@ _INSERT = """
 _Row: TypeAlias = tuple[str, float, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(DecisionRecord).decode
 
 
 def open_log(
@@ -97,7 +83,7 @@ class SqliteLog:
         self._changed = threading.Condition()
         self._wake = threading.Event()  # something is queued
         self._hurry = threading.Event()  # do not gather: flush or close
-        self._readers = Readers(path)
+        self._reader = LogReader(path)
         try:
             self._connection = connect(path, reading=False)
             self._lock = FileLock(lock_path(path))
@@ -143,32 +129,16 @@ class SqliteLog:
         with self._changed:
             queued = self._queued.get(decision_id) or self._writing.get(decision_id)
         if queued is not None:
-            return _decode(queued[2])
-        try:
-            found = (
-                self._readers.connection()
-                .execute("SELECT record FROM decisions WHERE decision_id = ?", (decision_id,))
-                .get
-            )
-        except UnicodeEncodeError:
-            return None  # no such id can have been stored
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
-        return None if found is None else _decode(found)
+            return decode_record(queued[2])
+        return self._reader.read(decision_id)
 
     def recent(self, limit: int = 100) -> Sequence[DecisionRecord]:
         """The newest records, newest first, queued ones included."""
         with self._changed:
             waiting = [*self._writing.values(), *self._queued.values()]
-        newest = [_decode(record) for _, _, record in waiting[::-1][:limit]]
+        newest = [decode_record(record) for _, _, record in waiting[::-1][:limit]]
         seen = {record.decision_id for record in newest}
-        try:
-            rows = self._readers.connection().execute(
-                "SELECT record FROM decisions ORDER BY id DESC LIMIT ?", (limit,)
-            )
-            stored = [_decode(record) for (record,) in rows]
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
+        stored = self._reader.recent(limit)
         newest += [record for record in stored if record.decision_id not in seen]
         return newest[:limit]
 
@@ -198,7 +168,7 @@ class SqliteLog:
             self._hurry.set()
             self._wake.set()
         self._thread.join()
-        self._readers.close()
+        self._reader.close()
 
     def _run(self) -> None:
         while True:
