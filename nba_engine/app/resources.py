@@ -17,7 +17,7 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import Mistake, MistakesFound, UnknownResource
 from nba_engine.models import CsrTable, check_model, load_table, open_scorer
-from nba_engine.plugin import Register
+from nba_engine.plugin import Register, told_when_slow
 from nba_engine.settings import OfferedModel, Settings, convert, join, suggest
 
 __all__ = ["AppResources"]
@@ -99,12 +99,15 @@ class AppResources:
             plugin = "" if channel is None else self._register.channels.plugin(spec.kind)
             who = f"channel kind {spec.kind!r} of plugin {plugin!r}"
             self._channels[spec.id] = PreparedChannel(channel, who, self._name)
-        for treatment in self._catalog.treatments:
-            if treatment.channel in self._channels:
-                try:
-                    self._channels[treatment.channel].prepare(treatment)
-                except MistakesFound as wrong:
-                    yield from wrong.mistakes
+        wrong: list[Mistake] = []
+        with told_when_slow("preparing treatments"):
+            for treatment in self._catalog.treatments:
+                if treatment.channel in self._channels:
+                    try:
+                        self._channels[treatment.channel].prepare(treatment)
+                    except MistakesFound as found_here:
+                        wrong.extend(found_here.mistakes)
+        yield from wrong
 
     def scorer(self, model: str) -> Scorer:
         """The named model bound to this catalog. Raises `MistakesFound`."""
@@ -160,7 +163,8 @@ class AppResources:
         if not self._whole:
             raise MistakesFound([])
         try:
-            return offered.build(self._catalog)
+            with told_when_slow(f"building model {source.name!r}"):
+                return offered.build(self._catalog)
         except MistakesFound:
             raise
         except (Exception, SystemExit) as error:
@@ -180,14 +184,16 @@ class AppResources:
                 tables[name] = self.complements(name)
             except MistakesFound:  # told where tables are opened
                 tables[name] = CsrTable((), [0], [], [])
-        return open_scorer(folder, self._catalog, self._runtimes(), tables)
+        with told_when_slow(f"loading the model in {folder}"):
+            return open_scorer(folder, self._catalog, self._runtimes(), tables)
 
     def _runtimes(self) -> Mapping[str, ModelRuntime]:
         runtimes: dict[str, ModelRuntime] = {}
         offers = self._register.model_runtimes
         for name, factory in offers.items():
             try:
-                runtimes[name] = factory()
+                with told_when_slow(f"starting model runtime {name!r}"):
+                    runtimes[name] = factory()
             except (Exception, SystemExit) as error:
                 message = (
                     f"the model runtime {name!r} of plugin {offers.plugin(name)!r} cannot start: "
@@ -210,7 +216,8 @@ class AppResources:
         if settings is None or mistakes:
             return None, mistakes
         try:
-            return factory.build(settings, self._catalog), []
+            with told_when_slow(f"building channel {spec.id!r}"):
+                return factory.build(settings, self._catalog), []
         except MistakesFound as found:
             return None, list(found.mistakes)
         except (Exception, SystemExit) as error:

@@ -23,7 +23,7 @@ from nba_engine.domain import (
     Topic,
 )
 from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.plugin import Register
+from nba_engine.plugin import Register, told_when_slow
 from nba_engine.settings import Settings, convert, join, suggest
 
 __all__ = ["SinkStatus", "SinkThread", "Sinks", "open_sinks", "sink_mistakes"]
@@ -233,7 +233,8 @@ def _build(
     name: str, kind: str, register: Register, own: msgspec.Struct, folder: Path, file: str
 ) -> Sink:
     try:
-        return register.sinks[kind].build(own, folder)
+        with told_when_slow(f"opening sink {name!r}"):
+            return register.sinks[kind].build(own, folder)
     except MistakesFound:
         raise
     except (Exception, SystemExit) as error:

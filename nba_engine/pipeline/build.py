@@ -14,7 +14,7 @@ from nba_engine.pipeline.breaker import Breaker
 from nba_engine.pipeline.pipeline import Pipeline
 from nba_engine.pipeline.step import Step
 from nba_engine.pipeline.timeout import StagePool
-from nba_engine.plugin import Register
+from nba_engine.plugin import Register, told_when_slow
 from nba_engine.settings import BreakerSettings, StageSettings, convert, suggest
 
 __all__ = ["build_pipeline", "check_stages"]
@@ -116,7 +116,8 @@ def _stage(
 ) -> Stage:
     """Call one factory, which is a plugin's code."""
     try:
-        stage = factory.build(settings, resources)
+        with told_when_slow(f"building stage {subject}"):
+            stage = factory.build(settings, resources)
     except MistakesFound:
         raise
     except (Exception, SystemExit) as error:

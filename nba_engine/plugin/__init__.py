@@ -15,6 +15,7 @@ functions are marked with `hookimpl`::
 from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
 from nba_engine.plugin.manager import GROUP, Plugins, PluginStatus, load_plugins
 from nba_engine.plugin.markers import hookimpl, hookspec
+from nba_engine.plugin.patience import told_when_slow
 from nba_engine.plugin.register import NameTaken, Offers, Register
 from nba_engine.plugin.sections import SettingsSection, settings_sections
 from nba_engine.plugin.version import API_VERSION, DECLARATION, api_problem
@@ -36,4 +37,5 @@ __all__ = [
     "hookspec",
     "load_plugins",
     "settings_sections",
+    "told_when_slow",
 ]

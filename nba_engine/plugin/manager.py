@@ -27,6 +27,7 @@ from nba_engine.domain import (
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.plugin import spec
 from nba_engine.plugin.markers import PROJECT
+from nba_engine.plugin.patience import told_when_slow
 from nba_engine.plugin.register import NameTaken, Offers, Register
 from nba_engine.plugin.version import DECLARATION, api_problem
 
@@ -143,7 +144,8 @@ class Plugins:
                 remedy="rename one of them or uninstall its distribution",
             )
         try:
-            plugin = load()
+            with told_when_slow(f"importing plugin {name!r} of {distribution}"):
+                plugin = load()
         except (Exception, SystemExit) as error:
             raise _Broken(f"it cannot be imported: {_told(error)}") from error
         if plugin is None:
@@ -200,7 +202,8 @@ class Plugins:
         group = click.Group(name)
         arguments = {"commands": group}
         try:
-            result = impl.function(*(arguments[argument] for argument in impl.argnames))
+            with told_when_slow(f"calling {hook} of plugin {name!r}"):
+                result = impl.function(*(arguments[argument] for argument in impl.argnames))
         except (Exception, SystemExit) as error:
             raise _Broken(f"{hook} failed: {_told(error)}") from error
         try:
