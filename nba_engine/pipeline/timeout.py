@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import StageFailed
 from nba_engine.pipeline.step import Step
+from nba_engine.plugin import line_of
 
 __all__ = ["StagePool", "call_in_time"]
 
@@ -120,8 +120,7 @@ class _Job:
     @property
     def place(self) -> str:
         """The line that it is at: what a log needs to find the culprit."""
-        frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - there is no other way
-        return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
+        return line_of(self._thread)
 
 
 def call_in_time(step: Step, deciding: Deciding, seconds: float, pool: StagePool) -> None:

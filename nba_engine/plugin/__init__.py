@@ -19,6 +19,7 @@ from nba_engine.plugin.patience import told_when_slow
 from nba_engine.plugin.register import NameTaken, Offers, Register
 from nba_engine.plugin.sections import SettingsSection, settings_sections
 from nba_engine.plugin.version import API_VERSION, DECLARATION, api_problem
+from nba_engine.plugin.whereabouts import line_of
 
 __all__ = [
     "API_VERSION",
@@ -35,6 +36,7 @@ __all__ = [
     "api_problem",
     "hookimpl",
     "hookspec",
+    "line_of",
     "load_plugins",
     "settings_sections",
     "told_when_slow",

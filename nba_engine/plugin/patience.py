@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from nba_engine.plugin.whereabouts import line_of
 
 __all__ = ["told_when_slow"]
 
@@ -36,8 +37,6 @@ def told_when_slow(what: str, *, first: float = _FIRST) -> Iterator[None]:
 def _tell(what: str, thread: int, done: threading.Event, wait: float) -> None:
     started = time.monotonic()
     while not done.wait(wait):
-        frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no other way
-        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
         seconds = time.monotonic() - started
-        _log.warning("still %s, for %.3g s by now, at %s", what, seconds, where)
+        _log.warning("still %s, for %.3g s by now, at %s", what, seconds, line_of(thread))
         wait = seconds

@@ -27,7 +27,7 @@ def test_what_takes_long_is_told_again_and_again_with_its_place(
     with told_when_slow("importing plugin 'heavy' of nba-heavy", first=0.01):
         Waiting(caplog, 3).wait()
     assert all(text.startswith("still importing plugin 'heavy'") for text in caplog.messages)
-    assert ".py:" in caplog.messages[0]
+    assert "test_patience.py:" in caplog.messages[0]
 
 
 def test_what_is_quick_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
