@@ -9,8 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from nba_engine.app.check import prepared
+from nba_engine.app.follower import Follower
 from nba_engine.app.reaper import Reaper
 from nba_engine.app.sinks import Sinks, open_sinks
+from nba_engine.app.starting import start_with
+from nba_engine.catalog import read_folder
 from nba_engine.domain import Store
 from nba_engine.engine import Engine
 from nba_engine.errors import MistakesFound
@@ -31,11 +34,15 @@ class App:
         engine: Engine,
         sinks: Sinks,
         resources: ExitStack,
+        *,
+        why: str = "",
     ) -> None:
+        """``why`` this catalog is the one in force, in words."""
         self.settings = settings
         self.plugins = plugins
         self.engine = engine
         self.sinks = sinks
+        self.why = why
         self._resources = resources
 
     @property
@@ -59,14 +66,23 @@ class App:
         self.close()
 
 
-def open_app(settings_path: str | Path, *, environ: Mapping[str, str] | None = None) -> App:
+def open_app(
+    settings_path: str | Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    publish: bool = False,
+) -> App:
     """Open the engine that a settings file describes.
+
+    It decides with the catalog that its store has in force, or with that of its folder if the
+    folder was edited since; with ``publish`` the latter is put in force for all processes of the
+    store, without it that is this engine's alone. From then on it follows what is published.
 
     Raises `MistakesFound` with every mistake in settings, plugins, catalog and models before
     anything is created, and what opening the store raises. Nothing stays open after an error.
     """
     found = prepared(settings_path, environ)
-    if found.mistakes or found.snapshot is None or found.settings is None:
+    if found.mistakes or found.snapshot is None or not (found.settings and found.assembly):
         raise MistakesFound(found.mistakes)
     with ExitStack() as opened:
         store = _open_store(found.settings, found.plugins.register)
@@ -76,19 +92,26 @@ def open_app(settings_path: str | Path, *, environ: Mapping[str, str] | None = N
         folder = Path(settings_path).resolve().parent
         sinks = open_sinks(found.settings, found.plugins.register, folder, str(settings_path))
         opened.callback(sinks.close)
+        start = start_with(found.snapshot, found.files, found.assembly, store, publish=publish)
+        catalog_folder = found.settings.catalog.path
         engine = Engine(
-            found.snapshot,
+            start.snapshot,
             store,
             log,
             assemble=found.assembly,
             request_window=found.settings.store.request_window,
             tap=sinks if found.settings.sinks else None,
+            sequence=start.sequence,
+            folder=lambda: read_folder(catalog_folder),
         )
+        follower = Follower(engine.catalogs)
+        follower.start()
+        opened.callback(follower.stop)
         if not store.simulated:
             reaper = Reaper(store)
             reaper.start()
             opened.callback(reaper.stop)
-        return App(found.settings, found.plugins, engine, sinks, opened.pop_all())
+        return App(found.settings, found.plugins, engine, sinks, opened.pop_all(), why=start.why)
 
 
 def _open_store(settings: Settings, register: Register) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping
 
 from nba_engine.app.resources import AppResources
@@ -35,6 +36,7 @@ class Assembly:
         self._file = file
         self._told = frozenset(told)
         self._pool = StagePool()
+        self.seconds = 0.0  # what the last one took
 
     def __call__(self, files: Mapping[str, str]) -> Snapshot:
         """A snapshot of these catalog files. Raises `MistakesFound` with every mistake."""
@@ -47,6 +49,7 @@ class Assembly:
 
         Without ``complete`` there are more files, which could not be read; the rest is checked.
         """
+        started = time.monotonic()
         vocabulary = self._vocabulary()
         catalog, mistakes = load_leniently(files, vocabulary, folder=folder, complete=complete)
         whole = complete and not mistakes
@@ -68,6 +71,7 @@ class Assembly:
             mistakes += [mistake for mistake in news if whole or self._is_setting(mistake)]
         if mistakes or pipeline is None or not whole:
             raise MistakesFound(distinct(mistakes))
+        self.seconds = time.monotonic() - started
         return Snapshot(
             catalog,
             pipeline,

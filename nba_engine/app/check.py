@@ -25,6 +25,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     plugins: Plugins
     settings: Settings | None = None
     assembly: Assembly | None = None
+    files: dict[str, str] = {}
     snapshot: Snapshot | None = None
     mistakes: list[Mistake]
 
@@ -66,6 +67,7 @@ def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None
         plugins=plugins,
         settings=settings,
         assembly=assembly,
+        files=files,
         snapshot=snapshot,
         mistakes=add_lines(distinct(mistakes), {file: text}),
     )

@@ -3,7 +3,7 @@
 from nba_engine.catalog.catalog import Catalog
 from nba_engine.catalog.declare import aggregate_type
 from nba_engine.catalog.json_schema import catalog_schema
-from nba_engine.catalog.load import Vocabulary, load, load_leniently
+from nba_engine.catalog.load import Vocabulary, load, load_leniently, version_of
 from nba_engine.catalog.read import read_folder, read_leniently
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "load_leniently",
     "read_folder",
     "read_leniently",
+    "version_of",
 ]

@@ -40,7 +40,7 @@ from nba_engine.catalog.treatments import (
 from nba_engine.domain import Action, ControlGroup, RuleFunction, Treatment
 from nba_engine.errors import Mistake, MistakesFound
 
-__all__ = ["Vocabulary", "load", "load_leniently"]
+__all__ = ["Vocabulary", "load", "load_leniently", "version_of"]
 
 UTC = ZoneInfo("UTC")
 K = TypeVar("K", bound=np.generic)

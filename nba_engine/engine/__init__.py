@@ -1,6 +1,15 @@
 """The engine: the current catalog and pipeline over one store. A reload never swaps the store."""
 
-from nba_engine.engine.engine import Assemble, Engine
+from nba_engine.engine.engine import Engine
+from nba_engine.engine.publishing import (
+    Assemble,
+    Catalogs,
+    CatalogWatcher,
+    Published,
+    Status,
+    lead_seconds,
+    status_of,
+)
 from nba_engine.engine.record import RecordedCandidates, candidates_of, decision_of
 from nba_engine.engine.repetition import Repetition, repeat
 from nba_engine.engine.requests import MAX_IDENTITY, MAX_PLACEMENTS, MAX_SLOTS
@@ -12,12 +21,18 @@ __all__ = [
     "MAX_PLACEMENTS",
     "MAX_SLOTS",
     "Assemble",
+    "CatalogWatcher",
+    "Catalogs",
     "Engine",
+    "Published",
     "RecordedCandidates",
     "Repetition",
     "Snapshot",
+    "Status",
     "Tap",
     "candidates_of",
     "decision_of",
+    "lead_seconds",
     "repeat",
+    "status_of",
 ]

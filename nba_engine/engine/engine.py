@@ -26,6 +26,7 @@ from nba_engine.engine.decide import answer, give_back, prepare, settle
 from nba_engine.engine.interactions import load_batch, record_interactions
 from nba_engine.engine.once import REQUEST_WINDOW, Once, Open
 from nba_engine.engine.profiles import checked_update, checked_updates
+from nba_engine.engine.publishing import Assemble, Catalogs
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.record import record_of
 from nba_engine.engine.replay import explain
@@ -35,21 +36,17 @@ from nba_engine.engine.tap import Tap
 from nba_engine.engine.what_if import what_if
 from nba_engine.errors import (
     Exhausted,
-    FailedPrecondition,
     InvalidRequest,
     Mistake,
     MistakesFound,
     NotFound,
 )
 
-__all__ = ["Assemble", "Engine"]
-
-# catalog files (name → text) → a snapshot; raises MistakesFound
-Assemble = Callable[[Mapping[str, str]], Snapshot]
+__all__ = ["Engine"]
 
 
 class Engine:
-    """Thread-safe. ``store`` and ``log`` stay; the snapshot is swapped whole by `reload`.
+    """Thread-safe. ``store`` and ``log`` stay; the snapshot is swapped whole by ``catalogs``.
 
     Errors are those of `nba_engine.errors`; ``deadline`` is on `time.monotonic`.
     """
@@ -64,20 +61,29 @@ class Engine:
         clock: Callable[[], float] = time.time,
         request_window: float = REQUEST_WINDOW,
         tap: Tap | None = None,
+        sequence: int = 0,
+        folder: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
-        """``request_window``: seconds during which a repeated request id gets the first answer.
+        """``sequence`` and ``folder`` as `Catalogs` takes them.
+
+        ``request_window``: seconds during which a repeated request id gets the first answer.
 
         ``tap`` hears of every decision made and of every call of `record`; not of imports.
         """
         self.store = store
         self.log = log
         self._simulated = store.simulated
-        self._snapshot = snapshot
-        self._assemble = assemble
+        self.catalogs = Catalogs(
+            store, snapshot, assemble, clock=clock, sequence=sequence, folder=folder
+        )
         self._clock = clock
         self._tap = tap
         self._reads = LiveReads(store)
         self._once = Once(store, window=request_window, clock=clock)
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self.catalogs.snapshot
 
     @property
     def catalog(self) -> CatalogView:
@@ -162,16 +168,19 @@ class Engine:
     def explain(self, decision_id: str) -> Explanation:
         """Why a logged decision came out as it did: what became of every candidate.
 
-        Raises `NotFound`, and `FailedPrecondition` when the catalog or a model has changed since.
+        Raises `NotFound`, and `FailedPrecondition` when the catalog that decided, or a model, is
+        not to be had any more.
         """
-        return explain(self._snapshot, self._record(decision_id), self._reads)
+        record = self._record(decision_id)
+        return explain(self.catalogs.of(record), record, self._reads)
 
     def what_if(self, decision_id: str, changes: Sequence[Change]) -> Explanation:
         """The same decision with changes applied, explained. Reserves nothing, logs nothing.
 
         Raises like `explain`, and `InvalidRequest` for a change that cannot be applied.
         """
-        return what_if(self._snapshot, self._record(decision_id), changes, self._reads)
+        record = self._record(decision_id)
+        return what_if(self.catalogs.of(record), record, changes, self._reads)
 
     def record(self, interactions: Sequence[Interaction]) -> list[InteractionResult]:
         """Record what happened; durable when this returns. A result per item, in order.
@@ -248,19 +257,17 @@ class Engine:
     def validate_catalog(self, files: Mapping[str, str]) -> list[Mistake]:
         """Every mistake that would keep these catalog files from going live."""
         try:
-            self._assembled(files)
+            self.catalogs.assembled(files)
         except MistakesFound as found:
             return list(found.mistakes)
         return []
 
     def reload(self, files: Mapping[str, str]) -> None:
-        """Put these catalog files in force. Raises `MistakesFound`; the old ones stay then."""
-        self._snapshot = self._assembled(files)
+        """Put these files in force in this process alone; `catalogs` does it in all of a store.
 
-    def _assembled(self, files: Mapping[str, str]) -> Snapshot:
-        if self._assemble is None:
-            raise FailedPrecondition("this engine was opened without a way to load catalogs")
-        return self._assemble(files)
+        Raises `MistakesFound`; the old ones stay then.
+        """
+        self.catalogs.swap(self.catalogs.assembled(files))
 
     def _record(self, decision_id: str) -> DecisionRecord:
         record = self.log.read(decision_id)

@@ -124,14 +124,17 @@ def test_a_stage_with_randomness_of_its_own_makes_the_replay_differ(tmp_path: Pa
     assert caught.value.metadata == {"decision_id": decision.decision_id}
 
 
-def test_a_decision_of_another_catalog_is_not_explained(tmp_path: Path) -> None:
+def test_a_decision_of_a_catalog_that_nobody_stored_is_not_explained(tmp_path: Path) -> None:
     with shop(tmp_path) as engine:
         decision = engine.decide(ask())
-        engine.reload({"a.toml": CATALOG.replace("prior = 0.30", "prior = 0.90")})
-        with pytest.raises(FailedPrecondition) as caught:
-            engine.explain(decision.decision_id)
+        engine.log.flush()
+        record = engine.log.read(decision.decision_id)
+        assert record is not None
+        engine.log.append(msgspec.structs.replace(record, decision_id="ab", catalog_version="gone"))
+        with pytest.raises(FailedPrecondition, match="catalog gone, which is not stored") as caught:
+            engine.explain("ab")
     assert caught.value.reason == "CATALOG_CHANGED"
-    assert caught.value.metadata["catalog_version"] == decision.catalog_version
+    assert caught.value.metadata == {"decision_id": "ab", "catalog_version": "gone"}
 
 
 def test_a_decision_of_another_model_is_not_explained(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import msgspec
 import pytest
 
 from nba_engine._gen.nba.v1 import catalog_service_pb2 as catalogs
@@ -122,11 +123,15 @@ def a_profile_of_nobody(folder: Path) -> Details:
 
 
 @provokes("CATALOG_CHANGED")
-def an_explanation_after_a_reload(folder: Path) -> Details:
+def an_explanation_of_a_decision_whose_catalog_nobody_stored(folder: Path) -> Details:
     with serving(folder) as real:
-        decision = real.decisions.Decide(GOOD).decision
-        real.real_engine.reload({"shop.toml": CATALOG.replace("value = 5.0", "value = 6.0")})
-        asked = decisions.ExplainDecisionRequest(decision_id=decision.decision_id)
+        made = real.decisions.Decide(GOOD).decision.decision_id
+        log = real.real_engine.log
+        log.flush()
+        record = log.read(made)
+        assert record is not None
+        log.append(msgspec.structs.replace(record, decision_id="ab", catalog_version="gone"))
+        asked = decisions.ExplainDecisionRequest(decision_id="ab")
         return failing(lambda: real.decisions.ExplainDecision(asked))
 
 
