@@ -105,13 +105,45 @@ def _attributes(
             broken.add(f"{root}.{name}")
             continue
         table = entry.table
+        _check_merge(entry, root, findings)
         result[name] = Attribute(
             name=name,
             type=entry.table.type,
             sensitive=table.sensitive,
             description=table.description,
+            merge=table.merge,
         )
     return result
+
+
+# The types that a merge rule can work on; latest and first work on all
+_MERGED_TYPES = {
+    "max": ("int", "double", "bool", "timestamp"),
+    "min": ("int", "double", "bool", "timestamp"),
+    "sum": ("int", "double", "map<string,double>", "map<string,int>"),
+    "union": (
+        "list<string>",
+        "list<double>",
+        "map<string,double>",
+        "map<string,int>",
+        "map<string,timestamp>",
+    ),
+}
+
+
+def _check_merge(entry: Entry[AttributeEntry], root: str, findings: Findings) -> None:
+    rule = entry.table.merge
+    if rule == "latest":
+        return
+    place = f"{entry.place}.merge"
+    types = _MERGED_TYPES.get(rule)
+    if root != "customer":
+        message, remedy = "context is not kept, so it is never merged", "remove it"
+        findings.mistake(entry.file, place, message, remedy)
+    elif types and entry.table.type not in types:
+        message = f"{rule!r} does not work on {entry.table.type}"
+        remedy = f"it is for {', '.join(types)}; latest and first work on all"
+        findings.mistake(entry.file, place, message, remedy)
 
 
 def _check_customer_name(

@@ -13,7 +13,16 @@ import msgspec
 from msgspec import Meta
 
 from nba_engine.catalog.times import CALENDAR, parse_moment, parse_quiet_hours, parse_window
-from nba_engine.domain import ActionKind, AggregateKind, Measure, QuietHours, Scope, Tier, Window
+from nba_engine.domain import (
+    ActionKind,
+    AggregateKind,
+    Measure,
+    MergeRule,
+    QuietHours,
+    Scope,
+    Tier,
+    Window,
+)
 from nba_engine.settings import DURATION, REQUIRED, Unreadable, Written
 
 __all__ = [
@@ -106,6 +115,10 @@ class AttributeEntry(msgspec.Struct, frozen=True, kw_only=True):
     """never in logs, explanations and error texts"""
     description: str = ""
     """for people"""
+    merge: MergeRule = "latest"
+    """attributes only: what becomes of it when customers are linked: `latest` or `first` by the time it
+    was set, `max`, `min`, `sum`, or `union` (lists and maps)
+    """
 
 
 class AggregateEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,17 @@ from nba_engine.domain.decision import (
     StageCount,
 )
 from nba_engine.domain.drop import Drop
+from nba_engine.domain.identities import (
+    ConsentChange,
+    Held,
+    Identities,
+    Link,
+    Linked,
+    LinkRequest,
+    Merge,
+    MergeRule,
+    of_customer,
+)
 from nba_engine.domain.interaction import CONFIRMING, RELEASING, Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, Hold, ReservationRequest, Usage
 from nba_engine.domain.model import (
@@ -102,6 +113,7 @@ __all__ = [
     "Claim",
     "ComplementTable",
     "Consent",
+    "ConsentChange",
     "ControlGroup",
     "CustomerState",
     "CustomerView",
@@ -118,14 +130,21 @@ __all__ = [
     "Feature",
     "FloatArray",
     "Fold",
+    "Held",
     "Hold",
+    "Identities",
     "IntArray",
     "Interaction",
     "InteractionResult",
     "KnownRequest",
     "Limit",
+    "Link",
+    "LinkRequest",
+    "Linked",
     "Manifest",
     "Measure",
+    "Merge",
+    "MergeRule",
     "ModelFactory",
     "ModelRuntime",
     "NoSettings",
@@ -160,5 +179,6 @@ __all__ = [
     "Values",
     "Window",
     "WindowUnit",
+    "of_customer",
     "to_micros",
 ]

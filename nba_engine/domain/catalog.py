@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.domain.identities import MergeRule
 from nba_engine.domain.rules import Expression, RuleTable
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray, Value
 
@@ -43,7 +44,10 @@ WindowUnit = Literal["hour", "day", "week", "month", "lifetime", "rolling"]
 
 
 class Attribute(msgspec.Struct, frozen=True, kw_only=True):
-    """A declared profile or context attribute. ``type`` as in rules: see docs/catalog."""
+    """A declared profile or context attribute. ``type`` as in rules: see docs/catalog.
+
+    ``merge``: what becomes of a profile attribute when customers turn out to be one.
+    """
 
     name: str
     # string | int | double | bool | timestamp | list<string> | list<double> |
@@ -51,6 +55,7 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     sensitive: bool = False
     description: str = ""
+    merge: MergeRule = "latest"
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nba_engine.domain.decision import DecisionRecord
+from nba_engine.domain.identities import Identities, Linked, LinkRequest, Merge
 from nba_engine.domain.interaction import Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
 from nba_engine.domain.profile import Consent, CustomerState
@@ -30,7 +31,8 @@ class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A change to one customer: attributes to set, names to remove, consents to set.
 
     ``request_id`` makes the update idempotent; "" does not. ``undated`` names the consents that
-    were given without a time, and have that of their arrival: a repeat may have another.
+    were given without a time, and have that of their arrival: a repeat may have another. ``time``:
+    when the attributes were set, for merges of customers; 0.0: not known, older than any other.
     """
 
     identity: str
@@ -39,6 +41,7 @@ class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
     consents: dict[str, Consent] = {}
     request_id: str = ""
     undated: tuple[str, ...] = ()
+    time: float = 0.0
 
 
 class Store(Protocol):
@@ -80,6 +83,18 @@ class Store(Protocol):
 
     def progress(self, name: str) -> str | None:
         """What `bulk` last noted under this name."""
+
+    def link(self, request: LinkRequest, merge: Merge, *, now: float) -> Linked:
+        """Lead identities to one customer, merging those that they lead to; one commit.
+
+        Unknown identities become the customer's. The one known longest stays, with its id. What any
+        of them used of limits counts for it, also what was reserved just before, and while an
+        identity was nobody's. Raises `FailedPrecondition` (``TOO_MANY_LINKS``), and `InvalidRequest`
+        like `update`.
+        """
+
+    def identities(self, identity: str) -> Identities | None:
+        """The customer behind an identity: all identities, links, what it said of consents."""
 
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent."""

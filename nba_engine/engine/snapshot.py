@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nba_engine.domain import CatalogView, Fold
+from nba_engine.domain import CatalogView, Fold, Merge
 from nba_engine.domain.algebra import fold_for
+from nba_engine.domain.merging import merge_for
 from nba_engine.engine.requests import RequestReader
 from nba_engine.engine.types import Reader, readers_of
 from nba_engine.pipeline import Pipeline
@@ -23,6 +24,7 @@ class Snapshot:
         "attributes",
         "catalog",
         "fold",
+        "merge",
         "model_versions",
         "pipeline",
         "rebuild",
@@ -44,3 +46,5 @@ class Snapshot:
         self.requests = RequestReader(catalog)
         self.attributes: dict[str, Reader] = readers_of(catalog.attributes)
         self.fold: Fold = fold_for(catalog.aggregates)
+        rules = {name: attribute.merge for name, attribute in catalog.attributes.items()}
+        self.merge: Merge = merge_for(rules, catalog.aggregates)

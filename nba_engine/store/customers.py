@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import apsw
@@ -13,13 +13,16 @@ import msgspec
 
 from nba_engine.domain import Consent, CustomerState, ProfileUpdate, Value
 from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.store.moving import move_accounts
 
 __all__ = [
     "NewId",
     "WorkingSet",
     "check_updates",
+    "decode_stamps",
     "decode_state",
     "derived_id",
+    "insert_customer",
     "random_id",
     "read_state",
     "stored_text",
@@ -36,9 +39,14 @@ _FIND = (
 _ROW = "SELECT customer FROM identities WHERE identity = ?"
 _STATE = "SELECT state FROM customers WHERE id = ?"
 _WRITE = "UPDATE customers SET state = ? WHERE id = ?"
+_STAMPS = "SELECT stamps FROM customers WHERE id = ?"
+_WRITE_BOTH = "UPDATE customers SET state = ?, stamps = ? WHERE id = ?"
+_SAID = "INSERT INTO consent_history VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 decode_state = msgspec.msgpack.Decoder(CustomerState).decode
+decode_stamps = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _encode = msgspec.msgpack.Encoder().encode
+_UNSTAMPED = _encode({})
 
 
 def random_id(_identity: str) -> str:
@@ -57,10 +65,28 @@ def read_state(connection: apsw.Connection, identity: str) -> bytes | None:
     return state
 
 
+def insert_customer(
+    connection: apsw.Connection, identity: str, new_id: NewId
+) -> tuple[int, CustomerState]:
+    """A new customer, whose first identity this is: its row and state.
+
+    What was reserved while the identity was nobody's is the customer's from now on.
+    """
+    state = CustomerState(customer_id=new_id(identity), version=1)
+    connection.execute(
+        "INSERT INTO customers(customer_id, state, stamps) VALUES (?, ?, ?)",
+        (state.customer_id, _encode(state), _UNSTAMPED),
+    )
+    row = connection.last_insert_rowid()
+    connection.execute("INSERT INTO identities VALUES (?, ?)", (identity, row))
+    move_accounts(connection, identity, state.customer_id)
+    return row, state
+
+
 class Working:
     """A customer that a change works on; its state is read when it is needed."""
 
-    __slots__ = ("_before", "_connection", "_state", "changed", "row")
+    __slots__ = ("_before", "_connection", "_stamps", "_state", "changed", "row")
 
     def __init__(
         self, connection: apsw.Connection, row: int, new: CustomerState | None = None
@@ -69,6 +95,7 @@ class Working:
         self.row = row
         self._state = new
         self._before = 0
+        self._stamps: dict[str, Any] | None = None if new is None else {}
         self.changed = new is not None
 
     @property
@@ -98,12 +125,29 @@ class Working:
             consents=old.consents if consents is None else consents,
         )
 
+    def stamp(self, names: Iterable[str], time: float, *, removed: Iterable[str]) -> None:
+        """Note when attributes were set, and forget it of those that are no more."""
+        if self._stamps is None:
+            stored = self._connection.execute(_STAMPS, (self.row,)).get
+            self._stamps = decode_stamps(stored)
+        self._stamps.update(dict.fromkeys(names, time))
+        for name in removed:
+            self._stamps.pop(name, None)
+
+    def note_consent(self, consent: str, said: Consent, identity: str) -> None:
+        """Keep what was said of a consent, whether it counts or not."""
+        row = (self.row, consent, said.time, int(said.granted), said.source, identity)
+        self._connection.execute(_SAID, row)
+
     def write(self) -> None:
         """Write the state if it changed. Nothing may change afterwards."""
-        if self.changed:
+        if self._stamps is not None:
+            both = (_encode(self.state), _encode(self._stamps), self.row)
+            self._connection.execute(_WRITE_BOTH, both)
+        elif self.changed:
             self._connection.execute(_WRITE, (_encode(self._state), self.row))
         self.changed = False
-        self._state = None
+        self._state = self._stamps = None
 
 
 class WorkingSet:
@@ -133,12 +177,7 @@ class WorkingSet:
         found = self.find(identity)
         if found is not None:
             return found
-        state = CustomerState(customer_id=self._new_id(identity), version=1)
-        self._connection.execute(
-            "INSERT INTO customers(customer_id, state) VALUES (?, ?)", (state.customer_id, b"")
-        )
-        row = self._connection.last_insert_rowid()
-        self._connection.execute("INSERT INTO identities VALUES (?, ?)", (identity, row))
+        row, state = insert_customer(self._connection, identity, self._new_id)
         working = Working(self._connection, row, state)
         self._by_identity[identity] = self._by_row[row] = working
         return working
@@ -160,6 +199,8 @@ def check_updates(updates: Sequence[ProfileUpdate]) -> None:
             )
         if update.request_id and not stored_text(update.request_id):
             violations.append(Violation(field=f"{where}.request_id", description="is no text"))
+        if not math.isfinite(update.time):
+            violations.append(Violation(field=f"{where}.time", description="must be finite"))
         for key, consent in update.consents.items():
             if not math.isfinite(consent.time):
                 violations.append(
@@ -192,15 +233,17 @@ def update_customers(
 
 def _apply(working: Working, update: ProfileUpdate) -> None:
     state = working.state
-    attributes = {
-        **state.attributes,
-        **{name: value for name, value in update.attributes.items() if value is not None},
-    }
+    given = {name: value for name, value in update.attributes.items() if value is not None}
+    attributes = {**state.attributes, **given}
     for name in update.remove:
         attributes.pop(name, None)
+    if given or update.remove:
+        working.stamp(given, update.time, removed=update.remove)
     consents = dict(state.consents)
     for key, consent in update.consents.items():
         before = consents.get(key)
+        if consent != before:
+            working.note_consent(key, consent, update.identity)
         if before is None or _outranks(consent, before):
             consents[key] = consent
     if attributes != state.attributes or consents != state.consents:

@@ -36,6 +36,7 @@ __all__ = [
     "reap",
     "remember",
     "reserve_claimed",
+    "seen_request",
     "seen_update",
 ]
 
@@ -239,25 +240,23 @@ def seen_update(connection: apsw.Connection, number: int, update: ProfileUpdate)
     """
     if not update.request_id:
         return False
-    body = hashlib.blake2b(_encode(_asked(update)), digest_size=16).digest()
-    before = connection.execute(
-        "SELECT body FROM requests WHERE request_id = ?", (update.request_id,)
-    ).get
+    field = f"updates[{number}].request_id"
+    return seen_request(connection, update.request_id, _asked(update), field)
+
+
+def seen_request(connection: apsw.Connection, request_id: str, asked: object, field: str) -> bool:
+    """Whether this was asked for before under this id; remembers it if not.
+
+    Raises `InvalidRequest`, which names the ``field``, when it was something else.
+    """
+    body = hashlib.blake2b(_encode(asked), digest_size=16).digest()
+    before = connection.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).get
     if before is None:
-        connection.execute(
-            "INSERT INTO requests VALUES (?, ?, ?)", (update.request_id, time.time(), body)
-        )
+        connection.execute("INSERT INTO requests VALUES (?, ?, ?)", (request_id, time.time(), body))
         return False
     if before != body:
-        raise InvalidRequest(
-            [
-                Violation(
-                    field=f"updates[{number}].request_id",
-                    description="was used before for another update",
-                )
-            ],
-            reason="REQUEST_ID_REUSED",
-        )
+        wrong = Violation(field=field, description="was used before for another request")
+        raise InvalidRequest([wrong], reason="REQUEST_ID_REUSED")
     return True
 
 
@@ -268,7 +267,7 @@ def _asked(update: ProfileUpdate) -> ProfileUpdate:
         for key in update.undated
         if key in update.consents
     }
-    return msgspec.structs.replace(update, consents={**update.consents, **undated})
+    return msgspec.structs.replace(update, consents={**update.consents, **undated}, time=0.0)
 
 
 def forget_updates(connection: apsw.Connection) -> None:

@@ -16,11 +16,36 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE customers(
   id INTEGER PRIMARY KEY,
   customer_id TEXT NOT NULL UNIQUE,
-  state BLOB NOT NULL                 -- msgpack of CustomerState
+  state BLOB NOT NULL,                -- msgpack of CustomerState
+  stamps BLOB NOT NULL                -- msgpack of {attribute: when it was set}, for merges
 ) STRICT;
 CREATE TABLE identities(
   identity TEXT PRIMARY KEY,
   customer INTEGER NOT NULL REFERENCES customers
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_of ON identities(customer);
+CREATE TABLE merged(                  -- customers that are no more, and who they are now
+  customer_id TEXT PRIMARY KEY,
+  customer INTEGER NOT NULL REFERENCES customers
+) STRICT, WITHOUT ROWID;
+CREATE INDEX merged_of ON merged(customer);
+CREATE TABLE links(
+  id INTEGER PRIMARY KEY,
+  customer INTEGER NOT NULL REFERENCES customers,
+  time REAL NOT NULL,
+  source TEXT NOT NULL,               -- who said so
+  identities TEXT NOT NULL,           -- JSON: all that the link named
+  merged TEXT NOT NULL                -- JSON: ids of the customers it ended
+) STRICT;
+CREATE INDEX links_of ON links(customer);
+CREATE TABLE consent_history(         -- all that customers said of consents
+  customer INTEGER NOT NULL REFERENCES customers,
+  consent TEXT NOT NULL,              -- purpose:channel
+  time REAL NOT NULL,
+  granted INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  identity TEXT NOT NULL,             -- by which it was said
+  PRIMARY KEY(customer, consent, time, granted, source)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE interactions(
@@ -33,6 +58,7 @@ CREATE TABLE interactions(
   recommendation_id TEXT NOT NULL,
   properties BLOB NOT NULL            -- msgpack of a map
 ) STRICT;
+CREATE INDEX interactions_of ON interactions(customer);
 
 CREATE TABLE accounts(
   account TEXT PRIMARY KEY,
@@ -63,6 +89,7 @@ CREATE TABLE reservations(
   holds TEXT NOT NULL                 -- JSON: {account: amount, ...}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservations_due ON reservations(expires) WHERE status = 0;
+CREATE INDEX reservations_of ON reservations(customer_id);
 
 -- Decisions that were asked for with a request id. By rowid, so that answers are written where the
 -- last one was, and are forgotten from the lowest on.

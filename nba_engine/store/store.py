@@ -13,9 +13,13 @@ from nba_engine.domain import (
     Claim,
     CustomerState,
     Fold,
+    Identities,
     Interaction,
     InteractionResult,
     KnownRequest,
+    Linked,
+    LinkRequest,
+    Merge,
     ProfileUpdate,
     ReservationRequest,
     Usage,
@@ -33,6 +37,12 @@ from nba_engine.store.customers import (
 )
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers, open_file, path_of
+from nba_engine.store.identities import (
+    check_link,
+    link,
+    read_identities,
+    to_current_customers,
+)
 from nba_engine.store.interactions import (
     FUTURE_SECONDS,
     Prepared,
@@ -219,6 +229,28 @@ class SqliteStore(StoredCatalogs):
 
         self._writer.submit(change)
 
+    def link(
+        self, request: LinkRequest, merge: Merge, *, now: float, deadline: float | None = None
+    ) -> Linked:
+        """Lead identities to one customer, merging those that they lead to; one commit.
+
+        See `nba_engine.domain.Store`.
+        """
+        check_link(request)
+        return self._writer.submit(
+            lambda connection: link(connection, request, merge, self._new_id, now),
+            deadline=deadline,
+        )
+
+    def identities(self, identity: str) -> Identities | None:
+        """Who the customer behind an identity is, with links and consents; None: unknown."""
+        try:
+            return read_identities(self._readers.connection(), identity)
+        except UnicodeEncodeError:
+            return None  # no such identity can have been stored
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent.
 
@@ -245,15 +277,16 @@ class SqliteStore(StoredCatalogs):
         """
         check_requests(requests)
         ledger = self._ledger
-        if claim is None:
-            return self._writer.submit(
-                lambda connection: ledger.reserve(connection, requests, now), deadline=deadline
-            )
-        check_claim(claim)
-        return self._writer.submit(
-            lambda connection: reserve_claimed(connection, ledger, claim, requests, now),
-            deadline=deadline,
-        )
+        if claim is not None:
+            check_claim(claim)
+
+        def change(connection: apsw.Connection) -> list[Answer]:
+            current = to_current_customers(connection, requests)
+            if claim is None:
+                return ledger.reserve(connection, current, now)
+            return reserve_claimed(connection, ledger, claim, current, now)
+
+        return self._writer.submit(change, deadline=deadline)
 
     def release(
         self, reservations: Sequence[str], *, now: float, deadline: float | None = None

@@ -10,9 +10,13 @@ from nba_engine.domain import (
     Claim,
     CustomerState,
     Fold,
+    Identities,
     Interaction,
     InteractionResult,
     KnownRequest,
+    Linked,
+    LinkRequest,
+    Merge,
     ProfileUpdate,
     Publication,
     ReservationRequest,
@@ -69,6 +73,14 @@ class WrappedStore:
     def progress(self, name: str) -> str | None:
         """What `bulk` last noted under this name."""
         return self.inner.progress(name)
+
+    def link(self, request: LinkRequest, merge: Merge, *, now: float) -> Linked:
+        """Lead identities to one customer; one commit."""
+        return self.inner.link(request, merge, now=now)
+
+    def identities(self, identity: str) -> Identities | None:
+        """Who the customer behind an identity is; None: unknown."""
+        return self.inner.identities(identity)
 
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units."""

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from nba_engine.domain import Answer, Claim, Hold, ReservationRequest, Usage
+from nba_engine.domain import Answer, Claim, Hold, ReservationRequest, Usage, of_customer
 from nba_engine.errors import RequestTaken
 
 __all__ = ["FakeLedger", "Moved"]
@@ -47,6 +47,7 @@ class _Account(msgspec.Struct, frozen=True):
 
 
 class _Reservation(msgspec.Struct, frozen=True):
+    customer: str
     expires: float
     holds: Mapping[str, int]
     status: _Status = "reserved"
@@ -112,7 +113,7 @@ class FakeLedger:
             reserved = account.reserved + hold.amount
             self._accounts[hold.account] = replace(account, ceiling=hold.ceiling, reserved=reserved)
         held = {hold.account: hold.amount for hold in holds}
-        self._reservations[name] = _Reservation(request.expires, held)
+        self._reservations[name] = _Reservation(request.customer_id, request.expires, held)
         return Answer(reservation_id=name, granted=True)
 
     def _account(self, hold: Hold) -> _Account:
@@ -174,6 +175,31 @@ class FakeLedger:
         for account, amount in one.holds.items():
             found = self._accounts[account]
             self._accounts[account] = replace(found, reserved=found.reserved - amount)
+
+    def move(self, before: str, after: str) -> None:
+        """Let what one customer reserved and spent count for another."""
+        for name, one in list(self._reservations.items()):
+            if one.customer != before:
+                continue
+            holds: dict[str, int] = {}
+            for account, amount in one.holds.items():
+                moved = of_customer(account, before, after)
+                holds[moved] = holds.get(moved, 0) + amount
+                if moved != account and account in self._accounts:
+                    self._add(moved, self._accounts.pop(account))
+            self._reservations[name] = replace(one, customer=after, holds=holds)
+
+    def _add(self, name: str, moved: _Account) -> None:
+        kept = self._accounts.get(name)
+        if kept is not None:
+            moved = replace(
+                kept,
+                rolls=max(kept.rolls, moved.rolls),
+                ceiling=min(kept.ceiling, moved.ceiling),
+                reserved=kept.reserved + moved.reserved,
+                spends=(*kept.spends, *moved.spends),
+            )
+        self._accounts[name] = moved
 
     def usage(self) -> Iterable[Usage]:
         """Every account by name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,26 +17,26 @@ from nba_engine.domain import (
     Claim,
     CustomerState,
     Fold,
+    Identities,
     Interaction,
     InteractionResult,
     KnownRequest,
+    Linked,
+    LinkRequest,
+    Merge,
     ProfileUpdate,
     Publication,
     ReservationRequest,
     Usage,
 )
-from nba_engine.errors import (
-    FailedPrecondition,
-    InvalidRequest,
-    NotFound,
-    Unavailable,
-    Violation,
-)
+from nba_engine.errors import FailedPrecondition, NotFound, Unavailable
 from nba_engine.store.customers import check_updates
+from nba_engine.store.identities import check_link
 from nba_engine.store.interactions import FUTURE_SECONDS, prepare
 from nba_engine.store.ledger import check_requests
 from nba_engine.store.requests import check_claim
 from nba_engine.testing.fake_catalogs import FakeCatalogs
+from nba_engine.testing.fake_identities import FakeIdentities
 from nba_engine.testing.fake_ledger import FakeLedger
 
 __all__ = ["FakeStore", "FakeStores"]
@@ -48,20 +47,16 @@ class _Data:
 
     def __init__(self, *, simulated: bool) -> None:
         self.simulated = simulated
-        self.identities: dict[str, str] = {}
-        self.customers: dict[str, CustomerState] = {}
+        self.identities = FakeIdentities()
         self.interactions: dict[str, None] = {}
-        self.updates: dict[str, bytes] = {}
         self.progress: dict[str, str] = {}
         self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
 
     def copy(self) -> _Data:
         other = _Data(simulated=self.simulated)
-        other.identities = dict(self.identities)
-        other.customers = dict(self.customers)
+        other.identities = self.identities.copy()
         other.interactions = dict(self.interactions)
-        other.updates = dict(self.updates)
         other.progress = dict(self.progress)
         other.catalogs = self.catalogs.copy()
         other.ledger = self.ledger.copy()
@@ -104,10 +99,10 @@ class FakeStore:
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
         """The customer behind an identity and its state in msgpack; None: unknown."""
         data = self._read()
-        found = data.identities.get(identity)
+        found = data.identities.of.get(identity)
         if found is None:
             return None
-        stored = msgspec.msgpack.encode(data.customers[found])
+        stored = msgspec.msgpack.encode(data.identities.customers[found])
         return msgspec.msgpack.decode(stored, type=CustomerState), stored
 
     def update(
@@ -116,7 +111,7 @@ class FakeStore:
         """Create or change customers; one commit."""
         check_updates(updates)
         with self._commit() as data:
-            return _update(data, updates, dict(data.customers))
+            return _update(data, updates, dict(data.identities.customers))
 
     def record(
         self,
@@ -141,7 +136,7 @@ class FakeStore:
         """Updates, interactions and a progress mark in one commit."""
         check_updates(updates)
         with self._commit() as data:
-            before = dict(data.customers)
+            before = dict(data.identities.customers)
             _update(data, updates, before)
             results = [] if fold is None else _record(data, interactions, fold, now, before)
             if progress is not None:
@@ -151,6 +146,18 @@ class FakeStore:
     def progress(self, name: str) -> str | None:
         """What `bulk` last noted under this name."""
         return self._read().progress.get(name)
+
+    def link(
+        self, request: LinkRequest, merge: Merge, *, now: float, deadline: float | None = None
+    ) -> Linked:
+        """Lead identities to one customer; one commit."""
+        check_link(request)
+        with self._commit() as data:
+            return data.identities.link(request, merge, now, data.ledger)
+
+    def identities(self, identity: str) -> Identities | None:
+        """Who the customer behind an identity is; None: unknown."""
+        return self._read().identities.read(identity)
 
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Reserved + spent per account that was ever used."""
@@ -174,7 +181,7 @@ class FakeStore:
             at = data.ledger.time(now)
             if claim is not None:
                 data.ledger.take(claim, [one.reservation_id for one in requests], at)
-            return data.ledger.reserve(requests, at)
+            return data.ledger.reserve([data.identities.current(one) for one in requests], at)
 
     def release(
         self, reservations: Sequence[str], *, now: float, deadline: float | None = None
@@ -280,10 +287,11 @@ def _update(
 ) -> list[CustomerState]:
     states = []
     for number, update in enumerate(updates):
-        state = _customer(data, update.identity)
+        state = data.identities.customer(update.identity, data.ledger)
         if _is_done(data, number, update):
             states.append(state)
             continue
+        data.identities.stamp(state.customer_id, update)
         given = {name: value for name, value in update.attributes.items() if value is not None}
         attributes = {**state.attributes, **given}
         for name in update.remove:
@@ -291,6 +299,8 @@ def _update(
         consents = dict(state.consents)
         for key, consent in update.consents.items():
             known = consents.get(key)
+            if consent != known:
+                data.identities.note_consent(state.customer_id, key, consent, update.identity)
             # the later counts; at the same time the withdrawal does
             if known is None or (consent.time, not consent.granted) >= (
                 known.time,
@@ -310,15 +320,9 @@ def _is_done(data: _Data, number: int, update: ProfileUpdate) -> bool:
         for key in update.undated
         if key in update.consents
     }
-    asked = msgspec.structs.replace(update, consents={**update.consents, **undated})
-    text = msgspec.msgpack.encode(asked, order="deterministic")
-    body = hashlib.blake2b(text, digest_size=16).digest()
-    before = data.updates.setdefault(update.request_id, body)
-    if before != body:
-        field = f"updates[{number}].request_id"
-        wrong = Violation(field=field, description="was used before for another update")
-        raise InvalidRequest([wrong], reason="REQUEST_ID_REUSED")
-    return before is not body
+    consents = {**update.consents, **undated}
+    asked = msgspec.structs.replace(update, consents=consents, time=0.0)
+    return data.identities.seen(update.request_id, asked, f"updates[{number}].request_id")
 
 
 def _record(
@@ -344,7 +348,8 @@ def _record(
         else:
             status = "recorded"
             data.interactions[one.interaction_id] = None
-            news.setdefault(_customer(data, one.identity).customer_id, []).append(one)
+            customer = data.identities.customer(one.identity, data.ledger)
+            news.setdefault(customer.customer_id, []).append(one)
             if one.recommendation_id and one.type in CONFIRMING:
                 moved = data.ledger.confirm(one.recommendation_id, at)
             elif one.recommendation_id and one.type in RELEASING:
@@ -357,19 +362,10 @@ def _record(
                 reservation=moved,
             )
         )
-    for customer, happened in news.items():
-        state = data.customers[customer]
+    for name, happened in news.items():
+        state = data.identities.customers[name]
         _replace(data, before, state, aggregates=fold(state.aggregates, happened))
     return results
-
-
-def _customer(data: _Data, identity: str) -> CustomerState:
-    """The customer behind an identity; a new one if it is unknown."""
-    if identity not in data.identities:
-        name = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-        data.identities[identity] = name
-        data.customers[name] = CustomerState(customer_id=name, version=1)
-    return data.customers[data.identities[identity]]
 
 
 def _replace(data: _Data, before: _Customers, state: CustomerState, **parts: Any) -> CustomerState:
@@ -379,5 +375,5 @@ def _replace(data: _Data, before: _Customers, state: CustomerState, **parts: Any
         known = before.get(state.customer_id)
         version = 1 if known is None else known.version + 1
         state = msgspec.structs.replace(changed, version=version)
-        data.customers[state.customer_id] = state
+        data.identities.customers[state.customer_id] = state
     return state

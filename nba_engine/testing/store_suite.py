@@ -11,15 +11,19 @@ from nba_engine.domain import Store
 from nba_engine.plugin import StoreFactory
 from nba_engine.testing.catalogs_suite import CatalogsSuite
 from nba_engine.testing.customers_suite import CustomersSuite, MakeStore
+from nba_engine.testing.identities_suite import IdentitiesSuite
 from nba_engine.testing.ledger_model import LedgerModel
 from nba_engine.testing.ledger_suite import LedgerSuite
+from nba_engine.testing.merged_limits_suite import MergedLimitsSuite
 from nba_engine.testing.requests_model import RequestsModel
 from nba_engine.testing.requests_suite import RequestsSuite
 
 __all__ = ["StoreSuite"]
 
 
-class StoreSuite(CustomersSuite, LedgerSuite, RequestsSuite, CatalogsSuite):
+class StoreSuite(
+    CustomersSuite, IdentitiesSuite, MergedLimitsSuite, LedgerSuite, RequestsSuite, CatalogsSuite
+):
     """Inherit, and give the fixtures ``factory`` and ``url``."""
 
     @pytest.fixture

@@ -1,0 +1,250 @@
+"""Identities that lead to one customer: links, merges, and what is kept of both.
+
+A merge moves all that is kept under the customer that goes to the one that stays (the one known
+longest), in one transaction: identities, interactions, links, consents, and its part of the ledger.
+The id of the customer that went leads on to the other, so that whoever decided for it just before
+reserves on the right accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from nba_engine.domain import (
+    ConsentChange,
+    Held,
+    Hold,
+    Identities,
+    Link,
+    Linked,
+    LinkRequest,
+    Merge,
+    ReservationRequest,
+    of_customer,
+)
+from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
+from nba_engine.store.customers import (
+    NewId,
+    decode_stamps,
+    decode_state,
+    insert_customer,
+    stored_text,
+)
+from nba_engine.store.moving import move_accounts
+from nba_engine.store.requests import seen_request
+
+__all__ = ["check_link", "link", "read_identities", "to_current_customers"]
+
+_encode = msgspec.msgpack.Encoder().encode
+_encode_json = msgspec.json.Encoder().encode
+_decode_words = msgspec.json.Decoder(tuple[str, ...]).decode
+
+_ROW = "SELECT customer FROM identities WHERE identity = ?"
+_CUSTOMER_ID = "SELECT customer_id FROM customers WHERE id = ?"
+_LINKS = "SELECT time, source, identities, merged FROM links WHERE customer = ? ORDER BY time, id"
+_CONSENTS = """
+SELECT consent, granted, time, source, identity FROM consent_history
+WHERE customer = ? ORDER BY time, consent, granted DESC, source
+"""
+_CURRENT = """
+SELECT customer_id FROM customers WHERE id = coalesce(
+  (SELECT customer FROM merged WHERE customer_id = ?1),
+  (SELECT customer FROM identities WHERE identity = ?1))
+"""
+_MOVES = (
+    "UPDATE identities SET customer = ? WHERE customer = ?",
+    "UPDATE interactions SET customer = ? WHERE customer = ?",
+    "UPDATE links SET customer = ? WHERE customer = ?",
+    "UPDATE merged SET customer = ? WHERE customer = ?",
+    "UPDATE OR REPLACE consent_history SET customer = ? WHERE customer = ?",
+)
+
+
+def check_link(request: LinkRequest) -> None:
+    """Raise `InvalidRequest` for a link that cannot be stored."""
+    violations = [
+        Violation(field=f"identities[{number}]", description="must be a non-empty text")
+        for number, identity in enumerate(request.identities)
+        if not stored_text(identity)
+    ]
+    if len(set(request.identities)) < 2:
+        violations.append(Violation(field="identities", description="must name two or more"))
+    violations += [
+        Violation(field=name, description="is no text")
+        for name in ("source", "request_id")
+        if getattr(request, name) and not stored_text(getattr(request, name))
+    ]
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def link(
+    connection: apsw.Connection, request: LinkRequest, merge: Merge, new_id: NewId, now: float
+) -> Linked:
+    """Lead a checked request's identities to one customer. Runs inside a change.
+
+    Raises `FailedPrecondition` (``TOO_MANY_LINKS``) when it would have too many identities, and
+    `InvalidRequest` when the request id stands for another request.
+    """
+    identities = sorted(set(request.identities))
+    repeated = request.request_id and seen_request(
+        connection, request.request_id, ("link", identities, request.source), "request_id"
+    )
+    known = {name: connection.execute(_ROW, (name,)).get for name in identities}
+    strangers = [name for name, row in known.items() if row is None]
+    rows = sorted({row for row in known.values() if row is not None})
+    if (repeated and rows) or (len(rows) == 1 and not strangers):
+        return _linked(connection, rows[0])
+    _check_number(connection, rows, len(strangers), request.most)
+    first, *others = rows or [insert_customer(connection, strangers[0], new_id)[0]]
+    merged = _merge(connection, first, others, merge)
+    customer_id = str(connection.execute(_CUSTOMER_ID, (first,)).get)
+    for name in strangers:
+        connection.execute(
+            "INSERT INTO identities VALUES (?, ?) ON CONFLICT DO NOTHING", (name, first)
+        )
+        move_accounts(connection, name, customer_id)
+    connection.execute(
+        "INSERT INTO links(customer, time, source, identities, merged) VALUES (?, ?, ?, ?, ?)",
+        (
+            first,
+            now,
+            request.source,
+            _encode_json(identities).decode(),
+            _encode_json(merged).decode(),
+        ),
+    )
+    return _linked(connection, first, merged)
+
+
+def _check_number(
+    connection: apsw.Connection, rows: Sequence[int], strangers: int, most: int
+) -> None:
+    """Raise `FailedPrecondition` if the identities of all these would be too many."""
+    count = strangers + sum(
+        connection.execute("SELECT count(*) FROM identities WHERE customer = ?", (row,)).get
+        for row in rows
+    )
+    if count > most:
+        raise FailedPrecondition(
+            f"the customer would have {count} identities; at most {most} are allowed",
+            reason="TOO_MANY_LINKS",
+            metadata={"identities": str(count), "max_links": str(most)},
+        )
+
+
+def _merge(
+    connection: apsw.Connection, first: int, others: Sequence[int], merge: Merge
+) -> tuple[str, ...]:
+    """Merge customers into the first; the ids of those that are no more."""
+    if not others:
+        return ()
+    held = _held(connection, first)
+    kept = held.state.customer_id
+    gone = []
+    for row in others:
+        other = _held(connection, row)
+        held = merge(held, other)
+        gone.append(other.state.customer_id)
+        for move in _MOVES:
+            connection.execute(move, (first, row))
+        connection.execute("DELETE FROM customers WHERE id = ?", (row,))
+        connection.execute("INSERT INTO merged VALUES (?, ?)", (gone[-1], first))
+        move_accounts(connection, gone[-1], kept)
+    connection.execute(
+        "UPDATE customers SET state = ?, stamps = ? WHERE id = ?",
+        (_encode(held.state), _encode(held.stamps), first),
+    )
+    return tuple(gone)
+
+
+def _held(connection: apsw.Connection, row: int) -> Held:
+    state, stamps = connection.execute(
+        "SELECT state, stamps FROM customers WHERE id = ?", (row,)
+    ).get
+    return Held(state=decode_state(state), stamps=decode_stamps(stamps))
+
+
+def _linked(connection: apsw.Connection, row: int, merged: tuple[str, ...] = ()) -> Linked:
+    return Linked(
+        state=_held(connection, row).state, identities=_identities(connection, row), merged=merged
+    )
+
+
+def _identities(connection: apsw.Connection, row: int) -> tuple[str, ...]:
+    found = connection.execute(
+        "SELECT identity FROM identities WHERE customer = ? ORDER BY identity", (row,)
+    )
+    return tuple([name for (name,) in found])
+
+
+def to_current_customers(
+    connection: apsw.Connection, requests: Sequence[ReservationRequest]
+) -> Sequence[ReservationRequest]:
+    """The requests with those moved that were decided just before their customer was merged.
+
+    And those for an identity that was nobody's then, and has a customer now.
+    """
+    current = {
+        name: found
+        for name in {request.customer_id for request in requests}
+        if (found := connection.execute(_CURRENT, (name,)).get) is not None
+    }
+    if not current:
+        return requests
+    return [
+        request
+        if request.customer_id not in current
+        else _moved(request, str(current[request.customer_id]))
+        for request in requests
+    ]
+
+
+def _moved(request: ReservationRequest, customer_id: str) -> ReservationRequest:
+    before = request.customer_id
+    holds: tuple[Hold, ...] = tuple(
+        msgspec.structs.replace(hold, account=of_customer(hold.account, before, customer_id))
+        for hold in request.holds
+    )
+    return msgspec.structs.replace(request, customer_id=customer_id, holds=holds)
+
+
+def read_identities(connection: apsw.Connection, identity: str) -> Identities | None:
+    """Who the customer behind an identity is; None: unknown."""
+    with connection:  # one moment for all that is read
+        found = _read(connection, identity)
+    return found
+
+
+def _read(connection: apsw.Connection, identity: str) -> Identities | None:
+    row = connection.execute(_ROW, (identity,)).get
+    if row is None:
+        return None
+    links = connection.execute(_LINKS, (row,))
+    consents = connection.execute(_CONSENTS, (row,))
+    return Identities(
+        customer_id=str(connection.execute(_CUSTOMER_ID, (row,)).get),
+        identities=_identities(connection, row),
+        links=tuple(
+            [
+                Link(
+                    time=time,
+                    source=source,
+                    identities=_decode_words(identities),
+                    merged=_decode_words(merged),
+                )
+                for time, source, identities, merged in links
+            ]
+        ),
+        consents=tuple(
+            [
+                ConsentChange(
+                    consent=consent, granted=bool(granted), time=time, source=source, identity=by
+                )
+                for consent, granted, time, source, by in consents
+            ]
+        ),
+    )
