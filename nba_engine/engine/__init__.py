@@ -1,5 +1,7 @@
 """The engine: the current catalog and pipeline over one store. A reload never swaps the store."""
 
+from nba_engine.engine.comparison import Comparison
+from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
 from nba_engine.engine.publishing import (
     Assemble,
@@ -23,6 +25,9 @@ __all__ = [
     "Assemble",
     "CatalogWatcher",
     "Catalogs",
+    "CauseCount",
+    "Comparison",
+    "Differences",
     "Engine",
     "Published",
     "RecordedCandidates",
