@@ -167,7 +167,7 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
     priors, go on as if nothing was, or answer UNAVAILABLE
     """
     timeout_ms: Positive | None = None
-    """run on a small bounded pool and abandon it after this time. Without it the stage runs inline
+    """run on a thread of its own and abandon it after this time. Without it the stage runs inline
     """
     time_budget_ms: Positive | None = None
     """a longer run counts as a failure for the breaker"""
