@@ -11,7 +11,7 @@ from rich.table import Table
 
 from nba_engine.app import open_logged
 from nba_engine.cli.output import errors, output, progress_bar, say, settings_option
-from nba_engine.cli.replay import moment_option
+from nba_engine.cli.replay import moment_option, tell_unread
 from nba_engine.domain import CatalogView
 from nba_engine.domain.words import spoken_money, spoken_time
 from nba_engine.engine import CauseCount, Comparison, Differences
@@ -64,6 +64,7 @@ def diff_command(
     nba diff --catalog new-catalog --limit 5000 --json diff.json
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_logged(settings) as logged:
+        tell_unread(logged)
         catalog = logged.snapshot.catalog
         moment = moment_option(since, catalog)
         comparison = Comparison(logged.snapshot, logged.another(folder))

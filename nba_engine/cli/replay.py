@@ -15,7 +15,7 @@ from nba_engine.domain import CatalogView
 from nba_engine.engine import Repetition, repeat
 from nba_engine.errors import NotFound
 
-__all__ = ["moment_option", "replay_command"]
+__all__ = ["moment_option", "replay_command", "tell_unread"]
 
 SHOWN = 10  # decisions that differ
 
@@ -36,11 +36,11 @@ def replay_command(
     """Decide a logged decision again from the log alone, and compare every field.
 
     Request, customer, clock, seed, limits as read and the ledger's answers come from the log, the
-    catalog and the models from where the settings say. The store is not opened, and nothing is
-    written: this may run beside a server.
+    models from where the settings say, the catalog from the store or the catalog folder. Nothing
+    is written: this may run beside a server.
 
-    Says "identical", or each field that differs, or which input is gone (the catalog or a model
-    has changed since, the profile was erased). Exit code 1 unless all are identical.
+    Says "identical", or each field that differs, or which input is gone (the catalog is not
+    kept, a model has changed, the profile was erased). Exit code 1 unless all are identical.
 
     \b
     nba replay 019f2c4d0a8b…            one decision
@@ -51,9 +51,21 @@ def replay_command(
     if decision_id is not None and (since is not None or limit is not None):
         raise click.UsageError("--since and --limit go with --all")
     with open_logged(settings) as logged:
+        tell_unread(logged)
         if decision_id is not None:
             return _one(logged, decision_id)
         return _all(logged, moment_option(since, logged.snapshot.catalog), limit)
+
+
+def tell_unread(logged: Logged) -> None:
+    """Say so when only the folder's catalog is at hand."""
+    if logged.unread:
+        errors.print(
+            f"the catalogs of the store cannot be read ({logged.unread}); "
+            "the folder's catalog is taken",
+            markup=False,
+            highlight=False,
+        )
 
 
 def moment_option(text: str | None, catalog: CatalogView) -> float | None:
@@ -70,7 +82,7 @@ def _one(logged: Logged, decision_id: str) -> int:
     record = logged.log.read(decision_id)
     if record is None:
         raise NotFound(f"no decision {decision_id!r} is on record")
-    found = repeat(logged.snapshot, record)
+    found = repeat(logged.of(record), record)
     if found.outcome == "identical":
         count = len(record.recommendations)
         say(f"{decision_id}: identical ({record.total} candidates, {count} recommended)")
@@ -86,7 +98,7 @@ def _all(logged: Logged, since: float | None, limit: int | None) -> int:
     with progress_bar() as bar:
         task = bar.add_task("replaying", total=total)
         for record in logged.log.records(since=since, limit=limit):
-            found = repeat(logged.snapshot, record)
+            found = repeat(logged.of(record), record)
             outcomes[found.outcome] += 1
             if found.outcome == "gone":
                 missing.update(found.details)

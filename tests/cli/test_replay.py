@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import apsw
+
 from tests.cli.conftest import Nba
 
 
@@ -42,8 +44,29 @@ def test_neither_the_store_nor_the_log_is_written(nba: Nba, shop: Path) -> None:
     assert not store.exists()
 
 
-def test_a_changed_catalog_is_named_as_the_input_that_is_gone(nba: Nba, shop: Path) -> None:
+def test_the_catalog_that_decided_is_found_in_the_store(nba: Nba, shop: Path) -> None:
     (decision,) = decided(nba, shop)
+    catalog = shop.parent / "catalog" / "shop.toml"
+    catalog.write_text(catalog.read_text().replace("value = 2.0", "value = 3.0"))
+    decided(nba, shop)
+    assert nba("replay", decision, "-s", shop) == 0
+    assert nba("replay", "--all", "-s", shop) == 0
+    assert "2 identical, 0 differ" in nba.out
+
+
+def test_a_store_that_cannot_be_read_is_told(nba: Nba, shop: Path) -> None:
+    decided(nba, shop)
+    (shop.parent / "data" / "nba.db").rename(shop.parent / "data" / "old.db")
+    apsw.Connection(str(shop.parent / "data" / "nba.db")).execute("CREATE TABLE other(a)")
+    assert nba("replay", "--all", "-s", shop) == 0
+    assert "the catalogs of the store cannot be read" in nba.err
+
+
+def test_a_catalog_that_is_not_kept_is_named_as_the_input_that_is_gone(
+    nba: Nba, shop: Path
+) -> None:
+    (decision,) = decided(nba, shop)
+    (shop.parent / "data" / "nba.db").unlink()
     catalog = shop.parent / "catalog" / "shop.toml"
     catalog.write_text(catalog.read_text().replace("value = 2.0", "value = 3.0"))
     assert nba("replay", decision, "-s", shop) == 1
