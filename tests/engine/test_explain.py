@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -183,12 +184,20 @@ def test_a_decision_made_without_its_ledger_is_explained_without_it(tmp_path: Pa
         assert engine.explain(decision.decision_id).decision == decision
 
 
+def _exits() -> None:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [lambda: 1 / 0, _exits, lambda: None, lambda: "a text alone", lambda: (7, ()), lambda: ("", 7)],
+)
 def test_a_stage_that_cannot_explain_costs_its_sentence_not_the_explanation(
-    tmp_path: Path,
+    tmp_path: Path, tell: Callable[[], Any]
 ) -> None:
     class Mute(Doing):
-        def explain(self, deciding: object, drop: object, position: int) -> None:
-            raise KeyError("canary")
+        def explain(self, deciding: object, drop: object, position: int) -> Any:
+            return tell()
 
     def drop_milk(deciding: Any) -> None:
         milk = deciding.catalog.treatment_index["milk.app"]
