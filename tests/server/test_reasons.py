@@ -249,8 +249,19 @@ def talking(real: Real) -> Any:
 @provokes("TOO_MANY_STREAMS")
 def one_stream_more_than_there_may_be(folder: Path) -> Details:
     with serving(folder, max_streams=1) as real:
-        talking(real)
-        return failing(lambda: next(real.decisions.StreamDecide(iter(()))))
+        first = talking(real)  # held: a stream that nobody holds is cancelled
+        details = failing(lambda: next(real.decisions.StreamDecide(iter(()))))
+        first.cancel()
+        return details
+
+
+@provokes("TOO_MANY_LINKS")
+def a_link_that_gives_a_customer_too_many_identities(folder: Path) -> Details:
+    names = [f"cookie:{number}" for number in range(51)]
+    with serving(folder) as real:
+        return failing(
+            lambda: real.profiles.LinkIdentities(profiles.LinkIdentitiesRequest(identities=names))
+        )
 
 
 @provokes("STREAM_IDLE")
