@@ -21,6 +21,7 @@ LAYERS = {
     "app": "wires everything; the only place that knows all",
     "server": "the gRPC shell",
     "learning": "training and export",
+    "processes": "several servers, and who watches over them",
     "engine": "decides, records, explains",
     "stages": "the built-in stages",
     "sinks": "the built-in sink",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from nba_engine.processes import Child
 from nba_engine.server.logging import capture_standard_logging, make_logger
 from nba_engine.server.protocols import Decides
 from nba_engine.server.server import Server
@@ -17,14 +18,25 @@ from nba_engine.settings import Settings
 __all__ = ["serve", "wait_for_signal"]
 
 
-def serve(engine: Decides, settings: Settings, *, ready_file: Path | None = None) -> None:
+def serve(
+    engine: Decides,
+    settings: Settings,
+    *,
+    ready_file: Path | None = None,
+    child: Child | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully. Call it on the main thread.
 
-    ``ready_file`` gets ``host:port`` once the server answers.
+    ``ready_file`` gets ``host:port`` once the server answers. As a ``child`` it is one of several
+    processes at that address.
     """
-    logger = make_logger(settings.logging)
+    if child is None:
+        logger = make_logger(settings.logging)
+    else:
+        logger = make_logger(settings.logging, stream=child.output(settings.logging.format))
+        logger = logger.bind(process=child.number)
     capture_standard_logging(logger)
-    server = Server(engine, settings.server, logger)
+    server = Server(engine, settings.server, logger, reuse_port=child is not None)
 
     def ready() -> None:
         # catalog, models and modules stay as long as the process: among the objects to look through
@@ -36,6 +48,8 @@ def serve(engine: Decides, settings: Settings, *, ready_file: Path | None = None
             partial = ready_file.with_name(f"{ready_file.name}.partial")
             partial.write_text(server.address, "utf-8")
             partial.replace(ready_file)
+        if child is not None:
+            child.tell_ready()
 
     name = wait_for_signal(ready)
     logger.info("stopping", signal=name, grace_seconds=settings.server.grace_seconds)

@@ -134,6 +134,12 @@ def _check(settings: Settings, data: Mapping[str, Any], name: str, notes: list[M
             note(join("tables", table), f"there is no file {path}", "build the table first")
     if not data.get("pipeline"):
         note("pipeline", "there are no stages", 'add [[pipeline]] entries: stage = "profile" …')
+    if settings.server.processes > 1 and settings.server.listen.startswith("unix:"):
+        note(
+            "server.processes",
+            "several processes cannot share a unix socket",
+            'write 1, or listen on host and port: "127.0.0.1:50051"',
+        )
     if not settings.security.allow_remote and not is_loopback(settings.server.listen):
         note(
             "server.listen",
