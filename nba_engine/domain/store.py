@@ -96,8 +96,11 @@ class Store(Protocol):
     def identities(self, identity: str) -> Identities | None:
         """The customer behind an identity: all identities, links, what it said of consents."""
 
-    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
-        """Reserved + spent per account, in whole units; accounts never used are absent."""
+    def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
+        """Reserved + spent per account, in whole units; accounts never used are absent.
+
+        What fell out of a rolling window by ``now`` does not count (None: what was last taken off).
+        """
 
     def reserve(
         self,

@@ -37,7 +37,7 @@ class Attempt(LiveReads):
         self, store: Store, claim: Claim, *, now: float, replaces: KnownRequest | None = None
     ) -> None:
         """Raises `RequestTaken` when the attempt to replace is not the latest any more."""
-        super().__init__(store)
+        super().__init__(store, now)
         self._claim = claim
         self._now = now
         self._tried = False  # whether the store may show this attempt

@@ -133,7 +133,7 @@ class Engine:
             request,
             plan,
             decision_id=decision_id,
-            reads=attempt or self._reads,
+            reads=attempt or LiveReads(self.store, now),
             now=now,
             seed=int.from_bytes(entropy[10:]) >> 1 if seed is None else seed,
             deadline=deadline,

@@ -22,13 +22,15 @@ class LiveReads:
     """The store, seen from stages.
 
     Its errors are marked as the store's, so that the pipeline tells them from a stage's own:
-    a store that cannot be read makes the call UNAVAILABLE, whatever the stage's policy.
+    a store that cannot be read makes the call UNAVAILABLE, whatever the stage's policy. ``now`` is
+    the decision's time; None reads accounts as they stand.
     """
 
-    __slots__ = ("_store",)
+    __slots__ = ("_at", "_store")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: float | None = None) -> None:
         self._store = store
+        self._at = now
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
         try:
@@ -39,7 +41,7 @@ class LiveReads:
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         """Like the store's, with 0 for accounts never used: the log tells read from unread."""
         try:
-            used = self._store.usage(accounts)
+            used = self._store.usage(accounts, now=self._at)
         except (Unavailable, Exhausted) as error:
             raise_marked(error)
         return {account: used.get(account, 0) for account in accounts}

@@ -251,14 +251,14 @@ class SqliteStore(StoredCatalogs):
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
 
-    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
+    def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent.
 
-        Reservations that expired, and what fell out of a rolling window, count until the next
-        `reserve`, `record` or `expire` has taken them off.
+        Reservations that expired count until they are ended, by the next `reserve`, `record` or
+        `expire`; what fell out of a rolling window by ``now`` does not.
         """
         try:
-            return read_usage(self._readers.connection(), accounts)
+            return read_usage(self._readers.connection(), accounts, now)
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
 

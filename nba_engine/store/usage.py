@@ -26,24 +26,31 @@ GROUP BY a.account ORDER BY a.account
 """
 
 
+_USED = (
+    "SELECT account, reserved + spent - CASE WHEN rolls = 0 THEN 0 ELSE coalesce(("
+    "SELECT sum(s.amount) FROM spends AS s WHERE s.account = accounts.account"
+    " AND s.time <= ? - accounts.rolls AND s.falls <= ?), 0) END"
+    " FROM accounts WHERE account IN "
+)
+_USED_OF_MANY = f"{_USED}(SELECT value FROM json_each(?))"  # noqa: S608
+
+
 @functools.cache
 def _usage_of(count: int) -> str:
-    marks = ", ".join("?" * count)
-    return f"SELECT account, reserved + spent FROM accounts WHERE account IN ({marks})"  # noqa: S608
+    return f"{_USED}({', '.join('?' * count)})"
 
 
-def read_usage(connection: apsw.Connection, accounts: Sequence[str]) -> dict[str, int]:
-    """Reserved + spent of the accounts that exist."""
+def read_usage(
+    connection: apsw.Connection, accounts: Sequence[str], now: float | None
+) -> dict[str, int]:
+    """Reserved + spent of the accounts that exist, without what fell out of a window by ``now``."""
     if not accounts:
         return {}
     if len(accounts) <= 64:
-        rows = connection.execute(_usage_of(len(accounts)), accounts)
+        rows = connection.execute(_usage_of(len(accounts)), (now, now, *accounts))
     else:
-        rows = connection.execute(
-            "SELECT account, reserved + spent FROM accounts"
-            " WHERE account IN (SELECT value FROM json_each(?))",
-            (_encode_json(accounts).decode(),),
-        )
+        named = _encode_json(accounts).decode()
+        rows = connection.execute(_USED_OF_MANY, (now, now, named))
     return dict(rows)
 
 

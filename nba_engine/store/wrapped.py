@@ -82,9 +82,9 @@ class WrappedStore:
         """Who the customer behind an identity is; None: unknown."""
         return self.inner.identities(identity)
 
-    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
+    def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units."""
-        return self.inner.usage(accounts)
+        return self.inner.usage(accounts, now=now)
 
     def reserve(
         self,

@@ -33,6 +33,13 @@ class _Account(msgspec.Struct, frozen=True):
     reserved: int = 0
     spends: tuple[_Spend, ...] = ()
 
+    def at(self, now: float) -> _Account:
+        """The account without what fell out of its window."""
+        if not self.rolls:
+            return self
+        kept = tuple(each for each in self.spends if each.time + self.rolls > now)
+        return replace(self, spends=kept)
+
     @property
     def spent(self) -> int:
         return sum(spend.amount for spend in self.spends)
@@ -121,9 +128,7 @@ class FakeLedger:
 
     def _let_fall(self, now: float) -> None:
         for name, one in self._accounts.items():
-            if one.rolls:
-                kept = tuple(each for each in one.spends if each.time + one.rolls > now)
-                self._accounts[name] = replace(one, spends=kept)
+            self._accounts[name] = one.at(now)
 
     def expire(self, now: float) -> int:
         """End what is due, let fall what left its window; how many ended."""
@@ -201,9 +206,10 @@ class FakeLedger:
             )
         self._accounts[name] = moved
 
-    def usage(self) -> Iterable[Usage]:
-        """Every account by name."""
-        for name, account in sorted(self._accounts.items()):
+    def usage(self, now: float | None = None) -> Iterable[Usage]:
+        """Every account by name, without what fell out of its window by ``now``."""
+        for name, stored in sorted(self._accounts.items()):
+            account = stored if now is None else stored.at(now)
             yield Usage(
                 account=name,
                 limit=account.limit,

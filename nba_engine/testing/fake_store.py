@@ -159,10 +159,10 @@ class FakeStore:
         """Who the customer behind an identity is; None: unknown."""
         return self._read().identities.read(identity)
 
-    def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
+    def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account that was ever used."""
         wanted = set(accounts)
-        report = self._read().ledger.usage()
+        report = self._read().ledger.usage(now)
         return {one.account: one.reserved + one.spent for one in report if one.account in wanted}
 
     def reserve(

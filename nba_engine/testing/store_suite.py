@@ -17,12 +17,19 @@ from nba_engine.testing.ledger_suite import LedgerSuite
 from nba_engine.testing.merged_limits_suite import MergedLimitsSuite
 from nba_engine.testing.requests_model import RequestsModel
 from nba_engine.testing.requests_suite import RequestsSuite
+from nba_engine.testing.rolling_suite import RollingSuite
 
 __all__ = ["StoreSuite"]
 
 
 class StoreSuite(
-    CustomersSuite, IdentitiesSuite, MergedLimitsSuite, LedgerSuite, RequestsSuite, CatalogsSuite
+    CustomersSuite,
+    IdentitiesSuite,
+    MergedLimitsSuite,
+    LedgerSuite,
+    RollingSuite,
+    RequestsSuite,
+    CatalogsSuite,
 ):
     """Inherit, and give the fixtures ``factory`` and ``url``."""
 

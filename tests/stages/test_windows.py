@@ -41,6 +41,11 @@ def test_a_lifetime_never_ends() -> None:
     assert period == ("lifetime", float("-inf"), float("inf"))
 
 
+def test_a_window_that_rolls_has_one_name_for_good() -> None:
+    calendar = Calendar(Window(unit="rolling", seconds=3600.0))
+    assert calendar.at(0.0) == calendar.at(1e9) == ("rolling", float("-inf"), float("inf"))
+
+
 def test_the_day_of_the_clock_change_has_25_hours() -> None:
     period = Calendar(Window(unit="day", time_zone="America/New_York")).at(at(2017, 11, 5, 12))
     assert period.end - period.start == 25 * 3600
