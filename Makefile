@@ -52,9 +52,9 @@ lint: venv ## ruff, import contracts, buf, drift of generated files
 types: venv ## mypy --strict
 	@$(BIN)/mypy
 
-unit: venv ## pytest with branch coverage of nba_engine (at least 90 %)
+unit: venv ## pytest on all cores, with branch coverage of nba_engine (at least 90 %)
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage run -m pytest -q -n auto --dist loadgroup
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --skip-covered
 

@@ -20,6 +20,14 @@ from nba_engine.app import App, open_app
 HOUSEHOLDS = 120
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These tests share what takes longest to build: one worker runs them all."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(folder):
+            item.add_marker(pytest.mark.xdist_group("demo"))
+
+
 class Small(msgspec.Struct, frozen=True, kw_only=True):
     year: Year
     offers: tuple[Offer, ...]
