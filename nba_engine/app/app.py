@@ -100,6 +100,7 @@ def open_app(
             log,
             assemble=found.assembly,
             request_window=found.settings.store.request_window,
+            max_links=found.settings.store.max_links,
             tap=sinks if found.settings.sinks else None,
             sequence=start.sequence,
             folder=lambda: read_folder(catalog_folder),

@@ -15,6 +15,7 @@ from nba_engine import __version__
 from nba_engine.cli.check import check_command
 from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
+from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
@@ -50,6 +51,7 @@ for command in (
     check_command,
     decide_command,
     import_command,
+    identity_group,
     replay_command,
     diff_command,
     schema_command,

@@ -45,7 +45,7 @@ from nba_engine.client.errors import (
 from nba_engine.client.explanations import CandidateTrace, Change, Explanation
 from nba_engine.client.interactions import Interaction, InteractionResult
 from nba_engine.client.options import CallOptions
-from nba_engine.client.profiles import Consent, Profile
+from nba_engine.client.profiles import Consent, Linked, Profile
 from nba_engine.client.values import Scalar, Value
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "Internal",
     "InvalidRequest",
     "Limit",
+    "Linked",
     "Mistake",
     "NbaClientError",
     "NotAllowed",

@@ -37,8 +37,11 @@ from nba_engine.client.options import CallOptions, Terms
 from nba_engine.client.outbox import Undeliverable
 from nba_engine.client.profiles import (
     Consent,
+    Linked,
     Profile,
     get_profile_request,
+    link_request,
+    read_linked,
     read_profile,
     update_profile_request,
 )
@@ -237,6 +240,21 @@ class AioClient(AioConnection):
             "UpdateProfile", self._open().profiles.UpdateProfile, message, terms
         )
         return read_profile(answer.profile)
+
+    async def link_identities(
+        self,
+        identities: Sequence[str],
+        *,
+        source: str = "",
+        request_id: str = "",
+        **options: Unpack[CallOptions],
+    ) -> Linked:
+        """As `Client.link_identities`."""
+        message = link_request(identities, source, request_id)
+        terms = self._defaults.terms(options)
+        return read_linked(
+            await self._call("LinkIdentities", self._open().profiles.LinkIdentities, message, terms)
+        )
 
     async def get_catalog(self, **options: Unpack[CallOptions]) -> Catalog:
         """As `Client.get_catalog`."""

@@ -12,13 +12,14 @@ __all__ = ["HEALTH_CHECK", "RETRIED", "channel_options"]
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 
 # Idempotent as this client calls them: reads, RecordInteractions (every interaction has its id
-# before the first attempt) and UpdateProfile (the client gives each its request_id). Not Decide
-# and BatchDecide, which may reserve with each call: see `Retries`.
+# before the first attempt), UpdateProfile and LinkIdentities (the client gives each its request_id).
+# Not Decide and BatchDecide, which may reserve with each call: see `Retries`.
 RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.DecisionService", "ExplainDecision"),
     ("nba.v1.InteractionService", "RecordInteractions"),
     ("nba.v1.ProfileService", "GetProfile"),
     ("nba.v1.ProfileService", "UpdateProfile"),
+    ("nba.v1.ProfileService", "LinkIdentities"),
     ("nba.v1.CatalogService", "GetCatalog"),
     ("nba.v1.CatalogService", "ListActions"),
     ("nba.v1.CatalogService", "ValidateCatalog"),

@@ -36,8 +36,11 @@ from nba_engine.client.options import CallOptions, Terms
 from nba_engine.client.outbox import Undeliverable
 from nba_engine.client.profiles import (
     Consent,
+    Linked,
     Profile,
     get_profile_request,
+    link_request,
+    read_linked,
     read_profile,
     update_profile_request,
 )
@@ -257,6 +260,24 @@ class Client(Connection):
         terms = self._defaults.terms(options)
         answer = self._call("UpdateProfile", self._profiles.UpdateProfile, message, terms)
         return read_profile(answer.profile)
+
+    def link_identities(
+        self,
+        identities: Sequence[str],
+        *,
+        source: str = "",
+        request_id: str = "",
+        **options: Unpack[CallOptions],
+    ) -> Linked:
+        """Lead two or more identities to one customer, merging those behind them. Not undone.
+
+        ``source`` tells who says so. Idempotent: a link that is there changes nothing.
+        `FailedPrecondition` (``TOO_MANY_LINKS``) when the customer would have too many.
+        """
+        message = link_request(identities, source, request_id)
+        terms = self._defaults.terms(options)
+        answer = self._call("LinkIdentities", self._profiles.LinkIdentities, message, terms)
+        return read_linked(answer)
 
     def get_catalog(self, **options: Unpack[CallOptions]) -> Catalog:
         """The catalog in force, without its actions, and the models at work."""

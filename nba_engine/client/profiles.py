@@ -18,7 +18,16 @@ from nba_engine.client.values import (
     read_values,
 )
 
-__all__ = ["Consent", "Profile", "get_profile_request", "read_profile", "update_profile_request"]
+__all__ = [
+    "Consent",
+    "Linked",
+    "Profile",
+    "get_profile_request",
+    "link_request",
+    "read_linked",
+    "read_profile",
+    "update_profile_request",
+]
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +48,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     attributes: Mapping[str, Value]
     aggregates: Mapping[str, Value]
     consents: tuple[Consent, ...]
+
+
+class Linked(msgspec.Struct, frozen=True, kw_only=True):
+    """The customer that linked identities lead to, and the ids of those merged into it."""
+
+    profile: Profile
+    identities: tuple[str, ...]
+    merged_customer_ids: tuple[str, ...]
 
 
 def get_profile_request(
@@ -83,6 +100,24 @@ def update_profile_request(
         message.update_mask.paths.extend(f"attributes.{name}" for name in (*attributes, *remove))
         message.update_mask.paths.extend(["consents"] if consents else [])
     return message
+
+
+def link_request(
+    identities: Sequence[str], source: str, request_id: str
+) -> profile_service_pb2.LinkIdentitiesRequest:
+    """The message that links identities; with an id of its own when none is given."""
+    return profile_service_pb2.LinkIdentitiesRequest(
+        identities=identities, source=source, request_id=request_id or str(uuid4())
+    )
+
+
+def read_linked(message: profile_service_pb2.LinkIdentitiesResponse) -> Linked:
+    """What a link came to, from its message."""
+    return Linked(
+        profile=read_profile(message.profile),
+        identities=tuple(message.identities),
+        merged_customer_ids=tuple(message.merged_customer_ids),
+    )
 
 
 def read_profile(message: profile_pb2.Profile) -> Profile:

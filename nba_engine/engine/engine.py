@@ -17,15 +17,19 @@ from nba_engine.domain import (
     DecisionRecord,
     DecisionRequest,
     Explanation,
+    Identities,
     Interaction,
     InteractionResult,
+    Linked,
+    LinkRequest,
     ProfileUpdate,
     Store,
 )
 from nba_engine.engine.decide import answer, give_back, prepare, settle
+from nba_engine.engine.identities import MAX_LINKS, checked_link
 from nba_engine.engine.interactions import load_batch, record_interactions
 from nba_engine.engine.once import REQUEST_WINDOW, Once, Open
-from nba_engine.engine.profiles import checked_update, checked_updates
+from nba_engine.engine.profiles import checked_update, checked_updates, dated, unknown_customer
 from nba_engine.engine.publishing import Assemble, Catalogs
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.record import record_of
@@ -60,6 +64,7 @@ class Engine:
         assemble: Assemble | None = None,
         clock: Callable[[], float] = time.time,
         request_window: float = REQUEST_WINDOW,
+        max_links: int = MAX_LINKS,
         tap: Tap | None = None,
         sequence: int = 0,
         folder: Callable[[], Mapping[str, str]] | None = None,
@@ -67,6 +72,7 @@ class Engine:
         """``sequence`` and ``folder`` as `Catalogs` takes them.
 
         ``request_window``: seconds during which a repeated request id gets the first answer.
+        ``max_links``: how many identities one customer may have.
 
         ``tap`` hears of every decision made and of every call of `record`; not of imports.
         """
@@ -78,6 +84,7 @@ class Engine:
         )
         self._clock = clock
         self._tap = tap
+        self._max_links = max_links
         self._reads = LiveReads(store)
         self._once = Once(store, window=request_window, clock=clock)
 
@@ -209,14 +216,14 @@ class Engine:
         Any number of rows. Raises `InvalidRequest` naming the first update that does not fit the
         schema (``updates[3].attributes[age]``); malformed interactions are rejected one by one.
         """
-        snapshot = self._snapshot
+        snapshot, now = self._snapshot, self._clock()
         return load_batch(
             self.store,
             self.log,
             snapshot.fold,
-            checked_updates(updates, snapshot),
+            [dated(update, now) for update in checked_updates(updates, snapshot)],
             interactions,
-            now=self._clock(),
+            now=now,
             progress=progress,
         )
 
@@ -226,12 +233,25 @@ class Engine:
             raise InvalidRequest([wrong])
         found = self._reads.customer(identity)
         if found is None:
-            raise NotFound(
-                "no customer is known by this identity",
-                reason="CUSTOMER_NOT_FOUND",
-                metadata={"identity": identity},
-            )
+            raise unknown_customer(identity)
         return found[0]
+
+    def identities(self, identity: str) -> Identities:
+        """All identities of a customer, with links and consents. Raises `NotFound`."""
+        if (wrong := identity_violation(identity)) is not None:
+            raise InvalidRequest([wrong])
+        found = self.store.identities(identity)
+        if found is None:
+            raise unknown_customer(identity)
+        return found
+
+    def link_identities(self, request: LinkRequest) -> Linked:
+        """Lead identities to one customer; durable when this returns. ``most`` is the settings'.
+
+        Raises `InvalidRequest`, and `FailedPrecondition` when the customer would have too many.
+        """
+        checked = msgspec.structs.replace(checked_link(request), most=self._max_links)
+        return self.store.link(checked, self._snapshot.merge, now=self._clock())
 
     def checked_update(self, update: ProfileUpdate) -> ProfileUpdate:
         """The update in its normal form; writes nothing. Raises `InvalidRequest`."""
@@ -242,7 +262,7 @@ class Engine:
 
         A repeat within a week has no further effect. The same id with another body is refused.
         """
-        checked = checked_update(update, self._snapshot)
+        checked = dated(checked_update(update, self._snapshot), self._clock())
         try:
             return self.store.update([checked])[0]
         except InvalidRequest as wrong:  # the only one of its call needs no number

@@ -11,10 +11,10 @@ from nba_engine.domain import Consent, ProfileUpdate
 from nba_engine.engine.requests import identity_violation
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.types import normalized
-from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.errors import InvalidRequest, NotFound, Violation
 from nba_engine.settings import suggest
 
-__all__ = ["checked_update", "checked_updates"]
+__all__ = ["checked_update", "checked_updates", "dated", "unknown_customer"]
 
 
 def checked_update(update: ProfileUpdate, snapshot: Snapshot) -> ProfileUpdate:
@@ -55,6 +55,22 @@ def checked_updates(updates: Sequence[ProfileUpdate], snapshot: Snapshot) -> lis
                 ]
             ) from None
     return checked
+
+
+def dated(update: ProfileUpdate, now: float) -> ProfileUpdate:
+    """The update with the time of its arrival, if it has none and sets anything."""
+    if update.time or not update.attributes:
+        return update
+    return msgspec.structs.replace(update, time=now)
+
+
+def unknown_customer(identity: str) -> NotFound:
+    """What to raise for an identity that nobody is known by."""
+    return NotFound(
+        "no customer is known by this identity",
+        reason="CUSTOMER_NOT_FOUND",
+        metadata={"identity": identity},
+    )
 
 
 def _consent_problem(word: str, consent: Consent, snapshot: Snapshot) -> str:

@@ -13,6 +13,8 @@ from nba_engine.domain import (
     Explanation,
     Interaction,
     InteractionResult,
+    Linked,
+    LinkRequest,
     ProfileUpdate,
     Store,
 )
@@ -44,6 +46,9 @@ class Decides(Protocol):
 
     def update_profile(self, update: ProfileUpdate) -> CustomerState:
         """Create or change a customer; the state afterwards."""
+
+    def link_identities(self, request: LinkRequest) -> Linked:
+        """Lead identities to one customer; durable when this returns."""
 
     def validate_catalog(self, files: Mapping[str, str]) -> Sequence[Mistake]:
         """Every mistake in a catalog that is not in force."""

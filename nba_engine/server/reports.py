@@ -99,8 +99,8 @@ class Reporter:
         try:
             catalog = self._engine.catalog
             secrets = [] if message is None else list(secrets_of_request(message, catalog))
-            identity = getattr(message, "identity", "")
-            if identity:
+            identities = [getattr(message, "identity", ""), *getattr(message, "identities", ())]
+            for identity in filter(None, identities):
                 found = self._engine.store.customer(identity)
                 if found is not None:
                     secrets += secrets_of_customer(found[0], catalog)

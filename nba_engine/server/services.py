@@ -23,10 +23,12 @@ from nba_engine.server.convert import (
     read_files,
     read_get_request,
     read_interactions,
+    read_link,
     read_page,
     read_update,
     write_action,
     write_catalog,
+    write_linked,
     write_mistake,
     write_profile,
     write_result,
@@ -131,6 +133,15 @@ class ProfileServicer:
         return profile_service_pb2.UpdateProfileResponse(
             profile=write_profile(state, engine.catalog, now=now)
         )
+
+    def LinkIdentities(  # noqa: N802
+        self, message: profile_service_pb2.LinkIdentitiesRequest, call: Call
+    ) -> profile_service_pb2.LinkIdentitiesResponse:
+        """Lead identities to one customer."""
+        del call
+        engine = self._engine
+        linked = engine.link_identities(read_link(message))
+        return write_linked(linked, engine.catalog, now=time.time())
 
 
 class CatalogServicer:

@@ -148,6 +148,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """the decision log, a file of its own"""
     request_window: Annotated[float, Written(_window, DURATION.schema, DURATION.write)] = 86_400.0
     """how long a repeated `request_id` of Decide gets the first answer"""
+    max_links: Annotated[int, Meta(ge=2, le=10_000)] = 50
+    """how many identities one customer may have: a link that would give it more is refused"""
 
 
 class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -186,6 +187,20 @@ def test_a_profile_is_changed_in_part(client: Any) -> None:
     )
     assert masked.attributes == {"first_name": "Eve"}
     assert client.get_profile(identity) == masked
+
+
+def test_linked_identities_are_one_customer(client: Any) -> None:
+    word = uuid4().hex
+    known, cookie = f"crm:{word}", f"cookie:{word}"
+    client.update_profile(known, attributes={"age": 30})
+    client.update_profile(cookie, attributes={"first_name": "Ada"})
+    gone = client.get_profile(cookie).customer_id
+    linked = client.link_identities([cookie, known, f"{cookie}b"], source="login")
+    assert linked.profile.attributes == {"age": 30, "first_name": "Ada"}
+    assert linked.identities == (cookie, f"{cookie}b", known)
+    assert linked.merged_customer_ids == (gone,)
+    assert client.get_profile(known) == client.get_profile(cookie) == linked.profile
+    assert client.link_identities([known, cookie]).merged_customer_ids == ()
 
 
 def test_somebody_unknown_is_not_found(client: Any) -> None:

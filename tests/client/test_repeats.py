@@ -42,6 +42,7 @@ def full(retry_after: float = 0.01) -> errors.Exhausted:
         lambda c: c.update_profile(
             "crm:1", consents=[Consent(purpose="marketing", channel="app", granted=True)]
         ),
+        lambda c: c.link_identities(["crm:1", "cookie:1"]),
         lambda c: c.record_interactions([Interaction(identity="crm:1", type="view")]),
         lambda c: c.validate_catalog({"a.toml": "currency"}),
     ],

@@ -29,6 +29,8 @@ from nba_engine.domain import (
     Interaction,
     InteractionResult,
     Limit,
+    Linked,
+    LinkRequest,
     Placement,
     ProfileUpdate,
     Recommendation,
@@ -156,6 +158,7 @@ class SmallEngine:
         self.requests: list[DecisionRequest] = []
         self.deadlines: list[float | None] = []
         self.updates: list[ProfileUpdate] = []
+        self.links: list[LinkRequest] = []
         self.fails: Exception | None = None
 
     def _fail(self) -> None:
@@ -264,6 +267,17 @@ class SmallEngine:
         )
         self.small_store.customers[update.identity] = state
         return state
+
+    def link_identities(self, request: LinkRequest) -> Linked:
+        self._fail()
+        self.links.append(request)
+        customers = self.small_store.customers
+        states = [customers[name] for name in request.identities if name in customers]
+        first, *others = states or [CustomerState(customer_id="new", version=1)]
+        for name in request.identities:
+            customers[name] = first
+        merged = tuple(state.customer_id for state in others)
+        return Linked(state=first, identities=tuple(sorted(request.identities)), merged=merged)
 
     def validate_catalog(self, files: Mapping[str, str]) -> Sequence[Mistake]:
         self._fail()

@@ -260,6 +260,18 @@ def test_the_other_methods_check_their_fields_too(served: Served) -> None:
         ),
         ("ProfileService/GetProfile", profiles.GetProfileRequest(), ["identity"]),
         (
+            "ProfileService/LinkIdentities",
+            profiles.LinkIdentitiesRequest(
+                identities=["crm:1", "ada"], source="s" * 257, request_id="again"
+            ),
+            ["identities[1]", "source", "request_id"],
+        ),
+        (
+            "ProfileService/LinkIdentities",
+            profiles.LinkIdentitiesRequest(identities=["crm:1"]),
+            ["identities"],
+        ),
+        (
             "CatalogService/ListActions",
             catalogs.ListActionsRequest(page_size=-1, page_token="bm9uZQ=="),
             ["page_size", "page_token"],

@@ -13,7 +13,9 @@ from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.profiles import (
     customer_types,
     read_get_request,
+    read_link,
     read_update,
+    write_linked,
     write_profile,
 )
 from nba_engine.server.convert.streams import read_stream_request
@@ -36,6 +38,7 @@ __all__ = [
     "read_files",
     "read_get_request",
     "read_interactions",
+    "read_link",
     "read_page",
     "read_stream_request",
     "read_time",
@@ -45,6 +48,7 @@ __all__ = [
     "write_action",
     "write_catalog",
     "write_decision",
+    "write_linked",
     "write_mistake",
     "write_profile",
     "write_result",

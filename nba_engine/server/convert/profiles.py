@@ -6,12 +6,28 @@ from collections.abc import Mapping
 
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import profile_pb2, profile_service_pb2
-from nba_engine.domain import AggregateSpec, CatalogView, Consent, CustomerState, ProfileUpdate
+from nba_engine.domain import (
+    AggregateSpec,
+    CatalogView,
+    Consent,
+    CustomerState,
+    Linked,
+    LinkRequest,
+    ProfileUpdate,
+)
 from nba_engine.domain.algebra import value_of
+from nba_engine.engine.identities import MAX_LINKED
 from nba_engine.server.convert.values import read_time, read_values, write_time, write_values
 from nba_engine.server.convert.violations import Violations
 
-__all__ = ["customer_types", "read_get_request", "read_update", "write_profile"]
+__all__ = [
+    "customer_types",
+    "read_get_request",
+    "read_link",
+    "read_update",
+    "write_linked",
+    "write_profile",
+]
 
 MAX_ATTRIBUTES = 256
 MAX_CONSENTS = 64
@@ -76,6 +92,33 @@ def read_update(
         consents=consents if "consents" in paths else {},
         request_id=message.request_id,
         undated=undated if "consents" in paths else (),
+    )
+
+
+def read_link(message: profile_service_pb2.LinkIdentitiesRequest) -> LinkRequest:
+    """The link in domain words. Raises `InvalidRequest` with every wrong field."""
+    violations = Violations()
+    if violations.count(len(message.identities), "identities", minimum=2, maximum=MAX_LINKED):
+        for position, identity in enumerate(message.identities):
+            violations.identity(identity, f"identities[{position}]")
+    violations.id(message.source, "source", maximum=MAX_SOURCE, required=False)
+    violations.uuid(message.request_id, "request_id")
+    violations.raise_any()
+    return LinkRequest(
+        identities=tuple(message.identities),
+        source=message.source,
+        request_id=message.request_id,
+    )
+
+
+def write_linked(
+    linked: Linked, catalog: CatalogView, *, now: float
+) -> profile_service_pb2.LinkIdentitiesResponse:
+    """What a link came to, with aggregates as of ``now``."""
+    return profile_service_pb2.LinkIdentitiesResponse(
+        profile=write_profile(linked.state, catalog, now=now),
+        identities=linked.identities,
+        merged_customer_ids=linked.merged,
     )
 
 

@@ -85,6 +85,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The server is stopping, and has ended the stream; `google.rpc.RetryInfo` says when
     to try again. A message without an answer was not decided. Metadata: none.
     """
+    ERROR_REASON_TOO_MANY_LINKS: _ErrorReason.ValueType  # 20
+    """FAILED_PRECONDITION. With this link a customer would have more identities than `max_links` of the
+    settings allows; nothing was changed. An identity that leads to so many is shared (a device, a
+    house) or mistaken. Metadata: `identities`, how many there would be, and `max_links`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `reason` of the one `google.rpc.ErrorInfo` in the details of every error.
@@ -157,5 +162,10 @@ when there is something to send. Metadata: `idle_seconds`, how long a stream may
 ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
 """UNAVAILABLE. The server is stopping, and has ended the stream; `google.rpc.RetryInfo` says when
 to try again. A message without an answer was not decided. Metadata: none.
+"""
+ERROR_REASON_TOO_MANY_LINKS: ErrorReason.ValueType  # 20
+"""FAILED_PRECONDITION. With this link a customer would have more identities than `max_links` of the
+settings allows; nothing was changed. An identity that leads to so many is shared (a device, a
+house) or mistaken. Metadata: `identities`, how many there would be, and `max_links`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from nba_engine._gen.nba.v1 import profile_pb2 as _profile_pb2
 import builtins as _builtins
 import sys
@@ -144,3 +146,77 @@ class UpdateProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateProfileResponse: _TypeAlias = UpdateProfileResponse  # noqa: Y015
+
+@_typing.final
+class LinkIdentitiesRequest(_message.Message):
+    """The request of LinkIdentities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Who says so: "login", "newsletter". Kept with the link. At most 256 characters."""
+    request_id: _builtins.str
+    """Makes the link idempotent beyond what it is anyway: a repeat with this id has no further effect,
+    and another request with this id is refused. A UUID; empty: not.
+    """
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. Identities of one customer, such as `crm:42` and `cookie:9f`: 2 to 64 different ones,
+        each of at most 256 characters.
+        """
+
+    def __init__(
+        self,
+        *,
+        identities: _abc.Iterable[_builtins.str] | None = ...,
+        source: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkIdentitiesRequest: _TypeAlias = LinkIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class LinkIdentitiesResponse(_message.Message):
+    """The response of LinkIdentities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    MERGED_CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> _profile_pb2.Profile:
+        """The customer that all identities lead to: the one known longest keeps its id."""
+
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All identities that the customer has now, by name."""
+
+    @_builtins.property
+    def merged_customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the customers that this call merged into the one above. None when the identities led to
+        it already, or were nobody's.
+        """
+
+    def __init__(
+        self,
+        *,
+        profile: _profile_pb2.Profile | None = ...,
+        identities: _abc.Iterable[_builtins.str] | None = ...,
+        merged_customer_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities", "merged_customer_ids", b"merged_customer_ids", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkIdentitiesResponse: _TypeAlias = LinkIdentitiesResponse  # noqa: Y015

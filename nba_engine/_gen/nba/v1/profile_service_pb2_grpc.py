@@ -45,6 +45,11 @@ class ProfileServiceStub:
                 request_serializer=nba_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
                 _registered_method=True)
+        self.LinkIdentities = channel.unary_unary(
+                '/nba.v1.ProfileService/LinkIdentities',
+                request_serializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer:
@@ -65,6 +70,17 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LinkIdentities(self, request, context):
+        """Leads identities to one customer, in one durable commit: the customers behind them are merged,
+        and those that are nobody's yet become that customer's. Attributes are merged by the rules that
+        the catalog declares, aggregates as if all had been one customer from the start, consents by the
+        stricter, and what was used of limits is added up. The order in which links are made does not
+        matter, and a link that is there already changes nothing. It cannot be undone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProfileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +93,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.UpdateProfile,
                     request_deserializer=nba_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.FromString,
                     response_serializer=nba_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'LinkIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkIdentities,
+                    request_deserializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +155,33 @@ class ProfileService:
             '/nba.v1.ProfileService/UpdateProfile',
             nba_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
             nba_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.ProfileService/LinkIdentities',
+            nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesRequest.SerializeToString,
+            nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,13 @@ class ProfileServiceStub:
     """Returns the customer behind an identity. NOT_FOUND when there is none."""
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_profile_service_pb2.UpdateProfileRequest, _profile_service_pb2.UpdateProfileResponse]
     """Creates or changes the customer behind an identity, in one durable commit."""
+    LinkIdentities: _grpc.UnaryUnaryMultiCallable[_profile_service_pb2.LinkIdentitiesRequest, _profile_service_pb2.LinkIdentitiesResponse]
+    """Leads identities to one customer, in one durable commit: the customers behind them are merged,
+    and those that are nobody's yet become that customer's. Attributes are merged by the rules that
+    the catalog declares, aggregates as if all had been one customer from the start, consents by the
+    stricter, and what was used of limits is added up. The order in which links are made does not
+    matter, and a link that is there already changes nothing. It cannot be undone.
+    """
 
 @_typing.type_check_only
 class ProfileServiceAsyncStub(ProfileServiceStub):
@@ -47,6 +54,13 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     """Returns the customer behind an identity. NOT_FOUND when there is none."""
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdateProfileRequest, _profile_service_pb2.UpdateProfileResponse]  # type: ignore[assignment]
     """Creates or changes the customer behind an identity, in one durable commit."""
+    LinkIdentities: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.LinkIdentitiesRequest, _profile_service_pb2.LinkIdentitiesResponse]  # type: ignore[assignment]
+    """Leads identities to one customer, in one durable commit: the customers behind them are merged,
+    and those that are nobody's yet become that customer's. Attributes are merged by the rules that
+    the catalog declares, aggregates as if all had been one customer from the start, consents by the
+    stricter, and what was used of limits is added up. The order in which links are made does not
+    matter, and a link that is there already changes nothing. It cannot be undone.
+    """
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads and changes what is known about one customer."""
@@ -66,5 +80,18 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profile_service_pb2.UpdateProfileResponse, _abc.Awaitable[_profile_service_pb2.UpdateProfileResponse]]:
         """Creates or changes the customer behind an identity, in one durable commit."""
+
+    @_abc_1.abstractmethod
+    def LinkIdentities(
+        self,
+        request: _profile_service_pb2.LinkIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_service_pb2.LinkIdentitiesResponse, _abc.Awaitable[_profile_service_pb2.LinkIdentitiesResponse]]:
+        """Leads identities to one customer, in one durable commit: the customers behind them are merged,
+        and those that are nobody's yet become that customer's. Attributes are merged by the rules that
+        the catalog declares, aggregates as if all had been one customer from the start, consents by the
+        stricter, and what was used of limits is added up. The order in which links are made does not
+        matter, and a link that is there already changes nothing. It cannot be undone.
+        """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
