@@ -7,6 +7,7 @@ NbaError
 ├── Unavailable         try again later (``retry_after`` seconds)
 ├── Exhausted           a capacity is used up; try again later
 ├── DeadlineExceeded    no time left to answer
+├── NotPermitted        the settings of the server do not offer this
 ├── RequestTaken        another call holds this request id; never reaches a caller
 ├── RenderFailed        a template could not be rendered for this customer
 ├── StageFailed         a stage broke its contract (wrong length, NaN, wrong type)
@@ -29,6 +30,7 @@ __all__ = [
     "MistakesFound",
     "NbaError",
     "NotFound",
+    "NotPermitted",
     "RenderFailed",
     "RequestTaken",
     "StageFailed",
@@ -110,6 +112,12 @@ class DeadlineExceeded(NbaError):
     """There is no time left to answer."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class NotPermitted(NbaError):
+    """The settings of the server do not offer this."""
+
+    reason = "ADMIN_DISABLED"
 
 
 class RequestTaken(NbaError):

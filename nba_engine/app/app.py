@@ -34,15 +34,11 @@ class App:
         engine: Engine,
         sinks: Sinks,
         resources: ExitStack,
-        *,
-        why: str = "",
     ) -> None:
-        """``why`` this catalog is the one in force, in words."""
         self.settings = settings
         self.plugins = plugins
         self.engine = engine
         self.sinks = sinks
-        self.why = why
         self._resources = resources
 
     @property
@@ -105,6 +101,7 @@ def open_app(
             sequence=start.sequence,
             folder=lambda: read_folder(catalog_folder),
         )
+        engine.catalogs.why = start.why
         follower = Follower(engine.catalogs)
         follower.start()
         opened.callback(follower.stop)
@@ -112,7 +109,7 @@ def open_app(
             reaper = Reaper(store)
             reaper.start()
             opened.callback(reaper.stop)
-        return App(found.settings, found.plugins, engine, sinks, opened.pop_all(), why=start.why)
+        return App(found.settings, found.plugins, engine, sinks, opened.pop_all())
 
 
 def _open_store(settings: Settings, register: Register) -> Store:

@@ -64,7 +64,7 @@ def serve_command(
     from nba_engine.server import serve
 
     try:
-        opened = open_app(settings, environ=environ)
+        opened = open_app(settings, environ=environ, publish=True)
     except MistakesFound as found:
         raise MistakesFound([_as_typed(mistake, typed) for mistake in found.mistakes]) from None
     with opened as app:

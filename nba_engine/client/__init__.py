@@ -46,6 +46,7 @@ from nba_engine.client.explanations import CandidateTrace, Change, Explanation
 from nba_engine.client.interactions import Interaction, InteractionResult
 from nba_engine.client.options import CallOptions
 from nba_engine.client.profiles import Consent, Linked, Profile
+from nba_engine.client.publications import CatalogVersion, PublishedCatalog
 from nba_engine.client.values import Scalar, Value
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "CallOptions",
     "CandidateTrace",
     "Catalog",
+    "CatalogVersion",
     "Change",
     "Channel",
     "Client",
@@ -83,6 +85,7 @@ __all__ = [
     "Placement",
     "PlacementRequest",
     "Profile",
+    "PublishedCatalog",
     "QueueFull",
     "Recommendation",
     "Scalar",

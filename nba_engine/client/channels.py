@@ -14,6 +14,7 @@ HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 # Idempotent as this client calls them: reads, RecordInteractions (every interaction has its id
 # before the first attempt), UpdateProfile and LinkIdentities (the client gives each its request_id).
 # Not Decide and BatchDecide, which may reserve with each call: see `Retries`.
+# Not PublishCatalog and RollbackCatalog, which might undo what somebody else published in between.
 RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.DecisionService", "ExplainDecision"),
     ("nba.v1.InteractionService", "RecordInteractions"),
@@ -23,6 +24,7 @@ RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.CatalogService", "GetCatalog"),
     ("nba.v1.CatalogService", "ListActions"),
     ("nba.v1.CatalogService", "ValidateCatalog"),
+    ("nba.v1.CatalogService", "ListCatalogVersions"),
     ("grpc.health.v1.Health", "Check"),
 )
 _SERVICE_CONFIG = {

@@ -22,7 +22,6 @@ from nba_engine.client.catalogs import (
     read_catalog,
     read_mistake,
 )
-from nba_engine.client.connection import Connection
 from nba_engine.client.decisions import (
     DecideRequest,
     DecideResult,
@@ -44,6 +43,7 @@ from nba_engine.client.profiles import (
     read_profile,
     update_profile_request,
 )
+from nba_engine.client.publishing import Publishing
 from nba_engine.client.streams import Correlation
 from nba_engine.client.values import Value
 from nba_engine.client.words import word_of
@@ -51,7 +51,7 @@ from nba_engine.client.words import word_of
 __all__ = ["Client"]
 
 
-class Client(Connection):
+class Client(Publishing):
     """One connection to a server, to be shared by all threads of a process.
 
     ``target`` is ``host:port``, ``unix:/path`` or any other name gRPC resolves. Without

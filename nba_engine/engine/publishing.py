@@ -83,6 +83,7 @@ class Catalogs:
         """
         self.snapshot = snapshot
         self.sequence = sequence
+        self.why = ""  # whoever opens the engine says why it starts with this catalog
         self._store = store
         self._assemble = assemble
         self._clock = clock

@@ -28,6 +28,7 @@ _CODES: tuple[tuple[type[NbaError], grpc.StatusCode, str], ...] = (
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
     (errors.StageFailed, grpc.StatusCode.UNAVAILABLE, "STAGE_FAILED"),
     (errors.Exhausted, grpc.StatusCode.RESOURCE_EXHAUSTED, "EXHAUSTED"),
+    (errors.NotPermitted, grpc.StatusCode.PERMISSION_DENIED, "ADMIN_DISABLED"),
     (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
 )
 _RETRY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)

@@ -6,6 +6,7 @@ four threads. A probe that waits behind decisions would report a busy server as 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -47,7 +48,10 @@ class Health:
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="health")
         self._servicer = health.HealthServicer(experimental_non_blocking=True)
         self._names = (health.OVERALL_HEALTH, *services)
-        self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._changing = threading.Lock()
+        self._ready = False
+        self._following = True
+        self._tell()
 
     def handler(self) -> tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
         """Service name and its methods."""
@@ -62,7 +66,15 @@ class Health:
 
     def serving(self) -> None:
         """Ready for calls."""
-        self._set(health_pb2.HealthCheckResponse.SERVING)
+        with self._changing:
+            self._ready = True
+            self._tell()
+
+    def following(self, *, following: bool) -> None:
+        """Whether this process decides with the catalog in force; if not, it is not serving."""
+        with self._changing:
+            self._following = following
+            self._tell()
 
     def stopping(self) -> None:
         """No longer ready, and never again."""
@@ -74,7 +86,10 @@ class Health:
         watching = cast("grpc.ServicerContext", _Watching(context, self.pool))  # as far as used
         self._servicer.Watch(request, watching, send)
 
-    def _set(self, status: int) -> None:
+    def _tell(self) -> None:
+        serving = self._ready and self._following
+        words = health_pb2.HealthCheckResponse
+        status = words.SERVING if serving else words.NOT_SERVING
         for name in self._names:
             self._servicer.set(name, status)
 

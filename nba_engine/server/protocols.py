@@ -16,11 +16,59 @@ from nba_engine.domain import (
     Linked,
     LinkRequest,
     ProfileUpdate,
+    Publication,
     Store,
 )
+from nba_engine.engine import CatalogWatcher, Published, Status
 from nba_engine.errors import Mistake
 
-__all__ = ["Decides"]
+__all__ = ["Decides", "Publishes"]
+
+
+class Publishes(Protocol):
+    """The catalog in force: `nba_engine.engine.Catalogs` has this shape."""
+
+    @property
+    def why(self) -> str:
+        """Why it is the one in force since the start, in words."""
+
+    def publish(
+        self,
+        files: Mapping[str, str],
+        *,
+        follows: str = "",
+        author: str = "",
+        comment: str = "",
+        deadline: float | None = None,
+    ) -> Published:
+        """Put these files in force. Raises `MistakesFound`, `FailedPrecondition`."""
+
+    def publish_folder(
+        self,
+        *,
+        follows: str = "",
+        author: str = "",
+        comment: str = "",
+        deadline: float | None = None,
+    ) -> Published:
+        """The same with what lies in the catalog folder."""
+
+    def rollback(
+        self,
+        version: str = "",
+        *,
+        follows: str = "",
+        author: str = "",
+        comment: str = "",
+        deadline: float | None = None,
+    ) -> Published:
+        """Publish a stored version again; "": the one before. Raises `NotFound`, too."""
+
+    def history(self) -> Sequence[tuple[Publication, Status]]:
+        """Every publication, the latest first."""
+
+    def watch(self, watcher: CatalogWatcher) -> None:
+        """Tell ``watcher`` of every switch, and when this process cannot follow."""
 
 
 class Decides(Protocol):
@@ -30,6 +78,8 @@ class Decides(Protocol):
     def catalog(self) -> CatalogView: ...
     @property
     def model_versions(self) -> Mapping[str, str]: ...
+    @property
+    def catalogs(self) -> Publishes: ...
     @property
     def store(self) -> Store: ...
     def decide(self, request: DecisionRequest, *, deadline: float | None = None) -> Decision:

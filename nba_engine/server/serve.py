@@ -12,10 +12,13 @@ from types import FrameType
 from nba_engine.processes import Child
 from nba_engine.server.logging import capture_standard_logging, make_logger
 from nba_engine.server.protocols import Decides
+from nba_engine.server.publishing import reload_folder
 from nba_engine.server.server import Server
 from nba_engine.settings import Settings
 
 __all__ = ["serve", "wait_for_signal"]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(
@@ -26,6 +29,8 @@ def serve(
     child: Child | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully. Call it on the main thread.
+
+    SIGHUP publishes what lies in the catalog folder.
 
     ``ready_file`` gets ``host:port`` once the server answers. As a ``child`` it is one of several
     processes at that address.
@@ -51,13 +56,13 @@ def serve(
         if child is not None:
             child.tell_ready()
 
-    name = wait_for_signal(ready)
+    name = wait_for_signal(ready, hangup=lambda: reload_folder(engine.catalogs, logger))
     logger.info("stopping", signal=name, grace_seconds=settings.server.grace_seconds)
     server.stop()
 
 
-def wait_for_signal(ready: Callable[[], None]) -> str:
-    """Run ``ready``, then block until SIGTERM or SIGINT; its name.
+def wait_for_signal(ready: Callable[[], None], *, hangup: Callable[[], None]) -> str:
+    """Run ``ready``, then block until SIGTERM or SIGINT; its name. Each SIGHUP runs ``hangup``.
 
     From then on the signals have their former meaning again: a second one ends the process.
     """
@@ -68,10 +73,11 @@ def wait_for_signal(ready: Callable[[], None]) -> str:
     def remember(number: int, _frame: FrameType | None) -> None:
         os.write(write_end, bytes([number]))
 
-    former = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
+    former = {number: signal.signal(number, remember) for number in _SIGNALS}
     try:
         ready()
-        number = os.read(read_end, 1)[0]
+        while (number := os.read(read_end, 1)[0]) == signal.SIGHUP:
+            hangup()
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)

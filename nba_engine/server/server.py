@@ -12,6 +12,7 @@ from nba_engine.errors import FailedPrecondition
 from nba_engine.server.decisions import DecisionServicer
 from nba_engine.server.probes import Health, reflection_handler
 from nba_engine.server.protocols import Decides
+from nba_engine.server.publishing import CatalogReports
 from nba_engine.server.reports import Reporter
 from nba_engine.server.services import SERVICES, method_handlers
 from nba_engine.server.streams import Streams
@@ -66,6 +67,8 @@ class Server:
             handlers.update([reflection_handler(names, self._health.pool)])
         for name, methods in handlers.items():
             self._server.add_registered_method_handlers(name, methods)
+        self._engine = engine
+        engine.catalogs.watch(CatalogReports(self._health, logger))
         self._port = 0
 
     def start(self) -> int:
@@ -82,7 +85,13 @@ class Server:
         self._streams.start()
         self._server.start()
         self._health.serving()
-        self._logger.info("serving", listen=self.address, threads=self._settings.threads)
+        self._logger.info(
+            "serving",
+            listen=self.address,
+            threads=self._settings.threads,
+            catalog_version=self._engine.catalog.version,
+            catalog=self._engine.catalogs.why,
+        )
         return self._port
 
     @property

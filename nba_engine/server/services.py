@@ -35,6 +35,7 @@ from nba_engine.server.convert import (
 )
 from nba_engine.server.decisions import DecisionServicer
 from nba_engine.server.protocols import Decides
+from nba_engine.server.publishing import PublishingServicer
 from nba_engine.server.reports import Reporter
 from nba_engine.settings import ServerSettings
 
@@ -61,7 +62,7 @@ def method_handlers(
         decisions,
         InteractionServicer(engine),
         ProfileServicer(engine),
-        CatalogServicer(engine, room=settings.max_message_bytes // 2),
+        CatalogServicer(engine, room=settings.max_message_bytes // 2, admin=settings.admin),
     )
     for file, servicer in zip(_FILES, servicers, strict=True):
         for service in file.DESCRIPTOR.services_by_name.values():
@@ -144,10 +145,11 @@ class ProfileServicer:
         return write_linked(linked, engine.catalog, now=time.time())
 
 
-class CatalogServicer:
+class CatalogServicer(PublishingServicer):
     """`nba.v1.CatalogService`. ``room``: how many bytes the entries of a page may have."""
 
-    def __init__(self, engine: Decides, *, room: int) -> None:
+    def __init__(self, engine: Decides, *, room: int, admin: bool) -> None:
+        super().__init__(engine.catalogs, admin=admin, room=room)
         self._engine = engine
         self._room = room
 

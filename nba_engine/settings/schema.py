@@ -135,6 +135,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """streams that may decide at once; the others wait for their turn"""
     stream_idle_seconds: Positive = 300.0
     """a stream on which nothing comes for so long is ended"""
+    admin: bool = False
+    """offers PublishCatalog, RollbackCatalog and ListCatalogVersions to whoever reaches the server.
+    `nba catalog` on the same machine does not need it
+    """
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):

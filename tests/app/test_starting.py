@@ -37,7 +37,7 @@ def edit(path: Path, files: dict[str, str]) -> None:
 def start(path: Path) -> tuple[str, str]:
     """Version in force after a start, and why."""
     with open_app(path, environ={}, publish=True) as app:
-        return app.engine.catalog.version, app.why
+        return app.engine.catalog.version, app.engine.catalogs.why
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def path(tmp_path: Path, distributions: Distributions) -> Path:
 def test_the_first_start_puts_the_folder_in_force(path: Path) -> None:
     with open_app(path, environ={}, publish=True) as app:
         (publication,) = app.engine.store.publications()
-        assert app.why == "the catalog folder's: the first of this store"
+        assert app.engine.catalogs.why == "the catalog folder's: the first of this store"
     assert (publication.version, publication.origin) == (FOLDERS, "folder")
     assert publication.switch_time == publication.time
 
@@ -96,7 +96,7 @@ def test_without_publishing_an_edited_folder_decides_alone_and_can_be_explained(
     edit(path, DEARER)
     with open_app(path, environ={}) as app:
         decision = app.engine.decide(ask(time=None, seed=None))
-        assert app.why.endswith("; in this process alone")
+        assert app.engine.catalogs.why.endswith("; in this process alone")
         assert [one.version for one in app.engine.store.publications()] == [FOLDERS]
     assert decision.catalog_version == DEAR
     edit(path, FIRST)

@@ -15,7 +15,7 @@ from nba_engine.domain import Publication
 from nba_engine.engine import Engine, Snapshot, status_of
 from nba_engine.errors import FailedPrecondition, Mistake, MistakesFound, NotFound
 from nba_engine.store import open_log, open_store
-from tests.engine.world import CATALOG, NOON, ask, shop
+from tests.engine.world import CATALOG, ask, shop
 
 FIRST = {"shop.toml": CATALOG}
 DEARER = {"shop.toml": CATALOG.replace("prior = 0.30", "prior = 0.90")}
@@ -47,7 +47,7 @@ def beside(engine: Engine, folder: Path, *, able: bool = True) -> Iterator[Engin
         return engine.catalogs.assembled(files)
 
     store, log = open_store(folder / "shop.db"), open_log(folder / "decisions.db")
-    other = Engine(engine._snapshot, store, log, assemble=assemble, clock=lambda: NOON)
+    other = Engine(engine._snapshot, store, log, assemble=assemble, clock=engine._clock)
     follower = Follower(other.catalogs)
     follower.start()
     try:

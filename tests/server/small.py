@@ -42,6 +42,7 @@ from nba_engine.domain import (
 from nba_engine.domain.algebra import fold_for
 from nba_engine.errors import Mistake, NotFound
 from nba_engine.server import Server, make_logger
+from nba_engine.server.protocols import Publishes
 from nba_engine.settings import LoggingSettings, ServerSettings
 
 NOW = 1_510_000_000.0
@@ -146,6 +147,15 @@ class SmallStore:
         return None if state is None else (state, b"")
 
 
+class SmallCatalogs:
+    """Nothing is ever published."""
+
+    why = "made up"
+
+    def watch(self, watcher: object) -> None:
+        """Nobody will call."""
+
+
 class SmallEngine:
     """Recommends the first treatments that fit. ``fails`` is raised by every call."""
 
@@ -154,6 +164,7 @@ class SmallEngine:
         self.model_versions: Mapping[str, str] = {"propensity": "2017-11-06"}
         self.small_store = SmallStore(simulated=simulated)
         self.store = cast("Store", self.small_store)
+        self.catalogs = cast("Publishes", SmallCatalogs())
         self.decisions: dict[str, Decision] = {}
         self.requests: list[DecisionRequest] = []
         self.deadlines: list[float | None] = []

@@ -279,6 +279,37 @@ def a_stream_on_a_server_that_stops(folder: Path) -> Details:
         return failing(lambda: next(call))
 
 
+@provokes("ADMIN_DISABLED")
+def a_publication_on_a_server_that_offers_none(folder: Path) -> Details:
+    with serving(folder) as real:
+        return failing(lambda: publish(real, CATALOG))
+
+
+@provokes("INVALID_CATALOG")
+def a_publication_with_a_mistake(folder: Path) -> Details:
+    with serving(folder, admin=True) as real:
+        return failing(lambda: publish(real, CATALOG.replace("value = 5.0", "value = true")))
+
+
+@provokes("CATALOG_VERSION_MISMATCH")
+def a_publication_that_expects_another_before_it(folder: Path) -> Details:
+    with serving(folder, admin=True) as real:
+        return failing(lambda: publish(real, CATALOG, expected_version="another"))
+
+
+@provokes("CATALOG_VERSION_NOT_FOUND")
+def a_rollback_to_what_never_was(folder: Path) -> Details:
+    asked = catalogs.RollbackCatalogRequest(catalog_version="never")
+    with serving(folder, admin=True) as real:
+        return failing(lambda: real.catalogs.RollbackCatalog(asked))
+
+
+def publish(real: Real, text: str, **more: Any) -> catalogs.PublishCatalogResponse:
+    return real.catalogs.PublishCatalog(
+        catalogs.PublishCatalogRequest(files={"shop.toml": text}, **more)
+    )
+
+
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_is_provoked_and_comes_as_it_is_documented(
     reason: str, tmp_path: Path

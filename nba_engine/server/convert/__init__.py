@@ -18,6 +18,12 @@ from nba_engine.server.convert.profiles import (
     write_linked,
     write_profile,
 )
+from nba_engine.server.convert.publications import (
+    read_publish,
+    read_rollback,
+    refused,
+    write_version,
+)
 from nba_engine.server.convert.streams import read_stream_request
 from nba_engine.server.convert.values import (
     read_time,
@@ -40,11 +46,14 @@ __all__ = [
     "read_interactions",
     "read_link",
     "read_page",
+    "read_publish",
+    "read_rollback",
     "read_stream_request",
     "read_time",
     "read_update",
     "read_value",
     "read_values",
+    "refused",
     "write_action",
     "write_catalog",
     "write_decision",
@@ -56,4 +65,5 @@ __all__ = [
     "write_trace",
     "write_value",
     "write_values",
+    "write_version",
 ]

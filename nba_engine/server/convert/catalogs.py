@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from google.protobuf.duration_pb2 import Duration
 
 from nba_engine import domain
@@ -14,7 +16,7 @@ from nba_engine.server.convert.values import write_time, write_values
 from nba_engine.server.convert.violations import Violations
 from nba_engine.settings import write_duration
 
-__all__ = ["read_files", "write_action", "write_catalog", "write_mistake"]
+__all__ = ["check_files", "read_files", "write_action", "write_catalog", "write_mistake"]
 
 MAX_FILES = 256
 MAX_FILE_NAME = 256
@@ -38,9 +40,7 @@ def read_files(
 ) -> tuple[dict[str, str], Page]:
     """Text by file name, and the page of mistakes. Raises `InvalidRequest`."""
     violations = Violations()
-    if violations.count(len(message.files), "files", minimum=1, maximum=MAX_FILES):
-        for position, name in enumerate(sorted(message.files)):
-            violations.id(name, f"files[{position}]", maximum=MAX_FILE_NAME)
+    check_files(message.files, violations)
     page = read_page(
         message.page_size,
         message.page_token,
@@ -51,6 +51,13 @@ def read_files(
     )
     violations.raise_any()
     return dict(message.files), page
+
+
+def check_files(files: Mapping[str, str], violations: Violations) -> None:
+    """Note what is wrong with the number and the names of files."""
+    if violations.count(len(files), "files", minimum=1, maximum=MAX_FILES):
+        for position, name in enumerate(sorted(files)):
+            violations.id(name, f"files[{position}]", maximum=MAX_FILE_NAME)
 
 
 def write_mistake(mistake: Mistake) -> catalog_pb2.Mistake:

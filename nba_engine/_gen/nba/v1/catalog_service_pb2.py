@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from nba_engine._gen.nba.v1 import catalog_pb2 as nba_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/catalog_service.proto\x12\x06nba.v1\x1a\x14nba/v1/catalog.proto\"\x13\n\x11GetCatalogRequest\"\xb3\x01\n\x12GetCatalogResponse\x12 \n\x07\x63\x61talog\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Catalog\x12\x45\n\x0emodel_versions\x18\x02 \x03(\x0b\x32-.nba.v1.GetCatalogResponse.ModelVersionsEntry\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\x12ListActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x7f\n\x13ListActionsResponse\x12\x1f\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x0e.nba.v1.Action\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61talog_version\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"\xa7\x01\n\x16ValidateCatalogRequest\x12\x38\n\x05\x66iles\x18\x01 \x03(\x0b\x32).nba.v1.ValidateCatalogRequest.FilesEntry\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x17ValidateCatalogResponse\x12!\n\x08mistakes\x18\x01 \x03(\x0b\x32\x0f.nba.v1.Mistake\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf1\x01\n\x0e\x43\x61talogService\x12\x43\n\nGetCatalog\x12\x19.nba.v1.GetCatalogRequest\x1a\x1a.nba.v1.GetCatalogResponse\x12\x46\n\x0bListActions\x12\x1a.nba.v1.ListActionsRequest\x1a\x1b.nba.v1.ListActionsResponse\x12R\n\x0fValidateCatalog\x12\x1e.nba.v1.ValidateCatalogRequest\x1a\x1f.nba.v1.ValidateCatalogResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/catalog_service.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/catalog.proto\"\x13\n\x11GetCatalogRequest\"\xb3\x01\n\x12GetCatalogResponse\x12 \n\x07\x63\x61talog\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Catalog\x12\x45\n\x0emodel_versions\x18\x02 \x03(\x0b\x32-.nba.v1.GetCatalogResponse.ModelVersionsEntry\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\x12ListActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x7f\n\x13ListActionsResponse\x12\x1f\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x0e.nba.v1.Action\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61talog_version\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"\xa7\x01\n\x16ValidateCatalogRequest\x12\x38\n\x05\x66iles\x18\x01 \x03(\x0b\x32).nba.v1.ValidateCatalogRequest.FilesEntry\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x17ValidateCatalogResponse\x12!\n\x08mistakes\x18\x01 \x03(\x0b\x32\x0f.nba.v1.Mistake\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd0\x01\n\x15PublishCatalogRequest\x12\x37\n\x05\x66iles\x18\x01 \x03(\x0b\x32(.nba.v1.PublishCatalogRequest.FilesEntry\x12\x15\n\rreload_folder\x18\x02 \x01(\x08\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"T\n\x16PublishCatalogResponse\x12\'\n\x07version\x18\x01 \x01(\x0b\x32\x16.nba.v1.CatalogVersion\x12\x11\n\tpublished\x18\x02 \x01(\x08\"l\n\x16RollbackCatalogRequest\x12\x17\n\x0f\x63\x61talog_version\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\"U\n\x17RollbackCatalogResponse\x12\'\n\x07version\x18\x01 \x01(\x0b\x32\x16.nba.v1.CatalogVersion\x12\x11\n\tpublished\x18\x02 \x01(\x08\"C\n\x1aListCatalogVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x1bListCatalogVersionsResponse\x12(\n\x08versions\x18\x01 \x03(\x0b\x32\x16.nba.v1.CatalogVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x86\x03\n\x0e\x43\x61talogVersion\x12\x17\n\x0f\x63\x61talog_version\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.nba.v1.CatalogStatus\x12%\n\x06origin\x18\x04 \x01(\x0e\x32\x15.nba.v1.CatalogOrigin\x12\x41\n\x0emodel_versions\x18\x05 \x03(\x0b\x32).nba.v1.CatalogVersion.ModelVersionsEntry\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\t\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x30\n\x0cpublish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bswitch_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x81\x01\n\rCatalogStatus\x12\x1e\n\x1a\x43\x41TALOG_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43\x41TALOG_STATUS_PENDING\x10\x01\x12\x1b\n\x17\x43\x41TALOG_STATUS_IN_FORCE\x10\x02\x12\x17\n\x13\x43\x41TALOG_STATUS_PAST\x10\x03*\x81\x01\n\rCatalogOrigin\x12\x1e\n\x1a\x43\x41TALOG_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41TALOG_ORIGIN_FOLDER\x10\x01\x12\x18\n\x14\x43\x41TALOG_ORIGIN_FILES\x10\x02\x12\x1b\n\x17\x43\x41TALOG_ORIGIN_ROLLBACK\x10\x03\x32\xf6\x03\n\x0e\x43\x61talogService\x12\x43\n\nGetCatalog\x12\x19.nba.v1.GetCatalogRequest\x1a\x1a.nba.v1.GetCatalogResponse\x12\x46\n\x0bListActions\x12\x1a.nba.v1.ListActionsRequest\x1a\x1b.nba.v1.ListActionsResponse\x12R\n\x0fValidateCatalog\x12\x1e.nba.v1.ValidateCatalogRequest\x1a\x1f.nba.v1.ValidateCatalogResponse\x12O\n\x0ePublishCatalog\x12\x1d.nba.v1.PublishCatalogRequest\x1a\x1e.nba.v1.PublishCatalogResponse\x12R\n\x0fRollbackCatalog\x12\x1e.nba.v1.RollbackCatalogRequest\x1a\x1f.nba.v1.RollbackCatalogResponse\x12^\n\x13ListCatalogVersions\x12\".nba.v1.ListCatalogVersionsRequest\x1a#.nba.v1.ListCatalogVersionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,22 +37,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCATALOGRESPONSE_MODELVERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._loaded_options = None
   _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_options = b'8\001'
-  _globals['_GETCATALOGREQUEST']._serialized_start=62
-  _globals['_GETCATALOGREQUEST']._serialized_end=81
-  _globals['_GETCATALOGRESPONSE']._serialized_start=84
-  _globals['_GETCATALOGRESPONSE']._serialized_end=263
-  _globals['_GETCATALOGRESPONSE_MODELVERSIONSENTRY']._serialized_start=211
-  _globals['_GETCATALOGRESPONSE_MODELVERSIONSENTRY']._serialized_end=263
-  _globals['_LISTACTIONSREQUEST']._serialized_start=265
-  _globals['_LISTACTIONSREQUEST']._serialized_end=324
-  _globals['_LISTACTIONSRESPONSE']._serialized_start=326
-  _globals['_LISTACTIONSRESPONSE']._serialized_end=453
-  _globals['_VALIDATECATALOGREQUEST']._serialized_start=456
-  _globals['_VALIDATECATALOGREQUEST']._serialized_end=623
-  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_start=579
-  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_end=623
-  _globals['_VALIDATECATALOGRESPONSE']._serialized_start=625
-  _globals['_VALIDATECATALOGRESPONSE']._serialized_end=710
-  _globals['_CATALOGSERVICE']._serialized_start=713
-  _globals['_CATALOGSERVICE']._serialized_end=954
+  _globals['_PUBLISHCATALOGREQUEST_FILESENTRY']._loaded_options = None
+  _globals['_PUBLISHCATALOGREQUEST_FILESENTRY']._serialized_options = b'8\001'
+  _globals['_CATALOGVERSION_MODELVERSIONSENTRY']._loaded_options = None
+  _globals['_CATALOGVERSION_MODELVERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_CATALOGSTATUS']._serialized_start=1800
+  _globals['_CATALOGSTATUS']._serialized_end=1929
+  _globals['_CATALOGORIGIN']._serialized_start=1932
+  _globals['_CATALOGORIGIN']._serialized_end=2061
+  _globals['_GETCATALOGREQUEST']._serialized_start=95
+  _globals['_GETCATALOGREQUEST']._serialized_end=114
+  _globals['_GETCATALOGRESPONSE']._serialized_start=117
+  _globals['_GETCATALOGRESPONSE']._serialized_end=296
+  _globals['_GETCATALOGRESPONSE_MODELVERSIONSENTRY']._serialized_start=244
+  _globals['_GETCATALOGRESPONSE_MODELVERSIONSENTRY']._serialized_end=296
+  _globals['_LISTACTIONSREQUEST']._serialized_start=298
+  _globals['_LISTACTIONSREQUEST']._serialized_end=357
+  _globals['_LISTACTIONSRESPONSE']._serialized_start=359
+  _globals['_LISTACTIONSRESPONSE']._serialized_end=486
+  _globals['_VALIDATECATALOGREQUEST']._serialized_start=489
+  _globals['_VALIDATECATALOGREQUEST']._serialized_end=656
+  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_start=612
+  _globals['_VALIDATECATALOGREQUEST_FILESENTRY']._serialized_end=656
+  _globals['_VALIDATECATALOGRESPONSE']._serialized_start=658
+  _globals['_VALIDATECATALOGRESPONSE']._serialized_end=743
+  _globals['_PUBLISHCATALOGREQUEST']._serialized_start=746
+  _globals['_PUBLISHCATALOGREQUEST']._serialized_end=954
+  _globals['_PUBLISHCATALOGREQUEST_FILESENTRY']._serialized_start=612
+  _globals['_PUBLISHCATALOGREQUEST_FILESENTRY']._serialized_end=656
+  _globals['_PUBLISHCATALOGRESPONSE']._serialized_start=956
+  _globals['_PUBLISHCATALOGRESPONSE']._serialized_end=1040
+  _globals['_ROLLBACKCATALOGREQUEST']._serialized_start=1042
+  _globals['_ROLLBACKCATALOGREQUEST']._serialized_end=1150
+  _globals['_ROLLBACKCATALOGRESPONSE']._serialized_start=1152
+  _globals['_ROLLBACKCATALOGRESPONSE']._serialized_end=1237
+  _globals['_LISTCATALOGVERSIONSREQUEST']._serialized_start=1239
+  _globals['_LISTCATALOGVERSIONSREQUEST']._serialized_end=1306
+  _globals['_LISTCATALOGVERSIONSRESPONSE']._serialized_start=1308
+  _globals['_LISTCATALOGVERSIONSRESPONSE']._serialized_end=1404
+  _globals['_CATALOGVERSION']._serialized_start=1407
+  _globals['_CATALOGVERSION']._serialized_end=1797
+  _globals['_CATALOGVERSION_MODELVERSIONSENTRY']._serialized_start=244
+  _globals['_CATALOGVERSION_MODELVERSIONSENTRY']._serialized_end=296
+  _globals['_CATALOGSERVICE']._serialized_start=2064
+  _globals['_CATALOGSERVICE']._serialized_end=2566
 # @@protoc_insertion_point(module_scope)

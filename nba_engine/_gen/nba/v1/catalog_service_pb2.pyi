@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from nba_engine._gen.nba.v1 import catalog_pb2 as _catalog_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +20,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CatalogStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CatalogStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CatalogStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CATALOG_STATUS_UNSPECIFIED: _CatalogStatus.ValueType  # 0
+    """Not given."""
+    CATALOG_STATUS_PENDING: _CatalogStatus.ValueType  # 1
+    """It will, from its `switch_time` on."""
+    CATALOG_STATUS_IN_FORCE: _CatalogStatus.ValueType  # 2
+    """It does."""
+    CATALOG_STATUS_PAST: _CatalogStatus.ValueType  # 3
+    """It did."""
+
+class CatalogStatus(_CatalogStatus, metaclass=_CatalogStatusEnumTypeWrapper):
+    """Whether a publication decides."""
+
+CATALOG_STATUS_UNSPECIFIED: CatalogStatus.ValueType  # 0
+"""Not given."""
+CATALOG_STATUS_PENDING: CatalogStatus.ValueType  # 1
+"""It will, from its `switch_time` on."""
+CATALOG_STATUS_IN_FORCE: CatalogStatus.ValueType  # 2
+"""It does."""
+CATALOG_STATUS_PAST: CatalogStatus.ValueType  # 3
+"""It did."""
+Global___CatalogStatus: _TypeAlias = CatalogStatus  # noqa: Y015
+
+class _CatalogOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CatalogOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CatalogOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CATALOG_ORIGIN_UNSPECIFIED: _CatalogOrigin.ValueType  # 0
+    """Not given."""
+    CATALOG_ORIGIN_FOLDER: _CatalogOrigin.ValueType  # 1
+    """The server's catalog folder: at a start, or when it was reloaded."""
+    CATALOG_ORIGIN_FILES: _CatalogOrigin.ValueType  # 2
+    """Files that were handed over."""
+    CATALOG_ORIGIN_ROLLBACK: _CatalogOrigin.ValueType  # 3
+    """A rollback."""
+
+class CatalogOrigin(_CatalogOrigin, metaclass=_CatalogOriginEnumTypeWrapper):
+    """Where a publication came from."""
+
+CATALOG_ORIGIN_UNSPECIFIED: CatalogOrigin.ValueType  # 0
+"""Not given."""
+CATALOG_ORIGIN_FOLDER: CatalogOrigin.ValueType  # 1
+"""The server's catalog folder: at a start, or when it was reloaded."""
+CATALOG_ORIGIN_FILES: CatalogOrigin.ValueType  # 2
+"""Files that were handed over."""
+CATALOG_ORIGIN_ROLLBACK: CatalogOrigin.ValueType  # 3
+"""A rollback."""
+Global___CatalogOrigin: _TypeAlias = CatalogOrigin  # noqa: Y015
 
 @_typing.final
 class GetCatalogRequest(_message.Message):
@@ -235,3 +293,295 @@ class ValidateCatalogResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValidateCatalogResponse: _TypeAlias = ValidateCatalogResponse  # noqa: Y015
+
+@_typing.final
+class PublishCatalogRequest(_message.Message):
+    """The request of PublishCatalog. Exactly one of `files` and `reload_folder` is given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FILES_FIELD_NUMBER: _builtins.int
+    RELOAD_FOLDER_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    reload_folder: _builtins.bool
+    """Publish what lies in the server's own catalog folder now."""
+    expected_version: _builtins.str
+    """The version that must have been published last, else the call fails with
+    CATALOG_VERSION_MISMATCH and changes nothing. Empty: whichever.
+    """
+    author: _builtins.str
+    """Who publishes, as the list of versions shows it. At most 128 characters."""
+    comment: _builtins.str
+    """Why, as the list of versions shows it. At most 1,000 characters."""
+    @_builtins.property
+    def files(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Text by file name, as in ValidateCatalog: 1 to 256 files."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reload_folder: _builtins.bool = ...,
+        expected_version: _builtins.str = ...,
+        author: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "comment", b"comment", "expected_version", b"expected_version", "files", b"files", "reload_folder", b"reload_folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishCatalogRequest: _TypeAlias = PublishCatalogRequest  # noqa: Y015
+
+@_typing.final
+class PublishCatalogResponse(_message.Message):
+    """The response of PublishCatalog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    PUBLISHED_FIELD_NUMBER: _builtins.int
+    published: _builtins.bool
+    """Whether it is new; false when it was published last already."""
+    @_builtins.property
+    def version(self) -> Global___CatalogVersion:
+        """What is in force now; or pending, when the deadline of the call was before the switch."""
+
+    def __init__(
+        self,
+        *,
+        version: Global___CatalogVersion | None = ...,
+        published: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["published", b"published", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishCatalogResponse: _TypeAlias = PublishCatalogResponse  # noqa: Y015
+
+@_typing.final
+class RollbackCatalogRequest(_message.Message):
+    """The request of RollbackCatalog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATALOG_VERSION_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    catalog_version: _builtins.str
+    """The version to go back to. Empty: the one that was in force before the latest; give
+    `expected_version` then, or a repeat of the call goes forth again.
+    """
+    expected_version: _builtins.str
+    """The version that must have been published last, else the call fails with
+    CATALOG_VERSION_MISMATCH and changes nothing. Empty: whichever.
+    """
+    author: _builtins.str
+    """Who goes back, as the list of versions shows it. At most 128 characters."""
+    comment: _builtins.str
+    """Why, as the list of versions shows it. At most 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        catalog_version: _builtins.str = ...,
+        expected_version: _builtins.str = ...,
+        author: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "catalog_version", b"catalog_version", "comment", b"comment", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackCatalogRequest: _TypeAlias = RollbackCatalogRequest  # noqa: Y015
+
+@_typing.final
+class RollbackCatalogResponse(_message.Message):
+    """The response of RollbackCatalog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    PUBLISHED_FIELD_NUMBER: _builtins.int
+    published: _builtins.bool
+    """Whether it is new; false when it was published last already."""
+    @_builtins.property
+    def version(self) -> Global___CatalogVersion:
+        """What is in force now; or pending, when the deadline of the call was before the switch."""
+
+    def __init__(
+        self,
+        *,
+        version: Global___CatalogVersion | None = ...,
+        published: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["published", b"published", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackCatalogResponse: _TypeAlias = RollbackCatalogResponse  # noqa: Y015
+
+@_typing.final
+class ListCatalogVersionsRequest(_message.Message):
+    """The request of ListCatalogVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return at most. Default 0: 100. At most 1,000; more is treated as 1,000."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the previous response. A token from before a later
+    publication is INVALID_ARGUMENT: start again. Empty: from the start.
+    """
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCatalogVersionsRequest: _TypeAlias = ListCatalogVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListCatalogVersionsResponse(_message.Message):
+    """The response of ListCatalogVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where to go on; empty when these were the last."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatalogVersion]:
+        """What was published, the latest first. A version that was published twice is there twice."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[Global___CatalogVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCatalogVersionsResponse: _TypeAlias = ListCatalogVersionsResponse  # noqa: Y015
+
+@_typing.final
+class CatalogVersion(_message.Message):
+    """One time that a catalog was put in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ModelVersionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CATALOG_VERSION_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    MODEL_VERSIONS_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    PUBLISH_TIME_FIELD_NUMBER: _builtins.int
+    SWITCH_TIME_FIELD_NUMBER: _builtins.int
+    catalog_version: _builtins.str
+    """The content hash of the catalog."""
+    sequence: _builtins.int
+    """Counts publications of the store from 1."""
+    status: Global___CatalogStatus.ValueType
+    """Whether it decides."""
+    origin: Global___CatalogOrigin.ValueType
+    """Where it came from."""
+    author: _builtins.str
+    """Who published it; empty when nobody said."""
+    comment: _builtins.str
+    """Why; empty when nobody said."""
+    @_builtins.property
+    def model_versions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Version by name of the models it was published with."""
+
+    @_builtins.property
+    def publish_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was published."""
+
+    @_builtins.property
+    def switch_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on it decides, in all processes."""
+
+    def __init__(
+        self,
+        *,
+        catalog_version: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        status: Global___CatalogStatus.ValueType = ...,
+        origin: Global___CatalogOrigin.ValueType = ...,
+        model_versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        author: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        publish_time: _timestamp_pb2.Timestamp | None = ...,
+        switch_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["publish_time", b"publish_time", "switch_time", b"switch_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "catalog_version", b"catalog_version", "comment", b"comment", "model_versions", b"model_versions", "origin", b"origin", "publish_time", b"publish_time", "sequence", b"sequence", "status", b"status", "switch_time", b"switch_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CatalogVersion: _TypeAlias = CatalogVersion  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """Shows the catalog that decides, and checks others.
+    """Shows the catalog that decides, checks others, and puts them in force.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,25 @@ class CatalogServiceStub:
                 request_serializer=nba_dot_v1_dot_catalog__service__pb2.ValidateCatalogRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_catalog__service__pb2.ValidateCatalogResponse.FromString,
                 _registered_method=True)
+        self.PublishCatalog = channel.unary_unary(
+                '/nba.v1.CatalogService/PublishCatalog',
+                request_serializer=nba_dot_v1_dot_catalog__service__pb2.PublishCatalogRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_catalog__service__pb2.PublishCatalogResponse.FromString,
+                _registered_method=True)
+        self.RollbackCatalog = channel.unary_unary(
+                '/nba.v1.CatalogService/RollbackCatalog',
+                request_serializer=nba_dot_v1_dot_catalog__service__pb2.RollbackCatalogRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_catalog__service__pb2.RollbackCatalogResponse.FromString,
+                _registered_method=True)
+        self.ListCatalogVersions = channel.unary_unary(
+                '/nba.v1.CatalogService/ListCatalogVersions',
+                request_serializer=nba_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
-    """Shows the catalog that decides, and checks others.
+    """Shows the catalog that decides, checks others, and puts them in force.
     """
 
     def GetCatalog(self, request, context):
@@ -78,6 +93,29 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishCatalog(self, request, context):
+        """Puts a catalog in force in all processes of the store, and answers when it decides in the one
+        that was called. A broken one changes nothing (INVALID_CATALOG). Needs `server.admin = true`.
+        What was published last, with the same models, is not published again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackCatalog(self, request, context):
+        """Puts a catalog in force that was published before. Needs `server.admin = true`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCatalogVersions(self, request, context):
+        """Lists what was published, the latest first. Needs `server.admin = true`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +134,21 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=nba_dot_v1_dot_catalog__service__pb2.ValidateCatalogRequest.FromString,
                     response_serializer=nba_dot_v1_dot_catalog__service__pb2.ValidateCatalogResponse.SerializeToString,
             ),
+            'PublishCatalog': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishCatalog,
+                    request_deserializer=nba_dot_v1_dot_catalog__service__pb2.PublishCatalogRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_catalog__service__pb2.PublishCatalogResponse.SerializeToString,
+            ),
+            'RollbackCatalog': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackCatalog,
+                    request_deserializer=nba_dot_v1_dot_catalog__service__pb2.RollbackCatalogRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_catalog__service__pb2.RollbackCatalogResponse.SerializeToString,
+            ),
+            'ListCatalogVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCatalogVersions,
+                    request_deserializer=nba_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'nba.v1.CatalogService', rpc_method_handlers)
@@ -105,7 +158,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """Shows the catalog that decides, and checks others.
+    """Shows the catalog that decides, checks others, and puts them in force.
     """
 
     @staticmethod
@@ -179,6 +232,87 @@ class CatalogService:
             '/nba.v1.CatalogService/ValidateCatalog',
             nba_dot_v1_dot_catalog__service__pb2.ValidateCatalogRequest.SerializeToString,
             nba_dot_v1_dot_catalog__service__pb2.ValidateCatalogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishCatalog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.CatalogService/PublishCatalog',
+            nba_dot_v1_dot_catalog__service__pb2.PublishCatalogRequest.SerializeToString,
+            nba_dot_v1_dot_catalog__service__pb2.PublishCatalogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackCatalog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.CatalogService/RollbackCatalog',
+            nba_dot_v1_dot_catalog__service__pb2.RollbackCatalogRequest.SerializeToString,
+            nba_dot_v1_dot_catalog__service__pb2.RollbackCatalogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCatalogVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.CatalogService/ListCatalogVersions',
+            nba_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsRequest.SerializeToString,
+            nba_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

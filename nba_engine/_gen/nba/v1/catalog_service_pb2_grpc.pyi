@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogServiceStub:
-    """Shows the catalog that decides, and checks others."""
+    """Shows the catalog that decides, checks others, and puts them in force."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,10 +41,19 @@ class CatalogServiceStub:
     """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
     catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
     """
+    PublishCatalog: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishCatalogRequest, _catalog_service_pb2.PublishCatalogResponse]
+    """Puts a catalog in force in all processes of the store, and answers when it decides in the one
+    that was called. A broken one changes nothing (INVALID_CATALOG). Needs `server.admin = true`.
+    What was published last, with the same models, is not published again.
+    """
+    RollbackCatalog: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.RollbackCatalogRequest, _catalog_service_pb2.RollbackCatalogResponse]
+    """Puts a catalog in force that was published before. Needs `server.admin = true`."""
+    ListCatalogVersions: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListCatalogVersionsRequest, _catalog_service_pb2.ListCatalogVersionsResponse]
+    """Lists what was published, the latest first. Needs `server.admin = true`."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
-    """Shows the catalog that decides, and checks others."""
+    """Shows the catalog that decides, checks others, and puts them in force."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCatalog: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetCatalogRequest, _catalog_service_pb2.GetCatalogResponse]  # type: ignore[assignment]
@@ -55,9 +64,18 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
     catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
     """
+    PublishCatalog: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishCatalogRequest, _catalog_service_pb2.PublishCatalogResponse]  # type: ignore[assignment]
+    """Puts a catalog in force in all processes of the store, and answers when it decides in the one
+    that was called. A broken one changes nothing (INVALID_CATALOG). Needs `server.admin = true`.
+    What was published last, with the same models, is not published again.
+    """
+    RollbackCatalog: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.RollbackCatalogRequest, _catalog_service_pb2.RollbackCatalogResponse]  # type: ignore[assignment]
+    """Puts a catalog in force that was published before. Needs `server.admin = true`."""
+    ListCatalogVersions: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListCatalogVersionsRequest, _catalog_service_pb2.ListCatalogVersionsResponse]  # type: ignore[assignment]
+    """Lists what was published, the latest first. Needs `server.admin = true`."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows the catalog that decides, and checks others."""
+    """Shows the catalog that decides, checks others, and puts them in force."""
 
     @_abc_1.abstractmethod
     def GetCatalog(
@@ -84,5 +102,32 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Checks the files of a catalog as a start with them would, and names every mistake, by pages (a
         catalog rarely has more than one of them). Changes nothing. Mistakes are an answer, no error.
         """
+
+    @_abc_1.abstractmethod
+    def PublishCatalog(
+        self,
+        request: _catalog_service_pb2.PublishCatalogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.PublishCatalogResponse, _abc.Awaitable[_catalog_service_pb2.PublishCatalogResponse]]:
+        """Puts a catalog in force in all processes of the store, and answers when it decides in the one
+        that was called. A broken one changes nothing (INVALID_CATALOG). Needs `server.admin = true`.
+        What was published last, with the same models, is not published again.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackCatalog(
+        self,
+        request: _catalog_service_pb2.RollbackCatalogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.RollbackCatalogResponse, _abc.Awaitable[_catalog_service_pb2.RollbackCatalogResponse]]:
+        """Puts a catalog in force that was published before. Needs `server.admin = true`."""
+
+    @_abc_1.abstractmethod
+    def ListCatalogVersions(
+        self,
+        request: _catalog_service_pb2.ListCatalogVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ListCatalogVersionsResponse, _abc.Awaitable[_catalog_service_pb2.ListCatalogVersionsResponse]]:
+        """Lists what was published, the latest first. Needs `server.admin = true`."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

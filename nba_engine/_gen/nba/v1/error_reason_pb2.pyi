@@ -37,9 +37,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 4
     """NOT_FOUND. No customer is known by this identity. Metadata: `identity`."""
     ERROR_REASON_CATALOG_CHANGED: _ErrorReason.ValueType  # 5
-    """FAILED_PRECONDITION. The decision was made with another catalog or other models than are in
-    force, so that it cannot be explained by them. Metadata: `decision_id`, and `catalog_version`,
-    the one that decided, where it is known.
+    """FAILED_PRECONDITION. The decision was made with a catalog or with models that are not to be had
+    any more, so that it cannot be explained by them. Metadata: `decision_id`, and
+    `catalog_version`, the one that decided, where it is known.
     """
     ERROR_REASON_FAILED_PRECONDITION: _ErrorReason.ValueType  # 6
     """FAILED_PRECONDITION. The state of the engine does not allow this call; the message says what is
@@ -90,6 +90,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     settings allows; nothing was changed. An identity that leads to so many is shared (a device, a
     house) or mistaken. Metadata: `identities`, how many there would be, and `max_links`.
     """
+    ERROR_REASON_ADMIN_DISABLED: _ErrorReason.ValueType  # 24
+    """PERMISSION_DENIED. The server offers no administration (`server.admin` in its settings).
+    Metadata: none.
+    """
+    ERROR_REASON_INVALID_CATALOG: _ErrorReason.ValueType  # 25
+    """INVALID_ARGUMENT. The catalog has mistakes, and nothing was changed; `google.rpc.BadRequest`
+    names as many of them as there is room for, file and place as the field. ValidateCatalog names
+    them all. Metadata: none.
+    """
+    ERROR_REASON_CATALOG_VERSION_MISMATCH: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. Another catalog was published last than the call expected. Look at it, then
+    publish again. Metadata: `catalog_version`, the one published last, and `expected_version`.
+    """
+    ERROR_REASON_CATALOG_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND. No catalog of this version is stored. Metadata: `catalog_version`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `reason` of the one `google.rpc.ErrorInfo` in the details of every error.
@@ -115,9 +130,9 @@ ERROR_REASON_DECISION_NOT_FOUND: ErrorReason.ValueType  # 3
 ERROR_REASON_CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 4
 """NOT_FOUND. No customer is known by this identity. Metadata: `identity`."""
 ERROR_REASON_CATALOG_CHANGED: ErrorReason.ValueType  # 5
-"""FAILED_PRECONDITION. The decision was made with another catalog or other models than are in
-force, so that it cannot be explained by them. Metadata: `decision_id`, and `catalog_version`,
-the one that decided, where it is known.
+"""FAILED_PRECONDITION. The decision was made with a catalog or with models that are not to be had
+any more, so that it cannot be explained by them. Metadata: `decision_id`, and
+`catalog_version`, the one that decided, where it is known.
 """
 ERROR_REASON_FAILED_PRECONDITION: ErrorReason.ValueType  # 6
 """FAILED_PRECONDITION. The state of the engine does not allow this call; the message says what is
@@ -168,4 +183,19 @@ ERROR_REASON_TOO_MANY_LINKS: ErrorReason.ValueType  # 20
 settings allows; nothing was changed. An identity that leads to so many is shared (a device, a
 house) or mistaken. Metadata: `identities`, how many there would be, and `max_links`.
 """
+ERROR_REASON_ADMIN_DISABLED: ErrorReason.ValueType  # 24
+"""PERMISSION_DENIED. The server offers no administration (`server.admin` in its settings).
+Metadata: none.
+"""
+ERROR_REASON_INVALID_CATALOG: ErrorReason.ValueType  # 25
+"""INVALID_ARGUMENT. The catalog has mistakes, and nothing was changed; `google.rpc.BadRequest`
+names as many of them as there is room for, file and place as the field. ValidateCatalog names
+them all. Metadata: none.
+"""
+ERROR_REASON_CATALOG_VERSION_MISMATCH: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. Another catalog was published last than the call expected. Look at it, then
+publish again. Metadata: `catalog_version`, the one published last, and `expected_version`.
+"""
+ERROR_REASON_CATALOG_VERSION_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND. No catalog of this version is stored. Metadata: `catalog_version`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
