@@ -137,8 +137,8 @@ class Catalogs:
         publication, new = self._store.publish_catalog(
             CatalogFiles(version=version, files=files), wanted, follows=follows
         )
-        if new:
-            with self._lock:
+        with self._lock:
+            if publication.sequence > self.sequence:
                 self._ready[publication.sequence] = snapshot
         if deadline is None:
             deadline = time.monotonic() + lead + _LONGEST_WAIT
