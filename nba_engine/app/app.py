@@ -11,15 +11,16 @@ from typing import Self
 from nba_engine.app.check import prepared
 from nba_engine.app.follower import Follower
 from nba_engine.app.reaper import Reaper
+from nba_engine.app.rotation import Rotation
 from nba_engine.app.sinks import Sinks, open_sinks
 from nba_engine.app.starting import start_with
 from nba_engine.catalog import read_folder
 from nba_engine.domain import Store
-from nba_engine.engine import Engine
+from nba_engine.engine import Engine, table_of
 from nba_engine.errors import MistakesFound
 from nba_engine.plugin import Plugins, Register, told_when_slow
 from nba_engine.settings import Settings
-from nba_engine.store import open_log
+from nba_engine.store import Mover, open_log
 
 __all__ = ["App", "open_app"]
 
@@ -109,6 +110,11 @@ def open_app(
             reaper = Reaper(store)
             reaper.start()
             opened.callback(reaper.stop)
+            days = found.settings.store.decision_log_days
+            if days is not None:
+                rotation = Rotation(Mover(found.settings.store.decision_log, table_of), days=days)
+                rotation.start()
+                opened.callback(rotation.stop)
         return App(found.settings, found.plugins, engine, sinks, opened.pop_all())
 
 

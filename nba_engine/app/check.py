@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -97,14 +98,25 @@ def _shown(folder: Path, settings_path: Path) -> str:
 
 
 def _store_mistakes(settings: Settings, register: Register, file: str) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    if settings.store.decision_log_days is not None and find_spec("pyarrow") is None:
+        mistakes.append(
+            Mistake(
+                file=file,
+                place="store.decision_log_days",
+                message="moving decisions to Parquet needs pyarrow, which is not installed",
+                remedy="pip install 'nba-engine[data]', or take the setting away",
+            )
+        )
     scheme = settings.store.url.partition(":")[0]
     if scheme in register.stores:
-        return []
+        return mistakes
     return [
+        *mistakes,
         Mistake(
             file=file,
             place="store.url",
             message=f"no plugin offers stores of the scheme {scheme!r}",
             remedy=suggest(scheme, register.stores, "schemes"),
-        )
+        ),
     ]

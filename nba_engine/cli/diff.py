@@ -68,7 +68,7 @@ def diff_command(
         catalog = logged.snapshot.catalog
         moment = moment_option(since, catalog)
         comparison = Comparison(logged.snapshot, logged.another(folder))
-        total, _ = logged.log.span(since=moment, limit=limit)
+        total = min(limit, logged.log.count(since=moment))
         with progress_bar() as bar:
             task = bar.add_task("deciding", total=total)
             for record in logged.log.records(since=moment, limit=limit):

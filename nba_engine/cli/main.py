@@ -17,6 +17,7 @@ from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
 from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
+from nba_engine.cli.log import log_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
 from nba_engine.cli.replay import replay_command
@@ -54,6 +55,7 @@ for command in (
     identity_group,
     replay_command,
     diff_command,
+    log_group,
     schema_command,
     plugin_group,
 ):

@@ -68,10 +68,10 @@ def tell_unread(logged: Logged) -> None:
         )
 
 
-def moment_option(text: str | None, catalog: CatalogView) -> float | None:
-    """``--since``: a moment, in the catalog's time zone unless it names one."""
+def moment_option(text: str | None, catalog: CatalogView) -> float:
+    """``--since``: a moment, in the catalog's time zone unless it names one; by default, ever."""
     if text is None:
-        return None
+        return float("-inf")
     try:
         return to_seconds(text, ZoneInfo(catalog.time_zone))
     except RowError as error:
@@ -91,8 +91,9 @@ def _one(logged: Logged, decision_id: str) -> int:
     return 1
 
 
-def _all(logged: Logged, since: float | None, limit: int | None) -> int:
-    total, _ = logged.log.span(since=since, limit=limit)
+def _all(logged: Logged, since: float, limit: int | None) -> int:
+    total = logged.log.count(since=since)
+    total = total if limit is None else min(total, limit)
     outcomes: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     with progress_bar() as bar:

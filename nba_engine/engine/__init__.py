@@ -3,6 +3,7 @@
 from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
+from nba_engine.engine.log_table import table_of
 from nba_engine.engine.publishing import (
     Assemble,
     Catalogs,
@@ -40,4 +41,5 @@ __all__ = [
     "lead_seconds",
     "repeat",
     "status_of",
+    "table_of",
 ]

@@ -150,6 +150,10 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     decision_log: FilePath = Path("data/decisions.db")
     """the decision log, a file of its own"""
+    decision_log_days: Count | None = None
+    """decisions of earlier days than this many ago are moved to Parquet files beside the log; without
+    it they stay. Needs `pyarrow`; never on a simulated store
+    """
     request_window: Annotated[float, Written(_window, DURATION.schema, DURATION.write)] = 86_400.0
     """how long a repeated `request_id` of Decide gets the first answer"""
     max_links: Annotated[int, Meta(ge=2, le=10_000)] = 50

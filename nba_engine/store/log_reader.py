@@ -1,15 +1,18 @@
-"""Reading the decision log's file: one record, the newest, or all of a time."""
+"""Reading the decision log: one record, the newest, or all of a time, moved ones included."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
 
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import NotFound
+from nba_engine.store.archive import ARCHIVED, archive_of, find, read_file
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, open_file, path_of
 
@@ -20,7 +23,7 @@ BATCH = 256  # records per statement: a longer one would keep the writer from ti
 DECISIONS = Format(
     name="decision log of nba-engine",
     application_id=0x6E626164,  # "nbad"
-    version=2,  # 2: treatment and placement of a candidate in one number
+    version=3,  # 3: decisions that were moved to Parquet
     schema="""
     CREATE TABLE decisions(
       id INTEGER PRIMARY KEY,           -- in the order of logging
@@ -28,8 +31,12 @@ DECISIONS = Format(
       time REAL NOT NULL,
       record BLOB NOT NULL              -- msgpack of DecisionRecord
     ) STRICT;
-    """,
+    """
+    + ARCHIVED,
 )
+
+_EVER = float("-inf")
+_ONE = "SELECT record FROM decisions WHERE decision_id = ?"
 
 decode_record = msgspec.msgpack.Decoder(DecisionRecord).decode
 
@@ -47,28 +54,31 @@ def open_log_reader(path: str | Path) -> LogReader:
 
 
 class LogReader:
-    """The stored records; also while an engine appends to the file. Thread-safe."""
+    """The stored records; also while an engine appends to the file. Thread-safe.
+
+    What was moved to Parquet (`nba_engine.store.archive`) is found like the rest.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._archive = archive_of(path)
         self._readers = Readers(path)
 
     def read(self, decision_id: str) -> DecisionRecord | None:
         """A record by its id; None: unknown."""
         try:
-            found = (
-                self._connection()
-                .execute("SELECT record FROM decisions WHERE decision_id = ?", (decision_id,))
-                .get
-            )
+            connection = self._connection()
+            found = connection.execute(_ONE, (decision_id,)).get
+            if found is not None:
+                return decode_record(found)
+            return find(connection, self._archive, decision_id)
         except UnicodeEncodeError:
             return None  # no such id can have been stored
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
-        return None if found is None else decode_record(found)
 
     def recent(self, limit: int) -> Sequence[DecisionRecord]:
-        """The newest records, newest first."""
+        """The newest records, newest first; not those that were moved."""
         try:
             rows = self._connection().execute(
                 "SELECT record FROM decisions ORDER BY id DESC LIMIT ?", (limit,)
@@ -77,46 +87,60 @@ class LogReader:
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
 
-    def span(self, *, since: float | None = None, limit: int | None = None) -> tuple[int, int]:
-        """How many records `records` yields for the same arguments, and the id before the first."""
-        try:
-            found = (
-                self._connection()
-                .execute(
-                    "SELECT count(*), coalesce(min(id), 1) - 1 FROM (SELECT id FROM decisions "
-                    "WHERE time >= ? ORDER BY id DESC LIMIT ?)",
-                    (_EVER if since is None else since, -1 if limit is None else limit),
-                )
-                .get
-            )
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
-        count, before = found
-        return int(count), int(before)
+    def count(self, *, since: float = _EVER) -> int:
+        """How many records were decided at ``since`` or later."""
+        stored = self._rows("SELECT count(*) FROM decisions WHERE time >= ?", (since,))[0][0]
+        return int(stored) + sum(self._in_file(*file, since) for file in self._files(since))
 
     def records(
-        self, *, since: float | None = None, limit: int | None = None
+        self, *, since: float = _EVER, limit: int | None = None
     ) -> Iterator[DecisionRecord]:
         """Records in the order of logging: those decided at ``since`` or later, the newest few.
 
-        What is logged while this runs is left out.
+        What is logged, or moved to Parquet, while this runs may be left out.
         """
-        left, after = self.span(since=since, limit=limit)
-        while left > 0:
-            try:
-                rows = self._connection().execute(
-                    "SELECT id, record FROM decisions WHERE id > ? AND time >= ? ORDER BY id LIMIT ?",
-                    (after, _EVER if since is None else since, min(left, BATCH)),
-                )
-                batch: list[tuple[int, bytes]] = list(rows)
-            except DRIVER_ERRORS as error:
-                raise translated(error, self._path) from error
-            if not batch:
-                return
+        files = self._files(since)
+        skip = 0 if limit is None else max(0, self.count(since=since) - limit)
+        for name, rows, first in files:
+            count = self._in_file(name, rows, first, since)
+            if skip >= count:
+                skip -= count
+                continue
+            yield from itertools.islice(read_file(self._archive / name, since=since), skip, None)
+            skip = 0
+        after = 0
+        if skip:
+            after = self._rows(
+                "SELECT id FROM decisions WHERE time >= ? ORDER BY id LIMIT 1 OFFSET ?",
+                (since, skip - 1),
+            )[0][0]
+        last = self._rows("SELECT coalesce(max(id), 0) FROM decisions", ())[0][0]
+        while batch := self._rows(
+            "SELECT id, record FROM decisions "
+            "WHERE id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT ?",
+            (after, last, since, BATCH),
+        ):
             for _, record in batch:
                 yield decode_record(record)
-            left -= len(batch)
             after = batch[-1][0]
+
+    def _files(self, since: float) -> list[tuple[str, int, float]]:
+        """Moved ones: file, rows, time of the earliest; in the order of logging."""
+        return self._rows(
+            "SELECT file, rows, first_time FROM archived WHERE last_time >= ? ORDER BY first, last",
+            (since,),
+        )
+
+    def _in_file(self, name: str, rows: int, first: float, since: float) -> int:
+        if first >= since:
+            return rows
+        return sum(1 for _ in read_file(self._archive / name, since=since))
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[Any]:
+        try:
+            return list(self._connection().execute(statement, values))
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
 
     def close(self) -> None:
         """Release the file."""
@@ -124,6 +148,3 @@ class LogReader:
 
     def _connection(self) -> apsw.Connection:
         return self._readers.connection()
-
-
-_EVER = float("-inf")
