@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from nba_engine import __version__
+from nba_engine.cli.catalog import catalog_group
 from nba_engine.cli.check import check_command
 from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
@@ -56,6 +57,7 @@ for command in (
     replay_command,
     diff_command,
     log_group,
+    catalog_group,
     schema_command,
     plugin_group,
 ):

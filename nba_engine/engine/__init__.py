@@ -10,6 +10,7 @@ from nba_engine.engine.publishing import (
     CatalogWatcher,
     Published,
     Status,
+    last_two,
     lead_seconds,
     status_of,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Tap",
     "candidates_of",
     "decision_of",
+    "last_two",
     "lead_seconds",
     "repeat",
     "status_of",

@@ -28,6 +28,7 @@ __all__ = [
     "Catalogs",
     "Published",
     "Status",
+    "last_two",
     "lead_seconds",
     "status_of",
 ]
@@ -179,7 +180,7 @@ class Catalogs:
         `FailedPrecondition` when there is no version before.
         """
         if not version:
-            last, version = _last_two(self._store.publications())
+            last, version = last_two(self._store.publications())
             follows = follows or last  # "before" is meant of what was looked at
         files = self._store.catalog_files(version)
         if files is None:
@@ -349,7 +350,7 @@ def status_of(publications: Sequence[Publication], now: float) -> list[tuple[Pub
     return found
 
 
-def _last_two(publications: Sequence[Publication]) -> tuple[str, str]:
+def last_two(publications: Sequence[Publication]) -> tuple[str, str]:
     """The version published last, and the one before that was another."""
     last = publications[-1].version if publications else ""
     for one in reversed(publications):
