@@ -259,7 +259,9 @@ class Catalogs:
             left = min(one.switch_time - now, one.switch_time - one.time)
             self._due.setdefault(one.sequence, arrived + max(0.0, left))
         due = [one for one in news if self._due[one.sequence] <= arrived]
-        return due[-1] if due else news[0]
+        if not due or (due[-1].sequence in self._retry and len(due) < len(news)):
+            return news[len(due)]
+        return due[-1]
 
     def _prepare(self, target: Publication) -> Snapshot | None:
         """Assemble what another process published; None, with a log line, when it cannot be."""

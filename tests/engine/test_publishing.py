@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from nba_engine.app.follower import Follower
 from nba_engine.domain import Publication
-from nba_engine.engine import Engine, Snapshot, status_of
+from nba_engine.engine import Engine, Snapshot, publishing, status_of
 from nba_engine.errors import FailedPrecondition, Mistake, MistakesFound, NotFound
 from nba_engine.store import open_log, open_store
 from tests.engine.world import CATALOG, ask, shop
@@ -38,11 +38,13 @@ class Watching:
 
 
 @contextmanager
-def beside(engine: Engine, folder: Path, *, able: bool = True) -> Iterator[Engine]:
+def beside(
+    engine: Engine, folder: Path, *, able: Callable[[], bool] = lambda: True
+) -> Iterator[Engine]:
     """Another process on the store of `shop`, which follows; or cannot load what it finds."""
 
     def assemble(files: Mapping[str, str]) -> Snapshot:
-        if not able:
+        if not able():
             raise MistakesFound([Mistake(file="nba.toml", place="models.x", message="is gone")])
         return engine.catalogs.assembled(files)
 
@@ -153,7 +155,7 @@ def test_a_past_catalog_that_cannot_be_loaded_any_more_is_told(tmp_path: Path) -
         engine.catalogs.publish(DEARER)
         engine.log.flush()
         with (
-            beside(engine, tmp_path, able=False) as other,
+            beside(engine, tmp_path, able=lambda: False) as other,
             pytest.raises(FailedPrecondition, match="can no longer be loaded") as caught,
         ):
             other.explain(decision.decision_id)
@@ -174,7 +176,7 @@ def test_other_processes_switch_when_the_publisher_does(tmp_path: Path) -> None:
 
 
 def test_a_process_that_cannot_load_it_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
-    with shop(tmp_path) as engine, beside(engine, tmp_path, able=False) as other:
+    with shop(tmp_path) as engine, beside(engine, tmp_path, able=lambda: False) as other:
         watcher = Watching()
         other.catalogs.watch(watcher)
         version = other.catalog.version
@@ -185,6 +187,36 @@ def test_a_process_that_cannot_load_it_keeps_the_old_one_and_says_so(tmp_path: P
         other.catalogs.watch(late)
     assert watcher.fell_behind == late.fell_behind == [1]
     assert watcher.switches == []
+
+
+def test_a_process_that_can_load_it_again_catches_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "RETRY_SECONDS", 0.1)
+    able = threading.Event()
+    watcher = Watching()
+    with shop(tmp_path) as engine, beside(engine, tmp_path, able=able.is_set) as other:
+        other.catalogs.watch(watcher)
+        version = engine.catalogs.publish(DEARER).publication.version
+        until(lambda: watcher.fell_behind)
+        able.set()
+        until(lambda: watcher.switches)
+        assert other.catalog.version == version
+    assert [sequence for sequence, _ in watcher.switches] == [1]
+
+
+def test_a_process_that_is_behind_follows_the_next_publication_in_time(tmp_path: Path) -> None:
+    able = threading.Event()
+    watcher = Watching()
+    with shop(tmp_path) as engine, beside(engine, tmp_path, able=able.is_set) as other:
+        other.catalogs.watch(watcher)
+        engine.catalogs.publish(DEARER)
+        until(lambda: watcher.fell_behind)
+        able.set()
+        engine.catalogs.publish(BREAD)
+        until(lambda: other.catalog.version == engine.catalog.version)
+    assert watcher.switches[-1][0] == 2
+    assert watcher.switches[-1][1] < 0.4
 
 
 def test_amounts_that_a_new_catalog_lowers_block_further_grants(tmp_path: Path) -> None:

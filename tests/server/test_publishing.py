@@ -197,7 +197,7 @@ def test_a_server_that_cannot_load_what_is_in_force_is_not_serving(
 ) -> None:
     with (
         served(engine) as one,
-        beside(engine, tmp_path, able=False) as other,
+        beside(engine, tmp_path, able=lambda: False) as other,
         served(other) as two,
     ):
         health: Any = health_pb2_grpc.HealthStub(two.channel)
