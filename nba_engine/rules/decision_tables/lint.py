@@ -56,7 +56,7 @@ def _empty_columns(table: DecisionTable) -> Iterator[TableMistake]:
         if not _cells_of(table, column):
             message = "no row asks for anything here"
             yield TableMistake(
-                line=1, column=column.heading, message=message, hint="remove the column"
+                line=table.line, column=column.heading, message=message, hint="remove the column"
             )
 
 
@@ -236,7 +236,7 @@ def lint_coverage(
         more = f" and {len(alone) - MOST} more" if len(alone) > MOST else ""
         found.append(
             TableMistake(
-                line=1,
+                line=table.line,
                 message=f"no row is for {', '.join(shown)}{more}: it never holds for these",
                 hint="add a row, or narrow applies_to",
             )

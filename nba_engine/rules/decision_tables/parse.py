@@ -45,6 +45,7 @@ def parse_table(text: str, schema: Schema, *, file: str) -> DecisionTable:
         raise TableError(sorted(wrong, key=lambda mistake: mistake.line))
     return DecisionTable(
         file=file,
+        line=sheet.line,
         schema=schema,
         columns=tuple(columns),
         rows=tuple(rows),
@@ -78,7 +79,7 @@ def _columns(sheet: Sheet, schema: Schema, wrong: list[TableMistake]) -> list[Co
         if message:
             wrong.append(
                 TableMistake(
-                    line=1,
+                    line=sheet.line,
                     column=heading or f"column {position + 1}",
                     message=message,
                     hint=hint,
@@ -87,7 +88,8 @@ def _columns(sheet: Sheet, schema: Schema, wrong: list[TableMistake]) -> list[Co
             )
     if not conditions:
         message = "there is no column with conditions"
-        wrong.append(TableMistake(line=1, message=message, hint="add one, such as customer.age"))
+        hint = "add one, such as customer.age"
+        wrong.append(TableMistake(line=sheet.line, message=message, hint=hint))
     return columns
 
 

@@ -2,7 +2,8 @@
 
 A set is an integer. Bit 0 stands for a missing value; the others for the regions: of ordered
 values below the first constant, on it, between it and the second, and so on; of words each word,
-and any other.
+and any other. A list or map has several words at once: one more region stands for whatever has all
+words of the column, so that ``dairy`` is no part of ``!wine``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class Regions:
         ends = {end for item in items for end in (item.low, item.high) if end is not None}
         self.constants: list[Any] = sorted(ends)
         count = 2 * len(self.constants) + 1 if self.ordered else len(self.constants) + 1
+        self._several = 0
+        if "<" in column.subject.type:
+            self._several = 2 << count
+            count += 1
         if self.kind == "bool":
             self.constants, count = [False, True], 2
         self.present = ((1 << count) - 1) << 1
@@ -52,6 +57,8 @@ class Regions:
         found = 0
         for item in cell.items:
             found |= self._range(item) if self.ordered else 2 << self._position(item.low)
+        if cell.items:
+            found |= self._several
         if cell.negated:
             found = ~found
         return (found & self.present) | (MISSING if cell.missing else 0)
@@ -66,8 +73,13 @@ class Regions:
         return bisect_left(self.constants, constant)
 
     def shared(self, one: int, other: int) -> int:
-        """What two sets have in common; nothing where two ranges only meet at a number."""
+        """What two sets have in common; nothing where two ranges only meet at a number.
+
+        Nor where lists would have to hold words of both: rows for different words are meant so.
+        """
         common = one & other
+        if common == self._several:
+            return 0
         if self.ordered and self.kind != "int" and common not in {one, other}:
             numbers = _numbers(common >> 1)
             if not common & MISSING and all(number % 2 for number in numbers):
@@ -86,7 +98,7 @@ class Regions:
     def spoken(self, found: int) -> str:
         """A set as cells write it."""
         words = ["missing"] if found & MISSING else []
-        numbers = _numbers(found >> 1)
+        numbers = _numbers((found & ~self._several) >> 1)
         if self.ordered:
             words += [self._spoken_run(first, last) for first, last in self._runs(numbers)]
         elif found & self.present == self.present:

@@ -61,10 +61,14 @@ class SheetRow(msgspec.Struct, frozen=True):
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """Headings and rows as written, stripped of blanks around them; every row is as long."""
+    """Headings and rows as written, stripped of blanks around them; every row is as long.
+
+    ``line`` is the one the headings are on.
+    """
 
     headings: tuple[str, ...]
     rows: tuple[SheetRow, ...]
+    line: int = 1
 
 
 def read_sheet(text: str, wrong: list[TableMistake]) -> Sheet:
@@ -105,7 +109,7 @@ def read_sheet(text: str, wrong: list[TableMistake]) -> Sheet:
         few = len(row.cells) < width
         hint = "write - for any value" if few else 'put cells with a comma in quotes: "DE, AT"'
         note(row.line, f"{cells}, but {wanted}", hint)
-    return Sheet(headings.cells, tuple(kept))
+    return Sheet(headings.cells, tuple(kept), headings.line)
 
 
 def _lines(text: str, wrong: list[TableMistake]) -> list[SheetRow]:

@@ -82,9 +82,13 @@ class RowIndex(msgspec.Struct, frozen=True, eq=False):
 
 
 class DecisionTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A checked decision table, a `nba_engine.rules.rule.Rule`. ``file`` is what it is called."""
+    """A checked decision table, a `nba_engine.rules.rule.Rule`.
+
+    ``file`` is what it is called, ``line`` the one its headings are on.
+    """
 
     file: str
+    line: int
     schema: Schema
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]

@@ -54,6 +54,7 @@ def test_rows_that_hold_for_the_same_are_pointed_out(rows: str, where: str) -> N
         "customer.vip\ntrue\nfalse\n",
         "customer.last\n..2017-11-05\n2017-11-06..\n",
         "customer.consents\na\nb\n",  # a list with both is meant to fit either
+        'customer.consents\n"a, b"\n"!a, b"\n',
         "customer.country,customer.age\nDE,-\n-,18..\n",  # alternatives
         "action.category,customer.age\nwine,18..65\nbeer,16..\n",
     ],
@@ -88,6 +89,20 @@ def test_a_row_within_another_is_told_as_such(rows: str, line: int, outer: int) 
             f"{line}: says nothing new: row {outer} holds wherever it does "
             "(remove it, or narrow one of the two)"
         )
+    ]
+
+
+@pytest.mark.parametrize("heading", ["customer.consents", "customer.spend"])
+def test_a_row_for_a_word_is_not_within_one_without_another(heading: str) -> None:
+    # what has a and b fits the first row only
+    assert warnings(f"{heading}\na\n!b\n") == [
+        (
+            f"3: overlaps with row 2: both hold for {heading} a "
+            "(narrow one of the two, unless it is meant)"
+        )
+    ]
+    assert warnings(f'{heading}\n!b\n"!a, b"\n') == [
+        "3: says nothing new: row 2 holds wherever it does (remove it, or narrow one of the two)"
     ]
 
 

@@ -118,6 +118,10 @@ def test_a_wrong_file_is_told(text: str, line: int, column: str, message: str) -
     assert remedy
 
 
+def test_headings_may_come_after_empty_lines_and_are_told_with_their_own() -> None:
+    assert [where[:2] for where in mistakes("\n,\ncustomer.agge\n5\n")] == [(3, "customer.agge")]
+
+
 def test_all_mistakes_are_told_in_one_run_in_the_order_of_rows() -> None:
     text = "customer.agge,customer.age,customer.vip\n1,18-65,-\n2,1\n3,x,maybe\n"
     assert [(line, column) for line, column, *_ in mistakes(text)] == [
