@@ -127,12 +127,13 @@ class AioClient(AioPublishing):
             try:
                 while True:
                     await window.acquire()
-                    request = await anext(waiting)
-                    await call.write(correlation.message(request))
+                    message = correlation.message(await anext(waiting))
+                    try:
+                        await call.write(message)
+                    except (grpc.RpcError, asyncio.InvalidStateError):
+                        return  # the stream has ended; whoever reads it is told why
             except StopAsyncIteration:
                 pass
-            except (grpc.RpcError, asyncio.InvalidStateError):
-                return  # the stream has ended; whoever reads it is told why
             except Exception as error:  # raised below, after the results before it
                 failures.append(error)
             with suppress(grpc.RpcError, asyncio.InvalidStateError):
@@ -140,15 +141,16 @@ class AioClient(AioPublishing):
 
         writer = asyncio.get_running_loop().create_task(write())
         try:
-            async for answer in call:
-                window.release()
-                yield correlation.result(answer)
+            try:
+                async for answer in call:
+                    window.release()
+                    yield correlation.result(answer)
+            except grpc.RpcError as error:
+                late = timeout is not None and terms.remaining < 0.05  # gRPC's clock is another
+                raise self._error(error, "StreamDecide", timeout, late=late) from None
             if failures:
                 raise failures[0]
             correlation.finish()
-        except grpc.RpcError as error:
-            late = timeout is not None and terms.remaining < 0.05  # gRPC's clock is another
-            raise self._error(error, "StreamDecide", timeout, late=late) from None
         finally:
             writer.cancel()
             call.cancel()

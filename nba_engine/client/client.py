@@ -156,14 +156,15 @@ class Client(Publishing):
             metadata=terms.metadata,
         )
         try:
-            for answer in call:
-                window.release()
-                yield correlation.result(answer)
+            try:
+                for answer in call:
+                    window.release()
+                    yield correlation.result(answer)
+            except grpc.RpcError as error:
+                raise self._error(error, "StreamDecide", options.get("timeout")) from None
             if ended and ended[0] is not None:
                 raise ended[0]
             correlation.finish()
-        except grpc.RpcError as error:
-            raise self._error(error, "StreamDecide", options.get("timeout")) from None
         finally:
             ended.append(None)
             window.release()

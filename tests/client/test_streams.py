@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import grpc
 import pytest
 
 from nba_engine import errors
@@ -133,15 +134,18 @@ def test_a_result_comes_before_the_next_request_is_there(kind: str) -> None:
 
 
 @each_kind
-def test_an_error_of_the_requests_is_raised_after_the_results_before_it(kind: str) -> None:
+@pytest.mark.parametrize("error", [LookupError, grpc.RpcError, asyncio.InvalidStateError])
+def test_an_error_of_the_requests_is_raised_after_the_results_before_it(
+    kind: str, error: type[Exception]
+) -> None:
     def broken() -> Iterator[DecideRequest]:
         yield asking(0)
-        raise LookupError("the queue is gone")
+        raise error("the queue is gone")
 
     with serving() as served, connected(kind, target_of(served)) as client:
-        stream = client.stream_decide(broken())
+        stream = client.stream_decide(broken(), timeout=20.0)
         assert next(stream).get().decision_id == "d0"
-        with pytest.raises(LookupError, match="the queue is gone"):
+        with pytest.raises(error, match="the queue is gone"):
             next(stream)
 
 
