@@ -44,6 +44,7 @@ from nba_engine.client.errors import (
 )
 from nba_engine.client.explanations import CandidateTrace, Change, Explanation
 from nba_engine.client.interactions import Interaction, InteractionResult
+from nba_engine.client.limits import LimitUsage
 from nba_engine.client.options import CallOptions
 from nba_engine.client.profiles import Consent, Linked, Profile
 from nba_engine.client.publications import CatalogVersion, PublishedCatalog
@@ -76,6 +77,7 @@ __all__ = [
     "Internal",
     "InvalidRequest",
     "Limit",
+    "LimitUsage",
     "Linked",
     "Mistake",
     "NbaClientError",

@@ -15,6 +15,7 @@ from nba_engine._gen.nba.v1 import (
     catalog_service_pb2_grpc,
     decision_service_pb2_grpc,
     interaction_service_pb2_grpc,
+    limit_service_pb2_grpc,
     profile_service_pb2_grpc,
 )
 from nba_engine.client.aio_batching import AioInteractionBatcher
@@ -39,6 +40,7 @@ class Stubs:
         self.interactions = interaction_service_pb2_grpc.InteractionServiceStub(channel)
         self.profiles = profile_service_pb2_grpc.ProfileServiceStub(channel)
         self.catalogs = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+        self.limits = limit_service_pb2_grpc.LimitServiceStub(channel)
         self.check: aio.UnaryUnaryMultiCallable[
             health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
         ] = channel.unary_unary(

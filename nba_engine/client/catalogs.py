@@ -23,6 +23,7 @@ __all__ = [
     "Treatment",
     "read_action",
     "read_catalog",
+    "read_limit",
     "read_mistake",
 ]
 
@@ -168,7 +169,7 @@ def read_catalog(response: catalog_service_pb2.GetCatalogResponse) -> Catalog:
         ),
         attributes=tuple(_attribute(entry) for entry in message.attributes),
         context_attributes=tuple(_attribute(entry) for entry in message.context_attributes),
-        limits=tuple(_limit(entry) for entry in message.limits),
+        limits=tuple(read_limit(entry) for entry in message.limits),
         action_count=message.action_count,
         treatment_count=message.treatment_count,
         control_group_share=message.control_group_share,
@@ -197,7 +198,8 @@ def _attribute(message: catalog_pb2.Attribute) -> Attribute:
     )
 
 
-def _limit(message: catalog_pb2.Limit) -> Limit:
+def read_limit(message: catalog_pb2.Limit) -> Limit:
+    """A limit from its message."""
     amount = message.WhichOneof("amount")
     return Limit(
         id=message.id,

@@ -25,6 +25,8 @@ RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.CatalogService", "ListActions"),
     ("nba.v1.CatalogService", "ValidateCatalog"),
     ("nba.v1.CatalogService", "ListCatalogVersions"),
+    ("nba.v1.LimitService", "ListLimits"),
+    ("nba.v1.LimitService", "GetLimitUsage"),
     ("grpc.health.v1.Health", "Check"),
 )
 _SERVICE_CONFIG = {

@@ -31,6 +31,7 @@ from nba_engine.client.decisions import (
 )
 from nba_engine.client.explanations import Explanation, read_explanation
 from nba_engine.client.interactions import Interaction, InteractionResult
+from nba_engine.client.limits import Limits
 from nba_engine.client.options import CallOptions, Terms
 from nba_engine.client.outbox import Undeliverable
 from nba_engine.client.profiles import (
@@ -51,7 +52,7 @@ from nba_engine.client.words import word_of
 __all__ = ["Client"]
 
 
-class Client(Publishing):
+class Client(Publishing, Limits):
     """One connection to a server, to be shared by all threads of a process.
 
     ``target`` is ``host:port``, ``unix:/path`` or any other name gRPC resolves. Without

@@ -14,6 +14,7 @@ from nba_engine._gen.nba.v1 import (
     catalog_service_pb2_grpc,
     decision_service_pb2_grpc,
     interaction_service_pb2_grpc,
+    limit_service_pb2_grpc,
     profile_service_pb2_grpc,
 )
 from nba_engine.client.batching import InteractionBatcher
@@ -61,6 +62,7 @@ class Connection:
         self._interactions = interaction_service_pb2_grpc.InteractionServiceStub(channel)
         self._profiles = profile_service_pb2_grpc.ProfileServiceStub(channel)
         self._catalogs = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+        self._limits = limit_service_pb2_grpc.LimitServiceStub(channel)
         self._check: grpc.UnaryUnaryMultiCallable[
             health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
         ] = channel.unary_unary(

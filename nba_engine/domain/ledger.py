@@ -47,6 +47,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What an account has reserved and spent, in whole units. Of a window that rolls: spent in it.
 
     ``overrun``: the part of ``spent`` that late confirmations charged beyond the ceiling.
+    ``ceiling``: the amount in force at the last grant.
     """
 
     account: str
@@ -54,3 +55,4 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int
     spent: int
     overrun: int = 0
+    ceiling: int = 0

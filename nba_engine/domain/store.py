@@ -141,6 +141,15 @@ class Store(Protocol):
         Nothing happens when the id shows another attempt, or an answer.
         """
 
+    def accounts(
+        self, prefix: str, *, now: float | None = None, after: str = "", most: int = 100
+    ) -> Sequence[Usage]:
+        """The first ``most`` accounts whose names begin with ``prefix`` and come after ``after``.
+
+        By name, in the order of code points. What fell out of a rolling window by ``now`` does not
+        count (None: what was last taken off).
+        """
+
     def usage_report(self, limit: str = "") -> Iterable[Usage]:
         """Every account of a limit ("" = all), for reports and tests."""
 

@@ -3,6 +3,7 @@
 from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
+from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
 from nba_engine.engine.publishing import (
     Assemble,
@@ -31,6 +32,7 @@ __all__ = [
     "Comparison",
     "Differences",
     "Engine",
+    "LimitUsage",
     "Published",
     "RecordedCandidates",
     "Repetition",
@@ -44,4 +46,6 @@ __all__ = [
     "repeat",
     "status_of",
     "table_of",
+    "usage_of_customer",
+    "usage_of_limit",
 ]

@@ -12,6 +12,7 @@ from nba_engine._gen.nba.v1 import (
     catalog_service_pb2,
     decision_service_pb2,
     interaction_service_pb2,
+    limit_service_pb2,
     profile_service_pb2,
 )
 from nba_engine.domain import Treatment
@@ -34,6 +35,7 @@ from nba_engine.server.convert import (
     write_result,
 )
 from nba_engine.server.decisions import DecisionServicer
+from nba_engine.server.limits import LimitServicer
 from nba_engine.server.protocols import Decides
 from nba_engine.server.publishing import PublishingServicer
 from nba_engine.server.reports import Reporter
@@ -46,6 +48,7 @@ _FILES = (
     interaction_service_pb2,
     profile_service_pb2,
     catalog_service_pb2,
+    limit_service_pb2,
 )
 # full names of the services, as health and reflection know them
 SERVICES: tuple[str, ...] = tuple(
@@ -58,11 +61,13 @@ def method_handlers(
 ) -> Mapping[str, Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]]:
     """Service name → method name → handler, for every unary method of the API."""
     handlers: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
+    room = settings.max_message_bytes // 2
     servicers = (
         decisions,
         InteractionServicer(engine),
         ProfileServicer(engine),
-        CatalogServicer(engine, room=settings.max_message_bytes // 2, admin=settings.admin),
+        CatalogServicer(engine, room=room, admin=settings.admin),
+        LimitServicer(engine, room=room),
     )
     for file, servicer in zip(_FILES, servicers, strict=True):
         for service in file.DESCRIPTOR.services_by_name.values():

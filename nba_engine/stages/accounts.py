@@ -26,7 +26,16 @@ from nba_engine.domain import (
 from nba_engine.domain.values import LARGEST_AMOUNT
 from nba_engine.stages.windows import Calendar
 
-__all__ = ["CLOSED", "Accounts", "Draw", "LimitCells", "amount_of", "ceiling_of"]
+__all__ = [
+    "CLOSED",
+    "Accounts",
+    "Draw",
+    "LimitCells",
+    "amount_of",
+    "ceiling_of",
+    "named_of",
+    "units_of",
+]
 
 CLOSED = -1  # the ceiling of a limit whose amount cannot be computed: nothing fits
 
@@ -74,11 +83,12 @@ class LimitCells:
 
     def account(self, cell: int, customer_id: str, now: float) -> str:
         """The account of a cell (from 1) at a moment."""
-        window = self.calendar.at(now).key
+        return f"{self.of_customer(cell, customer_id)}{self.calendar.at(now).key}"
+
+    def of_customer(self, cell: int, customer_id: str) -> str:
+        """How the names of a cell's accounts begin, in whichever window."""
         prefix = self.prefixes[cell - 1]
-        if self.per_customer:
-            return f"{prefix}customer={_escape(customer_id)}|{window}"
-        return f"{prefix}{window}"
+        return f"{prefix}customer={_escape(customer_id)}|" if self.per_customer else prefix
 
 
 class Accounts:
@@ -120,10 +130,20 @@ def ceiling_of(deciding: Deciding, limit: Limit) -> int:
         amount = computed
     if not math.isfinite(amount):
         return CLOSED
+    return units_of(limit, amount)
+
+
+def units_of(limit: Limit, amount: float) -> int:
+    """An amount as the ledger counts it, in whole units of the limit; at least 0."""
     amount = min(amount, LARGEST_AMOUNT)
     if limit.measure == "money":
         return max(0, to_micros(amount))
     return max(0, math.floor(amount))
+
+
+def named_of(limit: Limit) -> str:
+    """How the names of all accounts of a limit begin."""
+    return f"{_escape(limit.id)}|"
 
 
 def amount_of(limit: Limit, units: int) -> float:

@@ -43,6 +43,20 @@ class Calendar:
         period = self._last = self._compute(now)
         return period
 
+    def named(self, key: str) -> Period | None:
+        """The calendar window of that name; None: none of this calendar."""
+        try:
+            if self._unit == "hour":
+                start = dt.datetime.strptime(f"{key}+0000", "%Y-%m-%dT%H:%MZ%z").timestamp()
+            elif self._unit in {"lifetime", "rolling"}:
+                return None
+            else:
+                start = self._midnight(dt.date.fromisoformat(key))
+            period = self._compute(start)
+        except (ValueError, OverflowError, OSError):
+            return None
+        return period if period.key == key else None
+
     def _compute(self, now: float) -> Period:
         local = dt.datetime.fromtimestamp(now, self._zone)
         if self._unit == "hour":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -22,7 +22,6 @@ from nba_engine.domain import (
     Merge,
     ProfileUpdate,
     ReservationRequest,
-    Usage,
 )
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store.catalogs import StoredCatalogs
@@ -61,7 +60,7 @@ from nba_engine.store.requests import (
     seen_update,
 )
 from nba_engine.store.schema import STORE
-from nba_engine.store.usage import read_report, read_usage, recount
+from nba_engine.store.usage import StoredAccounts
 from nba_engine.store.writer import Writer
 
 __all__ = ["SqliteStore", "open_store"]
@@ -92,7 +91,7 @@ def open_store(
     return store
 
 
-class SqliteStore(StoredCatalogs):
+class SqliteStore(StoredCatalogs, StoredAccounts):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 
     Reads use one connection per thread and never wait for the writer. Writes are durable
@@ -251,17 +250,6 @@ class SqliteStore(StoredCatalogs):
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
 
-    def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
-        """Reserved + spent per account, in whole units; accounts never used are absent.
-
-        Reservations that expired count until they are ended, by the next `reserve`, `record` or
-        `expire`; what fell out of a rolling window by ``now`` does not.
-        """
-        try:
-            return read_usage(self._readers.connection(), accounts, now)
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
-
     def reserve(
         self,
         requests: Sequence[ReservationRequest],
@@ -330,20 +318,6 @@ class SqliteStore(StoredCatalogs):
         self._writer.submit(
             lambda connection: give_up(connection, self._ledger, claim, now), deadline=deadline
         )
-
-    def usage_report(self, limit: str = "") -> Sequence[Usage]:
-        """Every account of a limit ("" = all), sorted by name."""
-        try:
-            return read_report(self._readers.connection(), limit)
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
-
-    def recount(self) -> Sequence[Usage]:
-        """`usage_report` counted from the reservations: equal to it unless something is broken."""
-        try:
-            return recount(self._readers.connection())
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
 
     def expire(self, *, now: float, deadline: float | None = None) -> int:
         """End every reservation that is due; returns how many. Call it every few seconds.

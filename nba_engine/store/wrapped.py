@@ -116,6 +116,12 @@ class WrappedStore:
         """End an attempt without an answer."""
         self.inner.give_up(claim, now=now, deadline=deadline)
 
+    def accounts(
+        self, prefix: str, *, now: float | None = None, after: str = "", most: int = 100
+    ) -> Sequence[Usage]:
+        """Accounts by name, a page at a time."""
+        return self.inner.accounts(prefix, now=now, after=after, most=most)
+
     def usage_report(self, limit: str = "") -> Iterable[Usage]:
         """Every account of a limit ("" = all)."""
         return self.inner.usage_report(limit)

@@ -216,6 +216,7 @@ class FakeLedger:
                 reserved=account.reserved,
                 spent=account.spent,
                 overrun=account.overrun,
+                ceiling=account.ceiling,
             )
 
     def take(self, claim: Claim, asked: Sequence[str], now: float) -> None:

@@ -225,6 +225,14 @@ class FakeStore:
             data.ledger.time(now)
             data.ledger.give_up(claim)
 
+    def accounts(
+        self, prefix: str, *, now: float | None = None, after: str = "", most: int = 100
+    ) -> Sequence[Usage]:
+        """Accounts by name, a page at a time."""
+        report = self._read().ledger.usage(now)
+        names = [one for one in report if one.account.startswith(prefix) and one.account > after]
+        return names[:most]
+
     def usage_report(self, limit: str = "") -> Iterable[Usage]:
         """Every account of a limit ("" = all), by name."""
         return [one for one in self._read().ledger.usage() if limit in ("", one.limit)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from nba_engine.domain import Answer, Hold, ReservationRequest, Store
+from nba_engine.domain import Answer, Hold, ReservationRequest, Store, Usage
 from nba_engine.errors import InvalidRequest
 from nba_engine.testing.customers_suite import FOLD, NOW, MakeStore, happened
 
@@ -131,6 +131,19 @@ class LedgerSuite:
         store.reserve([request(1, hold("a/1"), hold("a/2"), hold("b/1"))], now=NOW)
         assert [usage.account for usage in store.usage_report("a")] == ["a/1", "a/2"]
         assert len(list(store.usage_report())) == 3
+
+    def test_accounts_are_listed_by_name_a_page_at_a_time(self, make_store: MakeStore) -> None:
+        store = make_store()
+        names = ["a|1", "a|2", "a|\U0001f600", "a|%7C", "ab|1", "b|1"]
+        holds = [hold(name, amount=n + 1, ceiling=9) for n, name in enumerate(names)]
+        store.reserve([request(1, *holds)], now=NOW)
+        first = store.accounts("a|", now=NOW, most=2)
+        rest = store.accounts("a|", now=NOW, after=first[-1].account)
+        assert [one.account for one in (*first, *rest)] == sorted(names[:4])
+        (last,) = store.accounts("b", now=NOW)
+        assert last == Usage(account="b|1", limit="b|1", reserved=6, spent=0, overrun=0, ceiling=9)
+        assert list(store.accounts("c", now=NOW)) == []
+        assert list(store.accounts("\ud800", now=NOW)) == []
 
     @pytest.mark.parametrize("kind", ["impression", "delivery", "click", "accept"])
     def test_a_contact_that_took_place_is_spent_once(

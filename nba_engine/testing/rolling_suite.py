@@ -83,6 +83,7 @@ class RollingSuite:
         assert [store.usage(["week/1"], now=now)["week/1"] for now in moments] == [2, 2, 1, 0]
         many = ["week/1", *(f"x/{n}" for n in range(100))]
         assert store.usage(many, now=NOW + 7 * DAY)["week/1"] == 1
+        assert [store.accounts("week/", now=now)[0].spent for now in moments] == [2, 2, 1, 0]
         assert store.usage(["week/1"])["week/1"] == 2
 
     def test_a_window_of_another_length_counts_at_once_for_what_is_still_in_it(

@@ -12,6 +12,7 @@ from pathlib import Path
 import nba_engine.client
 from nba_engine.client import AioClient, Client, InteractionBatcher, NbaClientError
 from nba_engine.client.channels import RETRIED
+from nba_engine.client.limits import Limits
 from nba_engine.client.publishing import Publishing
 from nba_engine.client.retries import MAX_ATTEMPTS
 from tests.client.test_methods import python_name
@@ -43,7 +44,7 @@ def test_the_table_of_repeats_tells_of_every_method() -> None:
     told = {name: text for names, text in rows for name in re.findall(r"`(\w+)`", names)}
     public = {
         name
-        for kind in (Client, Publishing)
+        for kind in (Client, Publishing, Limits)
         for name in vars(kind)
         if not name.startswith("_") and name != "interactions"
     }

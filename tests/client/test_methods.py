@@ -15,6 +15,7 @@ from nba_engine._gen.nba.v1 import (
     catalog_service_pb2,
     decision_service_pb2,
     interaction_service_pb2,
+    limit_service_pb2,
     profile_service_pb2,
 )
 from nba_engine.client import (
@@ -35,6 +36,7 @@ FILES = (
     catalog_service_pb2,
     decision_service_pb2,
     interaction_service_pb2,
+    limit_service_pb2,
     profile_service_pb2,
 )
 METHODS = {
@@ -233,6 +235,25 @@ def test_actions_are_listed_over_all_pages(client: Any) -> None:
     assert (milk.kind, milk.value, milk.owned_for) == ("offer", Decimal(1), timedelta(days=7))
     assert milk.attributes == {"category": "MILK"}
     assert {one.channel: one.cost for one in milk.treatments}["email"] == Decimal("0.01")
+
+
+def test_limits_are_listed_and_tell_what_was_used(client: Any) -> None:
+    (mails,) = client.list_limits(page_size=1)
+    assert (mails.id, mails.scope, mails.contacts) == ("mails", ("customer",), 1.0)
+    assert (mails,) == client.get_catalog().limits
+    identity = f"crm:limit{id(client)}"
+    consent = Consent(purpose="marketing", channel="*", granted=True)
+    client.update_profile(identity, attributes={"age": 30}, consents=[consent])
+    assert list(client.get_limit_usage("mails", identity=identity)) == []
+    client.decide(identity, ["newsletter"])
+    (used,) = client.get_limit_usage("mails", identity=identity)
+    assert (used.reserved, used.spent, used.overrun, used.ceiling, used.room) == (1, 0, 0, 1, 0)
+    assert used.window_end - used.window_start >= timedelta(days=6, hours=23)
+    assert used in list(client.get_limit_usage("mails", page_size=1))
+    with pytest.raises(InvalidRequest):
+        list(client.get_limit_usage("mials"))
+    with pytest.raises(NotFound):
+        list(client.get_limit_usage("mails", identity="crm:nobody"))
 
 
 def test_mistakes_of_a_catalog_are_named(client: Any, shop: Shop) -> None:

@@ -4,11 +4,13 @@ from nba_engine.server.convert.catalogs import (
     read_files,
     write_action,
     write_catalog,
+    write_limit,
     write_mistake,
 )
 from nba_engine.server.convert.decisions import read_decide_request, write_decision
 from nba_engine.server.convert.explanations import write_trace
 from nba_engine.server.convert.interactions import read_interactions, write_result
+from nba_engine.server.convert.limits import read_usage_request, write_usages
 from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.profiles import (
     customer_types,
@@ -51,18 +53,21 @@ __all__ = [
     "read_stream_request",
     "read_time",
     "read_update",
+    "read_usage_request",
     "read_value",
     "read_values",
     "refused",
     "write_action",
     "write_catalog",
     "write_decision",
+    "write_limit",
     "write_linked",
     "write_mistake",
     "write_profile",
     "write_result",
     "write_time",
     "write_trace",
+    "write_usages",
     "write_value",
     "write_values",
     "write_version",

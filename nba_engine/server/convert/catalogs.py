@@ -16,7 +16,15 @@ from nba_engine.server.convert.values import write_time, write_values
 from nba_engine.server.convert.violations import Violations
 from nba_engine.settings import write_duration
 
-__all__ = ["check_files", "read_files", "write_action", "write_catalog", "write_mistake"]
+__all__ = [
+    "check_files",
+    "read_files",
+    "write_action",
+    "write_catalog",
+    "write_limit",
+    "write_measure",
+    "write_mistake",
+]
 
 MAX_FILES = 256
 MAX_FILE_NAME = 256
@@ -80,7 +88,7 @@ def write_catalog(catalog: CatalogView) -> catalog_pb2.Catalog:
         ],
         attributes=[_write_attribute(a) for _, a in sorted(catalog.attributes.items())],
         context_attributes=[_write_attribute(a) for _, a in sorted(catalog.context.items())],
-        limits=[_write_limit(limit) for limit in sorted(catalog.limits, key=lambda one: one.id)],
+        limits=[write_limit(limit) for limit in sorted(catalog.limits, key=lambda one: one.id)],
         action_count=len(catalog.actions),
         treatment_count=len(catalog.treatments),
         control_group_share=catalog.control_group.share,
@@ -108,12 +116,13 @@ def _write_attribute(attribute: domain.Attribute) -> catalog_pb2.Attribute:
     )
 
 
-def _write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
+def write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
+    """A limit as the catalog defines it."""
     message = catalog_pb2.Limit(
         id=limit.id,
         name=limit.name,
         scope=limit.scope,
-        measure=_MEASURES[limit.measure],
+        measure=write_measure(limit),
         window=_window(limit.window),
         time_zone=limit.window.time_zone,
         assumption=limit.assumption,
@@ -125,6 +134,11 @@ def _write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
     else:
         message.contacts = limit.amount
     return message
+
+
+def write_measure(limit: domain.Limit) -> catalog_pb2.Measure.ValueType:
+    """What a limit counts."""
+    return _MEASURES[limit.measure]
 
 
 def _window(window: domain.Window) -> str:
