@@ -97,10 +97,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     seed: int
     catalog_version: str
     model_versions: dict[str, str]
-    # candidates after eligibility: treatment index + request slot * ``treatments``, as uint16 where
-    # that is enough for all and uint32 otherwise; which of them were scored, one bit each (lowest
-    # first; b"" = all of them), and the float32 propensities of those, in order; little-endian
-    # (`nba_engine.engine.candidates_of` reads them)
+    # candidates after eligibility: treatment index + request slot * ``treatments``, ascending, as
+    # uint16 where that is enough for all and uint32 otherwise — or ``among``, where that is shorter:
+    # one bit for each such number (lowest first), and ``candidates`` is empty; which of them were
+    # scored, one bit each (lowest first; b"" = all of them), and the float32 propensities of those,
+    # in order; little-endian (`nba_engine.engine.candidates_of` reads them)
     treatments: int
     candidates: bytes
     scored: bytes
@@ -110,6 +111,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     usage: dict[str, int]  # accounts as read by contact_policy
     answers: tuple[Answer, ...]  # what the ledger answered, in order
     recommendations: tuple[Recommendation, ...]
+    among: bytes = b""
     prices: dict[str, float] = {}
     degraded: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()  # stages whose failure policy was applied: a replay applies it too

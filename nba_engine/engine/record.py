@@ -38,6 +38,7 @@ def record_of(
     places = len(plan.placements)
     size = len(deciding.catalog.treatments)
     keys = index if places == 1 else _keys(index, slot, size)
+    candidates, among = _written(keys, size * places)
     scored = propensities = b""
     if deciding.scored is not None:
         scored_index, scored_slot, propensity = deciding.scored
@@ -57,7 +58,8 @@ def record_of(
         catalog_version=decision.catalog_version,
         model_versions=decision.model_versions,
         treatments=size,
-        candidates=keys.astype(_key_type(size, places)).tobytes(),
+        candidates=candidates,
+        among=among,
         scored=scored,
         propensities=propensities,
         total=decision.candidates,
@@ -74,8 +76,12 @@ def record_of(
 
 def candidates_of(record: DecisionRecord) -> RecordedCandidates:
     """The candidates after eligibility, with the propensities of those that were scored."""
-    kind = _key_type(record.treatments, len(record.request.placements))
-    keys = np.frombuffer(record.candidates, dtype=kind).astype(np.intp)
+    cells = record.treatments * len(record.request.placements)
+    if record.among:
+        bits = np.frombuffer(record.among, dtype=np.uint8)
+        keys = np.flatnonzero(np.unpackbits(bits, count=cells, bitorder="little"))
+    else:
+        keys = np.frombuffer(record.candidates, dtype=_key_type(cells)).astype(np.intp)
     slot, index = np.divmod(keys, record.treatments)
     scores = np.frombuffer(record.propensities, dtype=_PROPENSITY).astype(np.float64)
     propensity = np.full(len(index), np.nan)
@@ -109,5 +115,15 @@ def _keys(index: IntArray, slot: IntArray, size: int) -> IntArray:
     return index + slot * size
 
 
-def _key_type(size: int, places: int) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
-    return _SHORT if size * places <= 1 << 16 else _LONG
+def _written(keys: IntArray, cells: int) -> tuple[bytes, bytes]:
+    """The keys as numbers, or one bit per cell: what is shorter. They ascend."""
+    kind = _key_type(cells)
+    if cells >= 8 * kind.itemsize * len(keys):
+        return keys.astype(kind).tobytes(), b""
+    among = np.zeros(cells, np.bool_)
+    among[keys] = True
+    return b"", np.packbits(among, None, "little").tobytes()
+
+
+def _key_type(cells: int) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+    return _SHORT if cells <= 1 << 16 else _LONG

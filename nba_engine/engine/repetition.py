@@ -18,8 +18,8 @@ from nba_engine.errors import FailedPrecondition, InvalidRequest, NbaError
 __all__ = ["Repetition", "repeat"]
 
 _SHOWN = 80  # characters of a value
-# wall time differs each time; what a queue that was full cost the record never got here
-_APART = {"stage_micros", "candidates", "scored", "propensities", "recommendations"}
+# wall time differs each time; the others are compared in words of their own
+_APART = {"stage_micros", "candidates", "among", "scored", "propensities", "recommendations"}
 
 
 class Repetition(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ def _of_recommendations(then: Sequence[Recommendation], now: Sequence[Recommenda
 
 
 def _of_candidates(then: DecisionRecord, now: DecisionRecord) -> list[str]:
-    columns = ("candidates", "scored", "propensities")
+    columns = ("candidates", "among", "scored", "propensities")
     if all(getattr(then, name) == getattr(now, name) for name in columns):
         return []
     old, new = candidates_of(then), candidates_of(now)

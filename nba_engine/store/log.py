@@ -80,13 +80,14 @@ class SqliteLog:
         self._lost = 0
         self._closed = False
         self._flushing = 0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # taken directly where every microsecond counts
+        self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()  # something is queued
         self._hurry = threading.Event()  # do not gather: flush or close
         self._reader = LogReader(path)
         try:
             self._connection = connect(path, reading=False)
-            self._lock = FileLock(lock_path(path))
+            self._file_lock = FileLock(lock_path(path))
         except DRIVER_ERRORS as error:
             raise translated(error, path) from error
         self._thread = threading.Thread(target=self._run, name=f"log {path.name}", daemon=True)
@@ -115,7 +116,7 @@ class SqliteLog:
                 self._lost += 1
                 self._tell(error)
             return
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise Unavailable(f"{self._path} is closed")
             if len(self._queued) + len(self._writing) >= self._size:
@@ -193,12 +194,12 @@ class SqliteLog:
                 self._hurry.wait(RETRY_SECONDS)
                 self._wake.set()
         self._connection.close()
-        self._lock.close()
+        self._file_lock.close()
 
     def _write(self) -> bool:
         """One commit for everything taken; false if the disk failed."""
         try:
-            with self._lock:
+            with self._file_lock:
                 self._insert(list(self._writing.values()))
         except DRIVER_ERRORS as error:
             self._failure = translated(error, self._path)

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nba_engine.domain import Deciding
 from nba_engine.engine import candidates_of, decision_of
@@ -70,3 +72,22 @@ def test_without_a_propensity_stage_every_propensity_is_unknown(tmp_path: Path) 
     assert np.isnan(kept.propensity).all()
     assert decision_of(record) == decision
     assert record.request == ask("crm:2", "banner", "newsletter")
+
+
+@given(st.data())
+def test_candidates_are_listed_or_marked_whatever_is_shorter(data: st.DataObject) -> None:
+    one = deciding()
+    everyone = len(one.candidates)
+    dropped = data.draw(st.sets(st.integers(0, everyone - 1)))
+    Pipeline([step(dropping(*dropped), name="eligibility")]).run(one)
+    assert one.eligible is not None
+    index, slot = one.eligible
+    _, plan = RequestReader(catalog()).read(one.request, simulated=False)
+    decision = answer(one, dropped=settle(one), model_versions={}, micros={})
+    record = record_of(one, one.request, plan, decision)
+    kept = candidates_of(record)
+    assert kept.index.tolist() == index.tolist()
+    assert kept.slot.tolist() == slot.tolist()
+    marks = -(-record.treatments * len(one.request.placements) // 8)
+    assert len(record.candidates) + len(record.among) <= min(marks, 2 * len(index))
+    assert not (record.candidates and record.among)

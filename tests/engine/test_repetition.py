@@ -52,7 +52,8 @@ def test_each_field_that_was_tampered_with_is_named_with_both_values(tmp_path: P
             record,
             recommendations=(changed(first, score=0.25, content={"title": "?"}), second, *others),
             dropped={**record.dropped, "slate/outranked": 99},
-            candidates=record.candidates[2:],
+            candidates=b"\x00\x00\x02\x00",
+            among=b"",
             degraded=("prior",),
         )
         found = repeat(engine._snapshot, forged)
@@ -63,7 +64,7 @@ def test_each_field_that_was_tampered_with_is_named_with_both_values(tmp_path: P
         "banner[0].content: {'title': '?'} then, {'title': 'Cereal for you'} now",
         "dropped[slate/outranked]: 99 then",
         "degraded: ('prior',) then, () now",
-        "candidates: 10 after eligibility then, 11 now",
+        "candidates: 2 after eligibility then, 11 now",
     ):
         assert part in text, text
     assert len(found.details) == 5
