@@ -16,6 +16,7 @@ from nba_engine.cli.catalog import catalog_group
 from nba_engine.cli.check import check_command
 from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
+from nba_engine.cli.export import export_command
 from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
 from nba_engine.cli.log import log_group
@@ -54,6 +55,7 @@ for command in (
     decide_command,
     import_command,
     identity_group,
+    export_command,
     replay_command,
     diff_command,
     log_group,

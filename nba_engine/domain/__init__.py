@@ -36,6 +36,7 @@ from nba_engine.domain.drop import Drop
 from nba_engine.domain.identities import (
     ConsentChange,
     Held,
+    Holdings,
     Identities,
     Link,
     Linked,
@@ -45,7 +46,7 @@ from nba_engine.domain.identities import (
     of_customer,
 )
 from nba_engine.domain.interaction import CONFIRMING, RELEASING, Interaction, InteractionResult
-from nba_engine.domain.ledger import Answer, Hold, ReservationRequest, Usage
+from nba_engine.domain.ledger import Answer, Hold, Reservation, ReservationRequest, Usage
 from nba_engine.domain.model import (
     Feature,
     Manifest,
@@ -132,6 +133,7 @@ __all__ = [
     "Fold",
     "Held",
     "Hold",
+    "Holdings",
     "Identities",
     "IntArray",
     "Interaction",
@@ -157,6 +159,7 @@ __all__ = [
     "Reads",
     "Recommendation",
     "Renderer",
+    "Reservation",
     "ReservationRequest",
     "Resources",
     "RuleFunction",

@@ -10,11 +10,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from nba_engine.domain.interaction import Interaction
+from nba_engine.domain.ledger import Reservation
 from nba_engine.domain.profile import CustomerState
 
 __all__ = [
     "ConsentChange",
     "Held",
+    "Holdings",
     "Identities",
     "Link",
     "LinkRequest",
@@ -73,12 +76,27 @@ class ConsentChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identities(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a customer is: all identities by name, links and consents in the order of their times."""
+    """Who a customer is: all identities by name, links and consents in the order of their times.
+
+    ``stamps``: when its attributes were set.
+    """
 
     customer_id: str
     identities: tuple[str, ...]
     links: tuple[Link, ...] = ()
     consents: tuple[ConsentChange, ...] = ()
+    stamps: Stamps = {}
+
+
+class Holdings(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of what is kept of a customer beside its state, in the order of its arrival.
+
+    The first page has the reservations. ``more`` leads to the next page; 0: there is none.
+    """
+
+    interactions: tuple[Interaction, ...]
+    reservations: tuple[Reservation, ...] = ()
+    more: int = 0
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-__all__ = ["Answer", "Hold", "ReservationRequest", "Usage"]
+__all__ = ["Answer", "Hold", "Reservation", "ReservationRequest", "Usage"]
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,16 @@ class ReservationRequest(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str
     holds: tuple[Hold, ...]
     expires: float
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """A reservation as it is kept: how it ended, if it did; ``holds`` maps accounts to amounts."""
+
+    reservation_id: str
+    decision_id: str
+    status: Literal["reserved", "confirmed", "released", "expired"]
+    expires: float
+    holds: dict[str, int]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nba_engine.domain.decision import DecisionRecord
-from nba_engine.domain.identities import Identities, Linked, LinkRequest, Merge
+from nba_engine.domain.identities import Holdings, Identities, Linked, LinkRequest, Merge
 from nba_engine.domain.interaction import Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
 from nba_engine.domain.profile import Consent, CustomerState
@@ -95,6 +95,12 @@ class Store(Protocol):
 
     def identities(self, identity: str) -> Identities | None:
         """The customer behind an identity: all identities, links, what it said of consents."""
+
+    def holdings(self, identity: str, *, after: int = 0) -> Holdings | None:
+        """A page of a customer's interactions, the first one with its reservations.
+
+        ``after`` is ``more`` of the page before. None: unknown.
+        """
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units; accounts never used are absent.

@@ -14,11 +14,7 @@ import apsw
 import msgspec
 
 from nba_engine.domain import (
-    ConsentChange,
-    Held,
     Hold,
-    Identities,
-    Link,
     Linked,
     LinkRequest,
     Merge,
@@ -28,27 +24,18 @@ from nba_engine.domain import (
 from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
 from nba_engine.store.customers import (
     NewId,
-    decode_stamps,
-    decode_state,
     insert_customer,
     stored_text,
 )
+from nba_engine.store.holdings import CUSTOMER_ID, ROW, held_of, identities_of
 from nba_engine.store.moving import move_accounts
 from nba_engine.store.requests import seen_request
 
-__all__ = ["check_link", "link", "read_identities", "to_current_customers"]
+__all__ = ["check_link", "link", "to_current_customers"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
-_decode_words = msgspec.json.Decoder(tuple[str, ...]).decode
 
-_ROW = "SELECT customer FROM identities WHERE identity = ?"
-_CUSTOMER_ID = "SELECT customer_id FROM customers WHERE id = ?"
-_LINKS = "SELECT time, source, identities, merged FROM links WHERE customer = ? ORDER BY time, id"
-_CONSENTS = """
-SELECT consent, granted, time, source, identity FROM consent_history
-WHERE customer = ? ORDER BY time, consent, granted DESC, source
-"""
 _CURRENT = """
 SELECT customer_id FROM customers WHERE id = coalesce(
   (SELECT customer FROM merged WHERE customer_id = ?1),
@@ -93,7 +80,7 @@ def link(
     repeated = request.request_id and seen_request(
         connection, request.request_id, ("link", identities, request.source), "request_id"
     )
-    known = {name: connection.execute(_ROW, (name,)).get for name in identities}
+    known = {name: connection.execute(ROW, (name,)).get for name in identities}
     strangers = [name for name, row in known.items() if row is None]
     rows = sorted({row for row in known.values() if row is not None})
     if (repeated and rows) or (len(rows) == 1 and not strangers):
@@ -101,7 +88,7 @@ def link(
     _check_number(connection, rows, len(strangers), request.most)
     first, *others = rows or [insert_customer(connection, strangers[0], new_id)[0]]
     merged = _merge(connection, first, others, merge)
-    customer_id = str(connection.execute(_CUSTOMER_ID, (first,)).get)
+    customer_id = str(connection.execute(CUSTOMER_ID, (first,)).get)
     for name in strangers:
         connection.execute(
             "INSERT INTO identities VALUES (?, ?) ON CONFLICT DO NOTHING", (name, first)
@@ -142,11 +129,11 @@ def _merge(
     """Merge customers into the first; the ids of those that are no more."""
     if not others:
         return ()
-    held = _held(connection, first)
+    held = held_of(connection, first)
     kept = held.state.customer_id
     gone = []
     for row in others:
-        other = _held(connection, row)
+        other = held_of(connection, row)
         held = merge(held, other)
         gone.append(other.state.customer_id)
         for move in _MOVES:
@@ -161,24 +148,12 @@ def _merge(
     return tuple(gone)
 
 
-def _held(connection: apsw.Connection, row: int) -> Held:
-    state, stamps = connection.execute(
-        "SELECT state, stamps FROM customers WHERE id = ?", (row,)
-    ).get
-    return Held(state=decode_state(state), stamps=decode_stamps(stamps))
-
-
 def _linked(connection: apsw.Connection, row: int, merged: tuple[str, ...] = ()) -> Linked:
     return Linked(
-        state=_held(connection, row).state, identities=_identities(connection, row), merged=merged
+        state=held_of(connection, row).state,
+        identities=identities_of(connection, row),
+        merged=merged,
     )
-
-
-def _identities(connection: apsw.Connection, row: int) -> tuple[str, ...]:
-    found = connection.execute(
-        "SELECT identity FROM identities WHERE customer = ? ORDER BY identity", (row,)
-    )
-    return tuple([name for (name,) in found])
 
 
 def to_current_customers(
@@ -210,41 +185,3 @@ def _moved(request: ReservationRequest, customer_id: str) -> ReservationRequest:
         for hold in request.holds
     )
     return msgspec.structs.replace(request, customer_id=customer_id, holds=holds)
-
-
-def read_identities(connection: apsw.Connection, identity: str) -> Identities | None:
-    """Who the customer behind an identity is; None: unknown."""
-    with connection:  # one moment for all that is read
-        found = _read(connection, identity)
-    return found
-
-
-def _read(connection: apsw.Connection, identity: str) -> Identities | None:
-    row = connection.execute(_ROW, (identity,)).get
-    if row is None:
-        return None
-    links = connection.execute(_LINKS, (row,))
-    consents = connection.execute(_CONSENTS, (row,))
-    return Identities(
-        customer_id=str(connection.execute(_CUSTOMER_ID, (row,)).get),
-        identities=_identities(connection, row),
-        links=tuple(
-            [
-                Link(
-                    time=time,
-                    source=source,
-                    identities=_decode_words(identities),
-                    merged=_decode_words(merged),
-                )
-                for time, source, identities, merged in links
-            ]
-        ),
-        consents=tuple(
-            [
-                ConsentChange(
-                    consent=consent, granted=bool(granted), time=time, source=source, identity=by
-                )
-                for consent, granted, time, source, by in consents
-            ]
-        ),
-    )

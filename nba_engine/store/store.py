@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
@@ -13,6 +14,7 @@ from nba_engine.domain import (
     Claim,
     CustomerState,
     Fold,
+    Holdings,
     Identities,
     Interaction,
     InteractionResult,
@@ -36,12 +38,8 @@ from nba_engine.store.customers import (
 )
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers, open_file, path_of
-from nba_engine.store.identities import (
-    check_link,
-    link,
-    read_identities,
-    to_current_customers,
-)
+from nba_engine.store.holdings import read_holdings, read_identities
+from nba_engine.store.identities import check_link, link, to_current_customers
 from nba_engine.store.interactions import (
     FUTURE_SECONDS,
     Prepared,
@@ -64,6 +62,8 @@ from nba_engine.store.usage import StoredAccounts
 from nba_engine.store.writer import Writer
 
 __all__ = ["SqliteStore", "open_store"]
+
+_T = TypeVar("_T")
 
 _SWEEP = 1_000  # rows that `expire` ends in one commit
 
@@ -243,12 +243,11 @@ class SqliteStore(StoredCatalogs, StoredAccounts):
 
     def identities(self, identity: str) -> Identities | None:
         """Who the customer behind an identity is, with links and consents; None: unknown."""
-        try:
-            return read_identities(self._readers.connection(), identity)
-        except UnicodeEncodeError:
-            return None  # no such identity can have been stored
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
+        return self._reading(lambda connection: read_identities(connection, identity))
+
+    def holdings(self, identity: str, *, after: int = 0) -> Holdings | None:
+        """A page of a customer's interactions, the first one with its reservations."""
+        return self._reading(lambda connection: read_holdings(connection, identity, after))
 
     def reserve(
         self,
@@ -318,6 +317,12 @@ class SqliteStore(StoredCatalogs, StoredAccounts):
         self._writer.submit(
             lambda connection: give_up(connection, self._ledger, claim, now), deadline=deadline
         )
+
+    def _reading(self, read: Callable[[apsw.Connection], _T]) -> _T:
+        try:
+            return read(self._readers.connection())
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
 
     def expire(self, *, now: float, deadline: float | None = None) -> int:
         """End every reservation that is due; returns how many. Call it every few seconds.

@@ -10,6 +10,7 @@ from nba_engine.domain import (
     Claim,
     CustomerState,
     Fold,
+    Holdings,
     Identities,
     Interaction,
     InteractionResult,
@@ -81,6 +82,10 @@ class WrappedStore:
     def identities(self, identity: str) -> Identities | None:
         """Who the customer behind an identity is; None: unknown."""
         return self.inner.identities(identity)
+
+    def holdings(self, identity: str, *, after: int = 0) -> Holdings | None:
+        """A page of a customer's interactions, the first one with its reservations."""
+        return self.inner.holdings(identity, after=after)
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units."""

@@ -155,6 +155,7 @@ class FakeIdentities:
         return Identities(
             customer_id=customer,
             identities=self._identities(customer),
+            stamps=self.stamps.get(customer, {}),
             links=tuple(sorted(self.links.get(customer, ()), key=lambda link: link.time)),
             consents=tuple(
                 sorted(

@@ -11,7 +11,15 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from nba_engine.domain import Answer, Claim, Hold, ReservationRequest, Usage, of_customer
+from nba_engine.domain import (
+    Answer,
+    Claim,
+    Hold,
+    Reservation,
+    ReservationRequest,
+    Usage,
+    of_customer,
+)
 from nba_engine.errors import RequestTaken
 
 __all__ = ["FakeLedger", "Moved"]
@@ -55,6 +63,7 @@ class _Account(msgspec.Struct, frozen=True):
 
 class _Reservation(msgspec.Struct, frozen=True):
     customer: str
+    decision: str
     expires: float
     holds: Mapping[str, int]
     status: _Status = "reserved"
@@ -120,7 +129,9 @@ class FakeLedger:
             reserved = account.reserved + hold.amount
             self._accounts[hold.account] = replace(account, ceiling=hold.ceiling, reserved=reserved)
         held = {hold.account: hold.amount for hold in holds}
-        self._reservations[name] = _Reservation(request.customer_id, request.expires, held)
+        self._reservations[name] = _Reservation(
+            request.customer_id, request.decision_id, request.expires, held
+        )
         return Answer(reservation_id=name, granted=True)
 
     def _account(self, hold: Hold) -> _Account:
@@ -180,6 +191,18 @@ class FakeLedger:
         for account, amount in one.holds.items():
             found = self._accounts[account]
             self._accounts[account] = replace(found, reserved=found.reserved - amount)
+
+    def of(self, customer: str) -> Iterable[Reservation]:
+        """A customer's reservations by name."""
+        for name, one in sorted(self._reservations.items()):
+            if one.customer == customer:
+                yield Reservation(
+                    reservation_id=name,
+                    decision_id=one.decision,
+                    status=one.status,
+                    expires=one.expires,
+                    holds=dict(one.holds),
+                )
 
     def move(self, before: str, after: str) -> None:
         """Let what one customer reserved and spent count for another."""

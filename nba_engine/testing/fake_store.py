@@ -17,6 +17,7 @@ from nba_engine.domain import (
     Claim,
     CustomerState,
     Fold,
+    Holdings,
     Identities,
     Interaction,
     InteractionResult,
@@ -48,7 +49,7 @@ class _Data:
     def __init__(self, *, simulated: bool) -> None:
         self.simulated = simulated
         self.identities = FakeIdentities()
-        self.interactions: dict[str, None] = {}
+        self.interactions: dict[str, Interaction] = {}
         self.progress: dict[str, str] = {}
         self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
@@ -158,6 +159,16 @@ class FakeStore:
     def identities(self, identity: str) -> Identities | None:
         """Who the customer behind an identity is; None: unknown."""
         return self._read().identities.read(identity)
+
+    def holdings(self, identity: str, *, after: int = 0) -> Holdings | None:
+        """What is kept of a customer, on one page."""
+        data = self._read()
+        customer = data.identities.of.get(identity)
+        if customer is None:
+            return None
+        whose = data.identities.of
+        happened = [one for one in data.interactions.values() if whose[one.identity] == customer]
+        return Holdings(interactions=tuple(happened), reservations=tuple(data.ledger.of(customer)))
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account that was ever used."""
@@ -355,7 +366,7 @@ def _record(
             status = "duplicate"
         else:
             status = "recorded"
-            data.interactions[one.interaction_id] = None
+            data.interactions[one.interaction_id] = one
             customer = data.identities.customer(one.identity, data.ledger)
             news.setdefault(customer.customer_id, []).append(one)
             if one.recommendation_id and one.type in CONFIRMING:

@@ -61,28 +61,35 @@ def account_of(store: Store, identity: str) -> str:
 
 
 def reserve(
-    store: Store, number: int, identity: str, *, customer: str = "", ceiling: int = 3
+    store: Store,
+    number: int,
+    identity: str,
+    *,
+    customer: str = "",
+    ceiling: int = 3,
+    rolls: float = 0.0,
+    now: float = NOW,
 ) -> bool:
     """Reserve one contact for the customer as a decision read it; whether it was granted."""
     found = store.customer(identity)
     customer = customer or (found[0].customer_id if found else identity)
     account = of_customer("cap|customer=x|lifetime", "x", customer)
-    hold = Hold(account=account, limit="cap", amount=1, ceiling=ceiling)
+    hold = Hold(account=account, limit="cap", amount=1, ceiling=ceiling, rolls=rolls)
     shared = Hold(account="all|lifetime", limit="all", amount=1, ceiling=1_000)
     request = ReservationRequest(
         reservation_id=f"r{number}",
         decision_id="d",
         customer_id=customer,
         holds=(hold, shared),
-        expires=NOW + 100,
+        expires=now + 100,
     )
-    return store.reserve([request], now=NOW)[0].granted
+    return store.reserve([request], now=now)[0].granted
 
 
-def told(store: Store, number: int, kind: str) -> str:
+def told(store: Store, number: int, kind: str, *, now: float = NOW) -> str:
     """Tell what became of a recommendation; what became of its reservation."""
     item = happened(f"{kind}{number}", kind, recommendation=f"r{number}")
-    return store.record([item], FOLD, now=NOW)[0].reservation
+    return store.record([item], FOLD, now=now)[0].reservation
 
 
 def used(store: Store, identity: str) -> tuple[int, int]:
@@ -307,6 +314,47 @@ class IdentitiesSuite:
         assert found.consents[1] == ConsentChange(
             consent="m:email", granted=True, time=6.0, source="page", identity="cookie:1"
         )
+
+    def test_the_repeat_of_an_update_may_bring_another_time(self, make_store: MakeStore) -> None:
+        store = make_store()
+        once = msgspec.structs.replace(set_at(5.0, "crm:1", age=1), request_id="q1")
+        store.update([once])
+        store.update([msgspec.structs.replace(once, time=9.0)])
+        found = store.identities("crm:1")
+        assert found is not None
+        assert found.stamps == {"age": 5.0}
+
+    def test_everything_that_is_kept_of_a_customer_can_be_read(self, make_store: MakeStore) -> None:
+        store = make_store()
+        store.update([set_at(5.0, "crm:1", age=41), update("crm:2")])
+        mine = [happened(n, identity="cookie:1", category="milk") for n in range(2_300)]
+        store.record([*mine, happened("x", identity="crm:2")], FOLD, now=NOW)
+        for number, identity in enumerate(["crm:1", "cookie:1", "crm:2", "crm:1"]):
+            reserve(store, number, identity)
+        link(store, "crm:1", "cookie:1")
+        assert told(store, 0, "impression") == "confirmed"
+        found: list[Any] = []
+        reservations: list[Any] = []
+        after = 0
+        while page := store.holdings("crm:1", after=after):
+            found += page.interactions
+            reservations += page.reservations
+            after = page.more
+            if not after:
+                break
+        impression = happened("impression0", "impression", recommendation="r0")
+        assert found == [*mine, impression]
+        account = account_of(store, "crm:1")
+        assert [(one.reservation_id, one.status, one.holds) for one in reservations] == [
+            ("r0", "confirmed", {account: 1, "all|lifetime": 1}),
+            ("r1", "reserved", {account: 1, "all|lifetime": 1}),
+            ("r3", "reserved", {account: 1, "all|lifetime": 1}),
+        ]
+        identities = store.identities("crm:1")
+        assert identities is not None
+        assert identities.stamps == {"age": 5.0}
+        assert store.holdings("crm:nobody") is None
+        assert store.holdings("crm:\ud800") is None
 
     def test_the_merge_is_handed_states_and_the_times_of_attributes(
         self, make_store: MakeStore

@@ -52,6 +52,37 @@ class MergedLimitsSuite:
         assert told(store, 3, "reject") == "released"
         assert reserve(store, 12, "crm:1")
 
+    def test_what_was_spent_in_a_rolling_window_falls_out_of_it_after_a_merge_too(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        store.update([update("crm:1"), update("cookie:1")])
+        for number, (identity, time) in enumerate([("crm:1", 0), ("cookie:1", 0), ("cookie:1", 5)]):
+            assert reserve(store, number, identity, rolls=20.0, now=NOW + time)
+            assert told(store, number, "impression", now=NOW + time) == "confirmed"
+        link(store, "crm:1", "cookie:1")
+        assert used(store, "cookie:1") == (0, 3)
+        assert not reserve(store, 10, "crm:1", rolls=20.0, now=NOW + 19)
+        assert reserve(store, 11, "crm:1", rolls=20.0, now=NOW + 20)
+        store.expire(now=NOW + 24)
+        assert used(store, "crm:1") == (1, 1)
+        store.expire(now=NOW + 25)
+        assert used(store, "crm:1") == (1, 0)
+
+    def test_a_late_confirmation_of_what_was_reserved_before_a_merge_is_charged(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        store.update([update("crm:1"), update("cookie:1")])
+        for number, identity in enumerate(["cookie:1", "crm:1", "crm:1", "crm:1"]):
+            assert reserve(store, number, identity)
+        for number in (1, 2, 3):
+            assert told(store, number, "impression") == "confirmed"
+        store.expire(now=NOW + 200)
+        link(store, "crm:1", "cookie:1")
+        assert told(store, 0, "delivery", now=NOW + 200) == "overrun"
+        assert used(store, "crm:1") == (0, 4)
+
     def test_a_decision_made_just_before_a_merge_reserves_for_the_merged_customer(
         self, make_store: MakeStore
     ) -> None:

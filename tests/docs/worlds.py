@@ -58,5 +58,6 @@ WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] 
     "docs/api.md": the_served_shop,
     "docs/client.md": the_served_shop,
     "docs/decision-log.md": the_shop,
+    "docs/identities.md": the_shop,
     "docs/settings.md": the_shop,
 }
