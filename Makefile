@@ -8,7 +8,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all packages lint types unit docs bench fresh lock protos schemas format clean
+.PHONY: help venv demo test test-all packages lint types unit docs bench faults fresh lock protos schemas format clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ docs: venv ## the documentation as a site in build/site; a broken link or anchor
 
 bench: venv ## figures: rules, decisions against a bare gRPC echo, store, models (benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py
+
+faults: venv ## kill -9 of server processes, 20,000 reservations (LONG=1: a million, and 200 kills; SEED=n)
+	@$(BIN)/python faults/run.py $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
 
 fresh: ## clone into an empty folder and run both commands with only Python, make, git and coreutils
 	@sh scripts/fresh.sh

@@ -142,9 +142,9 @@ class Supervisor:
                 self._start(one)
         if all(one.ready for one in self._processes):
             self._complete = True
-            self._say("info", "all processes ready", listen=self._address)
             if self._plan.ready_file is not None:
                 _write_whole(Path(self._plan.ready_file), self._address)
+            self._say("info", "all processes ready", listen=self._address)
 
     def _signal(self, number: int) -> None:
         if number == signal.SIGCHLD:

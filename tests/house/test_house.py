@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = [
     path
-    for folder in ("nba_engine", "plugins", "tests", "benchmarks", "scripts")
+    for folder in ("nba_engine", "plugins", "tests", "benchmarks", "faults", "scripts")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "_gen" not in path.parts and "node_modules" not in path.parts and "build" not in path.parts
 ]
