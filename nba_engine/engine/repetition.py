@@ -124,7 +124,7 @@ def _of_candidates(then: DecisionRecord, now: DecisionRecord) -> list[str]:
         return [f"candidates: {others} of {len(old.index)} are others"]
     unlike = old.propensity != new.propensity
     unlike &= ~(np.isnan(old.propensity) & np.isnan(new.propensity))
-    return [f"propensities: {int(unlike.sum())} of {len(old.index)} differ"]
+    return [f"propensities: {int(unlike.sum())} of {len(old.index)} differ"] if unlike.any() else []
 
 
 def _named(one: Recommendation | None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nba_engine.domain import Interaction
-from nba_engine.engine import Engine, Repetition, repeat
+from nba_engine.engine import Engine, Repetition, candidates_of, repeat
 from tests.engine.test_explain import random_request, shop_at_random
 from tests.engine.world import CATALOG, NOON, STAGES, ask, shop
 from tests.pipeline.faulty import Doing, factory
@@ -146,3 +146,13 @@ def test_what_happened_later_changes_nothing(tmp_path: Path) -> None:
         again = engine.decide(ask("crm:1", "banner", "newsletter"))
         assert again.recommendations != decision.recommendations
         assert repeated(engine, decision.decision_id).outcome == "identical"
+
+
+def test_candidates_are_compared_however_they_are_written(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        record = engine.log.read(engine.decide(ask("crm:1")).decision_id)
+        assert record is not None
+        keys = candidates_of(record).index.astype("<u2").tobytes()
+        listed = msgspec.structs.replace(record, candidates=keys, among=b"")
+        assert record.among
+        assert repeat(engine._snapshot, listed).outcome == "identical"
