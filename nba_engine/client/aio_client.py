@@ -284,14 +284,19 @@ class AioClient(AioPublishing, AioLimits):
             message.page_token = answer.next_page_token
 
     async def validate_catalog(
-        self, files: Mapping[str, str], **options: Unpack[CallOptions]
+        self, files: Mapping[str, str], *, page_size: int = 0, **options: Unpack[CallOptions]
     ) -> list[Mistake]:
         """As `Client.validate_catalog`."""
-        message = catalog_service_pb2.ValidateCatalogRequest(files=files)
-        terms = self._defaults.terms(options)
+        message = catalog_service_pb2.ValidateCatalogRequest(files=files, page_size=page_size)
         call = self._open().catalogs.ValidateCatalog
-        answer = await self._call("ValidateCatalog", call, message, terms)
-        return [read_mistake(entry) for entry in answer.mistakes]
+        found: list[Mistake] = []
+        while True:
+            terms = self._defaults.terms(options)
+            answer = await self._call("ValidateCatalog", call, message, terms)
+            found += map(read_mistake, answer.mistakes)
+            if not answer.next_page_token:
+                return found
+            message.page_token = answer.next_page_token
 
     async def health(self, service: str = "", **options: Unpack[CallOptions]) -> str:
         """As `Client.health`."""

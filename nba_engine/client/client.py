@@ -304,17 +304,23 @@ class Client(Publishing, Limits):
             message.page_token = answer.next_page_token
 
     def validate_catalog(
-        self, files: Mapping[str, str], **options: Unpack[CallOptions]
+        self, files: Mapping[str, str], *, page_size: int = 0, **options: Unpack[CallOptions]
     ) -> list[Mistake]:
         """Every mistake in the files (text by name) of a catalog; empty when it is good.
 
-        The server compiles it as at a start: give a large one a longer timeout.
+        The server compiles it as at a start: give a large one a longer timeout. All pages, each
+        with its own timeout.
         """
-        message = catalog_service_pb2.ValidateCatalogRequest(files=files)
-        terms = self._defaults.terms(options)
+        message = catalog_service_pb2.ValidateCatalogRequest(files=files, page_size=page_size)
         call = self._catalogs.ValidateCatalog
-        answer = self._call("ValidateCatalog", call, message, terms)
-        return [read_mistake(entry) for entry in answer.mistakes]
+        found: list[Mistake] = []
+        while True:
+            terms = self._defaults.terms(options)
+            answer = self._call("ValidateCatalog", call, message, terms)
+            found += map(read_mistake, answer.mistakes)
+            if not answer.next_page_token:
+                return found
+            message.page_token = answer.next_page_token
 
     def health(self, service: str = "", **options: Unpack[CallOptions]) -> str:
         """``serving`` or ``not_serving``: the server, or one service (``nba.v1.ProfileService``)."""

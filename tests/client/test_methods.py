@@ -265,6 +265,13 @@ def test_mistakes_of_a_catalog_are_named(client: Any, shop: Shop) -> None:
     assert str(mistake).startswith("shop.toml")
 
 
+def test_mistakes_of_a_catalog_come_from_all_pages(client: Any) -> None:
+    files = {f"{letter}.toml": f"[nonsense_{letter}]" for letter in "abc"}
+    found = client.validate_catalog(files)
+    assert {mistake.file.partition(":")[0] for mistake in found} >= set(files)
+    assert client.validate_catalog(files, page_size=1) == found
+
+
 def test_health_is_told_of_the_server_and_of_a_service(client: Any) -> None:
     assert client.health() == "serving"
     assert client.health("nba.v1.ProfileService") == "serving"
