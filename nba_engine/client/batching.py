@@ -110,6 +110,8 @@ class InteractionBatcher:
         ticket: Future[InteractionResult] = Future()
         ticket.set_running_or_notify_cancel()
         patience = self._timeout if wait is None else wait
+        if threading.current_thread() is self._thread:  # in on_undelivered: nobody makes room
+            patience = 0.0
         with self._changed:
             self._changed.wait_for(lambda: self.closed or not self._outbox.crowded, patience)
             if self.closed:
@@ -129,6 +131,8 @@ class InteractionBatcher:
 
         Raises `NotDelivered` with what was given up since the last report.
         """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("flush in on_undelivered would wait for itself")
         with self._changed:
             through = self._outbox.numbers
             self._flush_through = max(self._flush_through, through)
