@@ -6,4 +6,13 @@ from nba_engine.app.logged import Logged, open_logged
 from nba_engine.app.plugins import BUILTIN, load_plugins
 from nba_engine.app.rotation import midnight
 
-__all__ = ["BUILTIN", "App", "Logged", "check", "load_plugins", "midnight", "open_app", "open_logged"]
+__all__ = [
+    "BUILTIN",
+    "App",
+    "Logged",
+    "check",
+    "load_plugins",
+    "midnight",
+    "open_app",
+    "open_logged",
+]
