@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +34,7 @@ class JsonLines:
     """Appends ``{"topic": …, "key": …, "time": …, "data": {…}}`` per record.
 
     Lines are never torn: what a crash left of a line is cut off when the file is opened again.
+    Several processes may share the file: they take turns at a lock file beside it.
     """
 
     def __init__(self, settings: JsonLinesSettings, folder: Path) -> None:
@@ -41,24 +44,27 @@ class JsonLines:
         self._encode = msgspec.json.Encoder().encode
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file: FileIO | None = None
-        self._open()
+        self._lock = self._path.with_name(f"{self._path.name}.lock").open("ab", buffering=0)
+        with self._turn():
+            self._open()
 
     def write(self, records: Sequence[SinkRecord]) -> None:
         """Append all of them, or none. Raises `OSError`, or what JSON cannot say as `TypeError`."""
         if not records:
             return
         lines = b"".join(self._encode(record) + b"\n" for record in records)
-        file = self._file if self._file is not None else self._open()
-        if file.tell() and file.tell() + len(lines) > self._rotate_bytes:
-            file = self._rotate(file)
-        before = file.tell()
-        rest = memoryview(lines)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError:  # all of them are lost then, so none of them may be found there
-            file.truncate(before)
-            raise
+        with self._turn():
+            file = self._current()
+            if file.tell() and file.tell() + len(lines) > self._rotate_bytes:
+                file = self._rotate(file)
+            before = file.tell()
+            rest = memoryview(lines)
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+            except OSError:  # all of them are lost then, so none of them may be found there
+                file.truncate(before)
+                raise
 
     def flush(self) -> None:
         """Wait until the disk has it."""
@@ -71,15 +77,42 @@ class JsonLines:
             self.flush()
             self._file.close()
             self._file = None
+        self._lock.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The file is ours until the end of the block."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _current(self) -> FileIO:
+        """The file at its end; opened anew if another process has rotated it."""
+        file = self._file
+        if file is not None:
+            try:
+                if os.path.samestat(os.fstat(file.fileno()), self._path.stat()):
+                    self._trim(file)
+                    return file
+            except FileNotFoundError:
+                pass  # moved away: a new one is begun
+            file.close()
+        return self._open()
 
     def _open(self) -> FileIO:
         file = self._path.open("ab", buffering=0)  # what was written is with the operating system
+        self._trim(file)
+        self._file = file
+        return file
+
+    def _trim(self, file: FileIO) -> None:
+        """Go to the end, and cut off what a process that died left there of a line."""
         end = file.seek(0, os.SEEK_END)
         whole = _end_of_last_line(self._path, end)
         if whole < end:
             file.truncate(whole)
-        self._file = file
-        return file
 
     def _rotate(self, file: FileIO) -> FileIO:
         os.fsync(file.fileno())
@@ -98,7 +131,7 @@ class JsonLines:
 
 def _end_of_last_line(path: Path, size: int) -> int:
     """Where the last complete line ends, in bytes."""
-    step = 65_536
+    step = 256  # nearly always the last byte is the end of a line
     with path.open("rb") as file:
         end = size
         while end > 0:
@@ -107,7 +140,7 @@ def _end_of_last_line(path: Path, size: int) -> int:
             found = file.read(end - start).rfind(b"\n")
             if found >= 0:
                 return start + found + 1
-            end = start
+            end, step = start, 65_536
     return 0
 
 

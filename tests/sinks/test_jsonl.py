@@ -54,7 +54,7 @@ def test_a_file_that_is_full_is_numbered_and_the_oldest_go(tmp_path: Path) -> No
         writer.write([record])
     writer.close()
     files = [tmp_path / name for name in ("out.jsonl.2", "out.jsonl.1", "out.jsonl")]
-    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert sorted(tmp_path.iterdir()) == sorted([*files, tmp_path / "out.jsonl.lock"])
     assert all(file.stat().st_size <= 1024 for file in files)
     left = keys(*files)
     assert left == [record.key for record in records][-len(left) :]
@@ -105,3 +105,28 @@ def test_a_batch_that_json_cannot_say_leaves_nothing_of_it(tmp_path: Path) -> No
         writer.write([good, wrong])
     writer.close()
     assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+def test_several_processes_share_the_file_and_its_turns(tmp_path: Path) -> None:
+    first, second = (sink(tmp_path, rotate_bytes=1024, keep=99) for _ in range(2))
+    records = sample_records(60)
+    for number, record in enumerate(records):
+        (first if number % 3 else second).write([record])
+    first.close()
+    second.close()
+    rotated = sorted(
+        tmp_path.glob("out.jsonl.*[0-9]"), key=lambda file: int(file.suffix[1:]), reverse=True
+    )
+    assert len(rotated) > 2
+    assert keys(*rotated, tmp_path / "out.jsonl") == [record.key for record in records]
+
+
+def test_what_another_process_left_of_a_line_as_it_died_is_cut_off(tmp_path: Path) -> None:
+    writer = sink(tmp_path)
+    first, second = sample_records(2)
+    writer.write([first])
+    with (tmp_path / "out.jsonl").open("ab") as other:
+        other.write(b'{"topic": "deci')
+    writer.write([second])
+    writer.close()
+    assert keys(tmp_path / "out.jsonl") == [first.key, second.key]
