@@ -116,7 +116,7 @@ class AioClient(AioPublishing, AioLimits):
             request_timeout = self._defaults.timeout
         correlation = Correlation(request_timeout)
         window = asyncio.Semaphore(ahead)
-        failures: list[Exception] = []  # of ``requests``
+        failures: list[BaseException] = []  # of ``requests``
         terms = self._defaults.terms(options)
         timeout = options.get("timeout")
         call = self._open().decisions.StreamDecide(
@@ -135,7 +135,10 @@ class AioClient(AioPublishing, AioLimits):
                         return  # the stream has ended; whoever reads it is told why
             except StopAsyncIteration:
                 pass
-            except Exception as error:  # raised below, after the results before it
+            except (Exception, asyncio.CancelledError) as error:
+                # raised below, after the results before it
+                if writer.cancelling():
+                    raise
                 failures.append(error)
             with suppress(grpc.RpcError, asyncio.InvalidStateError):
                 await call.done_writing()

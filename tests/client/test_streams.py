@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 import grpc
@@ -146,6 +147,19 @@ def test_an_error_of_the_requests_is_raised_after_the_results_before_it(
         stream = client.stream_decide(broken(), timeout=20.0)
         assert next(stream).get().decision_id == "d0"
         with pytest.raises(error, match="the queue is gone"):
+            next(stream)
+
+
+@each_kind
+def test_requests_that_wait_for_what_was_cancelled_end_the_stream(kind: str) -> None:
+    def broken() -> Iterator[DecideRequest]:
+        yield asking(0)
+        raise asyncio.CancelledError
+
+    with serving() as served, connected(kind, target_of(served)) as client:
+        stream = client.stream_decide(broken(), timeout=20.0)
+        assert next(stream).get().decision_id == "d0"
+        with pytest.raises((asyncio.CancelledError, CancelledError)):
             next(stream)
 
 
