@@ -27,11 +27,7 @@ def _cases(promise: Promise) -> type:
     }
     if promise.kind == "store":
         members["url"] = _url(promise.name)
-    fixtures = {
-        name
-        for name in dir(kind.suite)
-        if type(getattr(kind.suite, name)).__name__ == "FixtureFunctionDefinition"
-    }
+    fixtures = {name for name in dir(kind.suite) if _is_fixture(getattr(kind.suite, name))}
     given = examples_of(_PLUGINS, _PLUGIN, promise, Path(os.environ["NBA_CONFORMANCE_FOLDER"]))
     unknown = set(given) - fixtures
     if unknown:
@@ -40,6 +36,12 @@ def _cases(promise: Promise) -> type:
     for name in given:
         members[name] = _from_examples(name)
     return type(f"Test {promise.kind} {promise.name}", (kind.suite,), members)
+
+
+def _is_fixture(member: object) -> bool:
+    """Whether `pytest.fixture` made it: a class of its own, before pytest 8.4 a marked function."""
+    made = type(member).__name__ == "FixtureFunctionDefinition"
+    return made or hasattr(member, "_pytestfixturefunction")
 
 
 def _given(make: Any) -> Any:
