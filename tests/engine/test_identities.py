@@ -8,6 +8,7 @@ import pytest
 
 from nba_engine.domain import Consent, Interaction, LinkRequest, ProfileUpdate
 from nba_engine.engine import Engine
+from nba_engine.engine.limits import usage_of_customer
 from nba_engine.errors import FailedPrecondition, InvalidRequest, NotFound
 from tests.engine.world import DAY, NOON, ask, shop
 
@@ -56,6 +57,29 @@ def test_limits_used_by_one_identity_are_used_for_all(tmp_path: Path) -> None:
             decision = engine.decide(ask(identity, "newsletter"))
             assert {one.action for one in decision.recommendations} == {"nothing"}
             assert decision.dropped["contact_policy/limit_exhausted"] > 0
+
+
+def test_an_overhang_by_a_merge_is_reported(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        consent = {"marketing:email": Consent(granted=True, time=NOON - DAY)}
+        update = ProfileUpdate(
+            identity="cookie:1", attributes={"first_name": "Ada"}, consents=consent
+        )
+        engine.update_profile(update)
+        for identity in BOTH:
+            assert offered(engine, identity, "newsletter") != {"nothing"}
+        link(engine)
+        (found,) = usage_of_customer(
+            engine.catalog,
+            0,
+            engine.store,
+            engine.profile("cookie:1").customer_id,
+            now=NOON,
+            after="",
+            most=10,
+        )
+        assert (found.usage.reserved, found.usage.ceiling) == (2, 1)
+        assert list(engine.store.usage_report("email_week")) == [found.usage]
 
 
 def test_a_withdrawal_by_one_identity_holds_for_all(tmp_path: Path) -> None:
