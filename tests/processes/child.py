@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TextIO, cast
 
 from nba_engine.processes import Child
 
@@ -34,7 +35,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
     (folder / f"{child.number}.pid").write_text(str(os.getpid()))
     child.tell_ready()
-    out = child.output("console")
+    out = cast("TextIO", child.output("console"))
     while True:
         came = signal.Signals(signal.sigwait(wanted))
         print(json.dumps({"process": child.number, "event": f"got {came.name}"}), file=out)
