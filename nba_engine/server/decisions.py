@@ -32,6 +32,7 @@ __all__ = ["MAX_BATCH", "DecisionServicer"]
 MAX_BATCH = 256
 _MAX_TREATMENTS = 1000
 _STATUS_BYTES = 512  # about what a status of an item takes
+_TOO_LONG = "the response is as long as it may be: send smaller batches"
 
 
 class DecisionServicer:
@@ -80,8 +81,10 @@ class DecisionServicer:
             try:
                 part.check_deadline()
                 if room < 2 * largest:  # what cannot be sent must not be reserved
-                    raise Exhausted("the response is as long as it may be: send smaller batches")
+                    raise Exhausted(_TOO_LONG)
                 self._decide(request, result.decision, part)
+                if result.ByteSize() > room:  # gRPC would send nothing of the others either
+                    raise Exhausted(_TOO_LONG)
             except BaseException as error:  # the last resort: the others are answered all the same
                 failure = self._reporter.failure(
                     error, "DecisionService/BatchDecide", part, message=request, item=position

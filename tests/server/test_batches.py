@@ -164,3 +164,13 @@ def test_what_would_not_fit_into_the_response_is_not_decided() -> None:
     left = results[len(decided) :]
     assert 0 < len(decided) == len(served.engine.requests) < 60
     assert {info(one).reason for one in left} == {"ERROR_REASON_EXHAUSTED"}
+
+
+def test_an_answer_longer_than_a_message_is_a_failure_of_its_item() -> None:
+    wanted = [decisions.PlacementRequest(placement=name, slots=5) for name in ("banner", "inbox")]
+    long = decisions.DecideRequest(identity="crm:42", placements=wanted)
+    with serving() as served:
+        assert batch(served, long)[0].ByteSize() > 1024
+    with serving(max_message_bytes=1024) as served:
+        (result,) = batch(served, long)
+        assert info(result).reason == "ERROR_REASON_EXHAUSTED"
