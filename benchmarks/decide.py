@@ -97,14 +97,17 @@ def cpu_micros(engine: Engine, asked: Sequence[DecisionRequest]) -> float:
 def _as_servers_run() -> Iterator[None]:
     """All threads of this process on the core that the measured servers are on."""
     cores = os.sched_getaffinity(0)
-    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
-    for thread in threads:
-        os.sched_setaffinity(thread, {min(cores)})
+    _keep_on({min(cores)})
     try:
         yield
     finally:
-        for thread in threads:
-            os.sched_setaffinity(thread, cores)
+        _keep_on(cores)
+
+
+def _keep_on(cores: set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def main() -> int:

@@ -23,8 +23,8 @@ _SETTINGS = """
 listen = "127.0.0.1:0"
 threads = 8
 [store]
-url = "sqlite:nba.db"
-decision_log = "decisions.db"
+url = "sqlite:{catalog}.db"
+decision_log = "{catalog}-decisions.db"
 [catalog]
 path = "{catalog}"
 [models]
