@@ -81,7 +81,7 @@ def test_the_web_shop_serves_its_pages_without_a_server_and_tells_what_was_lost(
 
 
 def test_the_web_shop_does_not_wait_longer_than_its_budget(shop: Shop) -> None:
-    arguments = ("--placement", "banner", "--budget", "0.000001", "--visitor", "cookie:hasty")
+    arguments = ("--placement", "banner", "--budget", "0", "--visitor", "cookie:hasty")
     done = run("web_shop", "--target", shop.address, *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("(empty slot) | (empty slot) | (empty slot)") == 3
