@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -125,18 +125,18 @@ class SinkThread:
         self._stopping.wait(_GATHER)
 
     def _write(self, batch: Sequence[Item]) -> bool:
-        records = [_record(item) for item in batch]
-        if not self._call("write", lambda: self._sink.write(records)):
-            self._failed += len(records)
+        # records are made inside the guarded call: nothing that fails there ends this thread
+        if not self._call("write", lambda: self._sink.write([_record(item) for item in batch])):
+            self._failed += len(batch)
             self._tell("")
             return False
-        self._written += len(records)
+        self._written += len(batch)
         self._tell("")
         return True
 
-    def _call(self, what: str, call: object) -> bool:
+    def _call(self, what: str, call: Callable[[], object]) -> bool:
         try:
-            call()  # type: ignore[operator] # a bound method of a plugin
+            call()
         # a sink is a plugin, and this is its thread: whatever it raises ends here. The text stays
         # out of the log, for it may hold a record
         except BaseException as error:
