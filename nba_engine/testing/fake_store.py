@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 
 from nba_engine.domain import (
-    CONFIRMING,
-    RELEASING,
     Answer,
     CatalogFiles,
     Claim,
@@ -33,50 +29,18 @@ from nba_engine.domain import (
 from nba_engine.errors import FailedPrecondition, NotFound, Unavailable
 from nba_engine.store.customers import check_updates
 from nba_engine.store.identities import check_link
-from nba_engine.store.interactions import FUTURE_SECONDS, prepare
 from nba_engine.store.ledger import check_requests
 from nba_engine.store.requests import check_claim
-from nba_engine.testing.fake_catalogs import FakeCatalogs
-from nba_engine.testing.fake_identities import FakeIdentities
-from nba_engine.testing.fake_ledger import FakeLedger
+from nba_engine.testing.fake_data import FakeData, Kept, record, update
 
 __all__ = ["FakeStore", "FakeStores"]
-
-
-class _Data:
-    """All that one store holds; immutable values in dictionaries that `copy` copies."""
-
-    def __init__(self, *, simulated: bool) -> None:
-        self.simulated = simulated
-        self.identities = FakeIdentities()
-        self.interactions: dict[str, Interaction] = {}
-        self.progress: dict[str, str] = {}
-        self.catalogs = FakeCatalogs()
-        self.ledger = FakeLedger(simulated=simulated)
-
-    def copy(self) -> _Data:
-        other = _Data(simulated=self.simulated)
-        other.identities = self.identities.copy()
-        other.interactions = dict(self.interactions)
-        other.progress = dict(self.progress)
-        other.catalogs = self.catalogs.copy()
-        other.ledger = self.ledger.copy()
-        return other
-
-
-class _Kept:
-    """Data that outlives the store that was opened over it."""
-
-    def __init__(self, *, simulated: bool) -> None:
-        self.lock = threading.RLock()
-        self.data = _Data(simulated=simulated)
 
 
 class FakeStore:
     """`nba_engine.domain.Store` on dictionaries; commits are serial. ``down`` makes it away."""
 
-    def __init__(self, *, simulated: bool = True, kept: _Kept | None = None) -> None:
-        self._kept = kept or _Kept(simulated=simulated)
+    def __init__(self, *, simulated: bool = True, kept: Kept | None = None) -> None:
+        self._kept = kept or Kept(simulated=simulated)
         self.down = False
 
     @property
@@ -85,14 +49,14 @@ class FakeStore:
         return self._kept.data.simulated
 
     @contextmanager
-    def _commit(self) -> Iterator[_Data]:
+    def _commit(self) -> Iterator[FakeData]:
         """A copy to change, which takes the place of what is there unless something raises."""
         with self._kept.lock:
             changed = self._read().copy()
             yield changed
             self._kept.data = changed
 
-    def _read(self) -> _Data:
+    def _read(self) -> FakeData:
         if self.down:
             raise Unavailable("the store is away", metadata={"dependency": "store"})
         return self._kept.data
@@ -112,7 +76,7 @@ class FakeStore:
         """Create or change customers; one commit."""
         check_updates(updates)
         with self._commit() as data:
-            return _update(data, updates, dict(data.identities.customers))
+            return update(data, updates, dict(data.identities.customers))
 
     def record(
         self,
@@ -138,8 +102,8 @@ class FakeStore:
         check_updates(updates)
         with self._commit() as data:
             before = dict(data.identities.customers)
-            _update(data, updates, before)
-            results = [] if fold is None else _record(data, interactions, fold, now, before)
+            update(data, updates, before)
+            results = [] if fold is None else record(data, interactions, fold, now, before)
             if progress is not None:
                 data.progress[progress[0]] = progress[1]
             return results
@@ -284,7 +248,7 @@ class FakeStores:
     """A `StoreFactory` over memory: each URL is a store of its own, as long as this object lives."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Kept] = {}
 
     def __call__(self, url: str, *, create: bool, simulated: bool | None) -> FakeStore:
         """Open the store at ``url``. Raises `NotFound`, `FailedPrecondition`."""
@@ -292,107 +256,7 @@ class FakeStores:
         if kept is None:
             if not create:
                 raise NotFound(f"there is no store at {url}")
-            kept = self._kept[url] = _Kept(simulated=bool(simulated))
+            kept = self._kept[url] = Kept(simulated=bool(simulated))
         if simulated is not None and kept.data.simulated != simulated:
             raise FailedPrecondition(f"{url} was created as another kind of store")
         return FakeStore(kept=kept)
-
-
-_Customers = Mapping[str, CustomerState]  # as they were before a commit
-
-
-def _update(
-    data: _Data, updates: Sequence[ProfileUpdate], before: _Customers
-) -> list[CustomerState]:
-    states = []
-    for number, update in enumerate(updates):
-        state = data.identities.customer(update.identity, data.ledger)
-        if _is_done(data, number, update):
-            states.append(state)
-            continue
-        data.identities.stamp(state.customer_id, update)
-        given = {name: value for name, value in update.attributes.items() if value is not None}
-        attributes = {**state.attributes, **given}
-        for name in update.remove:
-            attributes.pop(name, None)
-        consents = dict(state.consents)
-        for key, consent in update.consents.items():
-            known = consents.get(key)
-            if consent != known:
-                data.identities.note_consent(state.customer_id, key, consent, update.identity)
-            # the later counts; at the same time the withdrawal does
-            if known is None or (consent.time, not consent.granted) >= (
-                known.time,
-                not known.granted,
-            ):
-                consents[key] = consent
-        states.append(_replace(data, before, state, attributes=attributes, consents=consents))
-    return states
-
-
-def _is_done(data: _Data, number: int, update: ProfileUpdate) -> bool:
-    """Whether this update was made before; one that takes its id for something else is refused."""
-    if not update.request_id:
-        return False
-    undated = {
-        key: msgspec.structs.replace(update.consents[key], time=0.0)
-        for key in update.undated
-        if key in update.consents
-    }
-    consents = {**update.consents, **undated}
-    asked = msgspec.structs.replace(update, consents=consents, time=0.0)
-    return data.identities.seen(update.request_id, asked, f"updates[{number}].request_id")
-
-
-def _record(
-    data: _Data,
-    interactions: Sequence[Interaction],
-    fold: Fold,
-    now: float,
-    before: _Customers,
-) -> list[InteractionResult]:
-    latest = float("inf") if data.simulated else now + FUTURE_SECONDS
-    at = data.ledger.time(now)
-    data.ledger.expire(at)
-    news: dict[str, list[Interaction]] = {}
-    results = []
-    for item in prepare(interactions):
-        one = item.interaction
-        fault = item.fault or ("time lies ahead of the store's clock" * (one.time > latest))
-        moved: Any = ""
-        if fault:
-            status = "rejected"
-        elif one.interaction_id in data.interactions:
-            status = "duplicate"
-        else:
-            status = "recorded"
-            data.interactions[one.interaction_id] = one
-            customer = data.identities.customer(one.identity, data.ledger)
-            news.setdefault(customer.customer_id, []).append(one)
-            if one.recommendation_id and one.type in CONFIRMING:
-                moved = data.ledger.confirm(one.recommendation_id, at)
-            elif one.recommendation_id and one.type in RELEASING:
-                moved = data.ledger.release(one.recommendation_id)
-        results.append(
-            InteractionResult(
-                interaction_id=str(one.interaction_id),
-                status=status,  # type: ignore[arg-type] # one of the three words above
-                message=fault,
-                reservation=moved,
-            )
-        )
-    for name, happened in news.items():
-        state = data.identities.customers[name]
-        _replace(data, before, state, aggregates=fold(state.aggregates, happened))
-    return results
-
-
-def _replace(data: _Data, before: _Customers, state: CustomerState, **parts: Any) -> CustomerState:
-    """Change a customer; the version rises once per commit, and only if something differs."""
-    changed = msgspec.structs.replace(state, **parts)
-    if changed != state:
-        known = before.get(state.customer_id)
-        version = 1 if known is None else known.version + 1
-        state = msgspec.structs.replace(changed, version=version)
-        data.identities.customers[state.customer_id] = state
-    return state

@@ -1,0 +1,158 @@
+"""What a `FakeStore` holds, and what updates and interactions do to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from nba_engine.domain import (
+    CONFIRMING,
+    RELEASING,
+    CustomerState,
+    Fold,
+    Interaction,
+    InteractionResult,
+    ProfileUpdate,
+)
+from nba_engine.store.interactions import FUTURE_SECONDS, prepare
+from nba_engine.testing.fake_catalogs import FakeCatalogs
+from nba_engine.testing.fake_identities import FakeIdentities
+from nba_engine.testing.fake_ledger import FakeLedger
+
+__all__ = ["FakeData", "Kept", "record", "update"]
+
+_Customers = Mapping[str, CustomerState]  # as they were before a commit
+
+
+class FakeData:
+    """All that one store holds; immutable values in dictionaries that `copy` copies."""
+
+    def __init__(self, *, simulated: bool) -> None:
+        self.simulated = simulated
+        self.identities = FakeIdentities()
+        self.interactions: dict[str, Interaction] = {}
+        self.progress: dict[str, str] = {}
+        self.catalogs = FakeCatalogs()
+        self.ledger = FakeLedger(simulated=simulated)
+
+    def copy(self) -> FakeData:
+        """The same state, to be changed."""
+        other = FakeData(simulated=self.simulated)
+        other.identities = self.identities.copy()
+        other.interactions = dict(self.interactions)
+        other.progress = dict(self.progress)
+        other.catalogs = self.catalogs.copy()
+        other.ledger = self.ledger.copy()
+        return other
+
+
+class Kept:
+    """Data that outlives the store that was opened over it."""
+
+    def __init__(self, *, simulated: bool) -> None:
+        self.lock = threading.RLock()
+        self.data = FakeData(simulated=simulated)
+
+
+def update(
+    data: FakeData, updates: Sequence[ProfileUpdate], before: _Customers
+) -> list[CustomerState]:
+    """Apply updates to data that is being committed; the states after them."""
+    states = []
+    for number, update in enumerate(updates):
+        state = data.identities.customer(update.identity, data.ledger)
+        if _is_done(data, number, update):
+            states.append(state)
+            continue
+        data.identities.stamp(state.customer_id, update)
+        given = {name: value for name, value in update.attributes.items() if value is not None}
+        attributes = {**state.attributes, **given}
+        for name in update.remove:
+            attributes.pop(name, None)
+        consents = dict(state.consents)
+        for key, consent in update.consents.items():
+            known = consents.get(key)
+            if consent != known:
+                data.identities.note_consent(state.customer_id, key, consent, update.identity)
+            # the later counts; at the same time the withdrawal does
+            if known is None or (consent.time, not consent.granted) >= (
+                known.time,
+                not known.granted,
+            ):
+                consents[key] = consent
+        states.append(_replace(data, before, state, attributes=attributes, consents=consents))
+    return states
+
+
+def _is_done(data: FakeData, number: int, update: ProfileUpdate) -> bool:
+    """Whether this update was made before; one that takes its id for something else is refused."""
+    if not update.request_id:
+        return False
+    undated = {
+        key: msgspec.structs.replace(update.consents[key], time=0.0)
+        for key in update.undated
+        if key in update.consents
+    }
+    consents = {**update.consents, **undated}
+    asked = msgspec.structs.replace(update, consents=consents, time=0.0)
+    return data.identities.seen(update.request_id, asked, f"updates[{number}].request_id")
+
+
+def record(
+    data: FakeData,
+    interactions: Sequence[Interaction],
+    fold: Fold,
+    now: float,
+    before: _Customers,
+) -> list[InteractionResult]:
+    """Record interactions into data that is being committed; a result for each."""
+    latest = float("inf") if data.simulated else now + FUTURE_SECONDS
+    at = data.ledger.time(now)
+    data.ledger.expire(at)
+    news: dict[str, list[Interaction]] = {}
+    results = []
+    for item in prepare(interactions):
+        one = item.interaction
+        fault = item.fault or ("time lies ahead of the store's clock" * (one.time > latest))
+        moved: Any = ""
+        if fault:
+            status = "rejected"
+        elif one.interaction_id in data.interactions:
+            status = "duplicate"
+        else:
+            status = "recorded"
+            data.interactions[one.interaction_id] = one
+            customer = data.identities.customer(one.identity, data.ledger)
+            news.setdefault(customer.customer_id, []).append(one)
+            if one.recommendation_id and one.type in CONFIRMING:
+                moved = data.ledger.confirm(one.recommendation_id, at)
+            elif one.recommendation_id and one.type in RELEASING:
+                moved = data.ledger.release(one.recommendation_id)
+        results.append(
+            InteractionResult(
+                interaction_id=str(one.interaction_id),
+                status=status,  # type: ignore[arg-type] # one of the three words above
+                message=fault,
+                reservation=moved,
+            )
+        )
+    for name, happened in news.items():
+        state = data.identities.customers[name]
+        _replace(data, before, state, aggregates=fold(state.aggregates, happened))
+    return results
+
+
+def _replace(
+    data: FakeData, before: _Customers, state: CustomerState, **parts: Any
+) -> CustomerState:
+    """Change a customer; the version rises once per commit, and only if something differs."""
+    changed = msgspec.structs.replace(state, **parts)
+    if changed != state:
+        known = before.get(state.customer_id)
+        version = 1 if known is None else known.version + 1
+        state = msgspec.structs.replace(changed, version=version)
+        data.identities.customers[state.customer_id] = state
+    return state
