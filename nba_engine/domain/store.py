@@ -7,7 +7,7 @@ errors never get out. All methods are thread-safe and take a ``deadline`` where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from nba_engine.domain.decision import DecisionRecord
@@ -198,6 +198,12 @@ class DecisionLog(Protocol):
         """Queue a record. Never blocks for the disk; raises `Exhausted` when the queue is full."""
 
     def read(self, decision_id: str) -> DecisionRecord | None: ...
+    def decisions_of(self, names: Collection[str]) -> Iterator[DecisionRecord]:
+        """What was decided for these customers or identities, in the order of logging.
+
+        As far as it is durable: `flush` first.
+        """
+
     def flush(self) -> None:
         """Return when everything appended so far is durable."""
 

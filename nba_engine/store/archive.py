@@ -25,7 +25,16 @@ from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock
 
-__all__ = ["ARCHIVED", "Mover", "archive_of", "find", "needs_pyarrow", "read_file", "write_file"]
+__all__ = [
+    "ARCHIVED",
+    "Mover",
+    "archive_of",
+    "find",
+    "needs_pyarrow",
+    "read_decisions_of",
+    "read_file",
+    "write_file",
+]
 
 ROWS = 4_000  # of a file: some 15 MB in the log; moving them keeps its writer waiting for a moment
 
@@ -49,7 +58,8 @@ ARCHIVED = """
 
 _decode = msgspec.msgpack.Decoder(DecisionRecord).decode
 
-# records → a `pyarrow.Table` with the columns decision_id, time and record, and any others
+# records → a `pyarrow.Table` with the columns decision_id, time, customer_id, identity and record, and
+# any others
 TableOf: TypeAlias = Callable[[Sequence[DecisionRecord]], Any]
 
 
@@ -110,6 +120,18 @@ def read_file(file: Path, *, since: float = float("-inf")) -> Iterator[DecisionR
     for record in map(_decode, table.column("record").to_pylist()):
         if record.time >= since:
             yield record
+
+
+def read_decisions_of(file: Path, names: Sequence[str]) -> Iterator[DecisionRecord]:
+    """The records of a file for these customers or identities, in the order of logging.
+
+    Raises `FailedPrecondition` when there is no such file.
+    """
+    if not file.exists():
+        raise FailedPrecondition(f"{file} is gone, to which decisions were moved")
+    theirs = [[("customer_id", "in", names)], [("identity", "in", names)]]
+    table = needs_pyarrow().read_table(file, columns=["record"], filters=theirs, partitioning=None)
+    yield from map(_decode, table.column("record").to_pylist())
 
 
 def find(connection: apsw.Connection, folder: Path, decision_id: str) -> DecisionRecord | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,13 +28,14 @@ QUEUE = 10_000
 # One statement for a whole batch: SQLite gives the interpreter lock up and takes it again at every
 # step, and each time a deciding thread would have to hand it over.
 _INSERT = """
-    INSERT INTO decisions(decision_id, time, record)
-    SELECT value ->> 0, value ->> 1, substr(?2, value ->> 2, value ->> 3) FROM json_each(?1)
+    INSERT INTO decisions(decision_id, time, customer_id, identity, record)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3,
+           substr(?2, value ->> 4, value ->> 5) FROM json_each(?1)
     WHERE true ON CONFLICT(decision_id) DO NOTHING
 """
 
-# decision_id, time, record
-_Row: TypeAlias = tuple[str, float, bytes]
+# decision_id, time, customer_id, identity, record
+_Row: TypeAlias = tuple[str, float, str, str, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -130,18 +131,26 @@ class SqliteLog:
         with self._changed:
             queued = self._queued.get(decision_id) or self._writing.get(decision_id)
         if queued is not None:
-            return decode_record(queued[2])
+            return decode_record(queued[-1])
         return self._reader.read(decision_id)
 
     def recent(self, limit: int = 100) -> Sequence[DecisionRecord]:
         """The newest records, newest first, queued ones included."""
         with self._changed:
             waiting = [*self._writing.values(), *self._queued.values()]
-        newest = [decode_record(record) for _, _, record in waiting[::-1][:limit]]
+        newest = [decode_record(row[-1]) for row in waiting[::-1][:limit]]
         seen = {record.decision_id for record in newest}
         stored = self._reader.recent(limit)
         newest += [record for record in stored if record.decision_id not in seen]
         return newest[:limit]
+
+    def decisions_of(self, names: Collection[str]) -> Iterator[DecisionRecord]:
+        """What was decided for these customers or identities, as far as it is durable.
+
+        In the order of logging, with what was moved to Parquet. Raises `Unavailable`,
+        `FailedPrecondition`.
+        """
+        return self._reader.decisions_of(names)
 
     def flush(self) -> None:
         """Return when everything appended so far is durable (or given up).
@@ -227,16 +236,17 @@ class SqliteLog:
 
 def _gathered(rows: Sequence[_Row]) -> tuple[str, bytes]:
     """What `_INSERT` takes apart: where each record is, as JSON, and all records in one piece."""
-    places: list[tuple[str, float, int, int]] = []
+    places: list[tuple[str, float, str, str, int, int]] = []
     start = 1  # as SQL counts
-    for decision_id, time, record in rows:
-        places.append((decision_id, time, start, len(record)))
+    for decision_id, time, customer_id, identity, record in rows:
+        places.append((decision_id, time, customer_id, identity, start, len(record)))
         start += len(record)
-    return msgspec.json.encode(places).decode(), b"".join(record for _, _, record in rows)
+    return msgspec.json.encode(places).decode(), b"".join(row[-1] for row in rows)
 
 
 def _row(record: DecisionRecord) -> _Row:
     """Raises what encoding raises, and for anything that the table would refuse."""
     if not stored_text(record.decision_id) or not math.isfinite(record.time):
         raise ValueError("a record needs a decision_id and a finite time")
-    return record.decision_id, record.time, _encode(record)
+    row = (record.decision_id, record.time, record.customer_id, record.request.identity)
+    return *row, _encode(record)

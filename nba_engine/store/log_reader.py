@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import NotFound
-from nba_engine.store.archive import ARCHIVED, archive_of, find, read_file
+from nba_engine.store.archive import ARCHIVED, archive_of, find, read_decisions_of, read_file
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, open_file, path_of
 
@@ -29,14 +29,24 @@ DECISIONS = Format(
       id INTEGER PRIMARY KEY,           -- in the order of logging
       decision_id TEXT NOT NULL UNIQUE,
       time REAL NOT NULL,
+      customer_id TEXT NOT NULL,        -- of an unknown customer: the identity
+      identity TEXT NOT NULL,
       record BLOB NOT NULL              -- msgpack of DecisionRecord
     ) STRICT;
+    CREATE INDEX decisions_of_customer ON decisions(customer_id);
+    CREATE INDEX decisions_of_identity ON decisions(identity);
     """
     + ARCHIVED,
 )
 
 _EVER = float("-inf")
 _ONE = "SELECT record FROM decisions WHERE decision_id = ?"
+_OF = """
+SELECT id, decision_id FROM decisions WHERE customer_id IN (SELECT value FROM json_each(?1))
+UNION
+SELECT id, decision_id FROM decisions WHERE identity IN (SELECT value FROM json_each(?1))
+ORDER BY id
+"""
 
 decode_record = msgspec.msgpack.Decoder(DecisionRecord).decode
 
@@ -123,6 +133,30 @@ class LogReader:
             for _, record in batch:
                 yield decode_record(record)
             after = batch[-1][0]
+
+    def decisions_of(self, names: Collection[str]) -> Iterator[DecisionRecord]:
+        """What was decided for these customers or identities, in the order of logging.
+
+        Each once, also when it is moved to Parquet while this runs.
+        """
+        wanted = sorted(names)
+        if not wanted:
+            return
+        listed = msgspec.json.encode(wanted).decode()
+        live = self._rows(_OF, (listed,))
+        ids = {decision_id for _, decision_id in live}
+        for name, *_ in self._files(_EVER):
+            try:
+                for record in read_decisions_of(self._archive / name, wanted):
+                    if record.decision_id not in ids:
+                        yield record
+            except OSError as error:
+                raise translated(error, self._path) from error
+        for row, decision_id in live:
+            found = self._rows("SELECT record FROM decisions WHERE id = ?", (row,))
+            moved = None if found else self.read(decision_id)
+            if found or moved is not None:
+                yield moved or decode_record(found[0][0])
 
     def _files(self, since: float) -> list[tuple[str, int, float]]:
         """Moved ones: file, rows, time of the earliest; in the order of logging."""

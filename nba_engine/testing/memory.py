@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Iterator
 
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import Exhausted
@@ -29,6 +30,12 @@ class MemoryLog:
     def read(self, decision_id: str) -> DecisionRecord | None:
         """The record of a decision, if there is one."""
         return self.records.get(decision_id)
+
+    def decisions_of(self, names: Collection[str]) -> Iterator[DecisionRecord]:
+        """What was decided for these customers or identities, in the order of logging."""
+        for record in list(self.records.values()):
+            if record.customer_id in names or record.request.identity in names:
+                yield record
 
     def flush(self) -> None:
         """Everything is there already."""

@@ -33,6 +33,8 @@ def table_of(records: Sequence[DecisionRecord]) -> pa.Table:
         {
             "decision_id": [one.decision_id for one in records],
             "time": [one.time for one in records],
+            "customer_id": [one.customer_id for one in records],
+            "identity": [one.request.identity for one in records],
             "record": pa.array([encode(one) for one in records], pa.binary()),
         }
     )
