@@ -6,6 +6,7 @@ NbaError
 ├── FailedPrecondition  right request, wrong state of the engine
 ├── Unavailable         try again later (``retry_after`` seconds)
 ├── Exhausted           a capacity is used up; try again later
+│   └── TooLong         an answer is longer than a message may be: ask for less
 ├── DeadlineExceeded    no time left to answer
 ├── NotPermitted        the settings of the server do not offer this
 ├── RequestTaken        another call holds this request id; never reaches a caller
@@ -34,6 +35,7 @@ __all__ = [
     "RenderFailed",
     "RequestTaken",
     "StageFailed",
+    "TooLong",
     "Unavailable",
     "UnknownResource",
     "Violation",
@@ -102,10 +104,19 @@ class Unavailable(NbaError):
 
 
 class Exhausted(NbaError):
-    """A capacity is used up (disk full, too many calls in flight)."""
+    """A capacity is used up (disk full, too many calls in flight).
+
+    ``retry_after``: seconds; None: waiting does not help.
+    """
 
     reason = "EXHAUSTED"
-    retry_after = 1.0
+    retry_after: float | None = 1.0
+
+
+class TooLong(Exhausted):
+    """An answer is longer than a message may be: the same call fails again."""
+
+    retry_after = None
 
 
 class DeadlineExceeded(NbaError):

@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         result = nba.main(args=list(arguments), prog_name="nba", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):  # click sees only what happens in its commands
         errors.print("stopped")
         return 130
     except click.ClickException as error:

@@ -44,7 +44,11 @@ class Attempt(LiveReads):
         self.taken = False  # whether another one has the request id
         if replaces is not None:  # before anything is read: what the dead one held is in the way
             self._claim = msgspec.structs.replace(claim, follows=replaces.decision_id)
-            self._reserve((), now)
+            try:
+                self._reserve((), now)
+            except (Unavailable, Exhausted):  # it may have been committed all the same
+                self.give_up()
+                raise
 
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float

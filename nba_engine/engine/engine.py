@@ -172,6 +172,15 @@ class Engine:
             self._tap.decided(request, decision)
         return decision
 
+    def withdraw(self, decision: Decision) -> None:
+        """Give back what a decision reserved whose answer nobody gets.
+
+        What cannot be given back, because the store does not answer, expires by itself.
+        """
+        reserved = [r.recommendation_id for r in decision.recommendations if r.expires is not None]
+        if reserved:
+            LiveReads(self.store).release(tuple(reserved), now=self._clock())
+
     def explain(self, decision_id: str) -> Explanation:
         """Why a logged decision came out as it did: what became of every candidate.
 

@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 from structlog.typing import FilteringBoundLogger
 
 from nba_engine._gen.nba.v1 import decision_pb2, decision_service_pb2
-from nba_engine.errors import DeadlineExceeded, Exhausted, NotFound
+from nba_engine.domain import Decision
+from nba_engine.errors import DeadlineExceeded, NotFound, TooLong
 from nba_engine.server.calls import Call, parse
 from nba_engine.server.convert import (
     Violations,
@@ -81,10 +82,11 @@ class DecisionServicer:
             try:
                 part.check_deadline()
                 if room < 2 * largest:  # what cannot be sent must not be reserved
-                    raise Exhausted(_TOO_LONG)
-                self._decide(request, result.decision, part)
+                    raise TooLong(_TOO_LONG)
+                decision = self._decide(request, result.decision, part)
                 if result.ByteSize() > room:  # gRPC would send nothing of the others either
-                    raise Exhausted(_TOO_LONG)
+                    self._withdraw(request, decision)
+                    raise TooLong(_TOO_LONG)
             except BaseException as error:  # the last resort: the others are answered all the same
                 failure = self._reporter.failure(
                     error, "DecisionService/BatchDecide", part, message=request, item=position
@@ -112,11 +114,12 @@ class DecisionServicer:
                 raise DeadlineExceeded("the deadline passed while other streams were answered")
             try:
                 call.check_deadline()
-                self._decide(message.request, response.decision, call)
+                decision = self._decide(message.request, response.decision, call)
             finally:
                 self._turns.release()
             if response.ByteSize() > self._max_bytes:  # gRPC would end the whole stream
-                raise Exhausted("the response is longer than a message may be: ask for less")
+                self._withdraw(message.request, decision)
+                raise TooLong("the response is longer than a message may be: ask for less")
         except BaseException as error:  # the last resort: whatever it is, the stream goes on
             failure = self._reporter.failure(
                 error, "DecisionService/StreamDecide", call, message=request
@@ -129,7 +132,7 @@ class DecisionServicer:
         message: decision_service_pb2.DecideRequest,
         target: decision_pb2.Decision,
         call: Call,
-    ) -> None:
+    ) -> Decision:
         engine = self._engine
         catalog = engine.catalog
         request = read_decide_request(message, catalog, simulated=engine.store.simulated)
@@ -151,6 +154,15 @@ class DecisionServicer:
                 micros=micros,
                 **({"stage_micros": decision.stage_micros} if slow else {}),
             )
+        return decision
+
+    def _withdraw(self, message: decision_service_pb2.DecideRequest, decision: Decision) -> None:
+        """Give back what an answer reserved that cannot be sent.
+
+        Under a request id it stays: the repeat may come as a call of its own, where there is room.
+        """
+        if not message.request_id:
+            self._engine.withdraw(decision)
 
     def ExplainDecision(  # noqa: N802
         self, message: decision_service_pb2.ExplainDecisionRequest, call: Call

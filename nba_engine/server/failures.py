@@ -63,7 +63,8 @@ def failure_of(error: NbaError, request_id: str) -> Failure | None:
                 break
             extras: list[Message] = []
             if code in _RETRY:
-                extras.append(_retry_info(getattr(error, "retry_after", 1.0)))
+                seconds = getattr(error, "retry_after", 1.0)
+                extras += [] if seconds is None else [_retry_info(seconds)]
             if isinstance(error, InvalidRequest):
                 return _invalid(error, code, reason, request_id)
             return _failure(code, reason, error.message, error.metadata, request_id, *extras)

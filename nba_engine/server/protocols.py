@@ -85,6 +85,9 @@ class Decides(Protocol):
     def decide(self, request: DecisionRequest, *, deadline: float | None = None) -> Decision:
         """Decide before ``deadline`` (on `time.monotonic`). Raises `DeadlineExceeded`."""
 
+    def withdraw(self, decision: Decision) -> None:
+        """Give back what a decision reserved whose answer nobody gets."""
+
     def explain(self, decision_id: str) -> Explanation:
         """Why a decision came out as it did. Raises `NotFound`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -244,3 +245,16 @@ def _wait_for(ready: Path, process: subprocess.Popen[str]) -> str:
         except subprocess.TimeoutExpired:
             continue
     raise AssertionError("the server was not ready in time")
+
+
+def test_an_interrupt_while_plugins_load_stops_without_a_traceback(
+    nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    # the package's name `main` is the function
+    module = importlib.import_module("nba_engine.cli.main")
+    monkeypatch.setattr(module, "add_plugin_commands", interrupted)
+    assert nba("--help") == 130
+    assert nba.err.split() == ["stopped"]

@@ -134,6 +134,15 @@ def test_a_passed_deadline_leaves_no_reservation(tmp_path: Path) -> None:
         assert [usage.reserved for usage in engine.store.usage_report()] == [1]
 
 
+def test_an_answer_that_nobody_gets_gives_back_what_it_reserved(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        decision = engine.decide(ask("crm:1", "newsletter"))
+        assert [usage.reserved for usage in engine.store.usage_report()] == [1]
+        engine.withdraw(decision)
+        assert [usage.reserved for usage in engine.store.usage_report()] == [0]
+        engine.withdraw(engine.decide(ask("crm:1", "banner")))  # reserves nothing
+
+
 def test_candidates_nobody_recommended_are_dropped_at_last(tmp_path: Path) -> None:
     with shop(tmp_path, stages=("profile", "prior")) as engine:
         decision = engine.decide(ask())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nba_engine.domain import Claim, Deciding, Hold, ReservationRequest
+from nba_engine.domain import Answer, Claim, Deciding, Hold, ReservationRequest
 from nba_engine.engine import Engine
 from nba_engine.engine.fingerprint import fingerprint_of
 from nba_engine.errors import InvalidRequest, Unavailable
@@ -159,6 +160,31 @@ def test_an_attempt_that_may_still_answer_is_waited_for(tmp_path: Path) -> None:
 def test_a_clock_that_was_set_back_does_not_keep_an_id_for_hours(tmp_path: Path) -> None:
     with shop(tmp_path) as engine:
         died(engine, until=NOON + 3600.0)
+        assert action(engine.decide(LETTER)) == "cereal"
+        assert reserved(engine) == [1]
+
+
+def test_a_takeover_that_fails_leaves_the_id_free(tmp_path: Path) -> None:
+    class Lost(WrappedStore):
+        """Commits, and then cannot say so: the connection broke."""
+
+        lost = True
+
+        def reserve(self, requests: Sequence[ReservationRequest], **more: Any) -> Sequence[Answer]:
+            answers = super().reserve(requests, **more)
+            if self.lost:
+                raise Unavailable("the connection broke")
+            return answers
+
+    with shop(tmp_path) as plain:
+        died(plain)
+        store = Lost(plain.store)
+        later = NOON + 100.0
+        engine = Engine(plain._snapshot, store, plain.log, clock=lambda: later)
+        with pytest.raises(Unavailable):
+            engine.decide(LETTER)
+        assert plain.store.request("q1", now=later) is None
+        store.lost = False
         assert action(engine.decide(LETTER)) == "cereal"
         assert reserved(engine) == [1]
 

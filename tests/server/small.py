@@ -170,6 +170,7 @@ class SmallEngine:
         self.deadlines: list[float | None] = []
         self.updates: list[ProfileUpdate] = []
         self.links: list[LinkRequest] = []
+        self.withdrawn: list[str] = []
         self.fails: Exception | None = None
 
     def _fail(self) -> None:
@@ -214,6 +215,9 @@ class SmallEngine:
         )
         self.decisions[decision.decision_id] = decision
         return decision
+
+    def withdraw(self, decision: Decision) -> None:
+        self.withdrawn.append(decision.decision_id)
 
     def explain(self, decision_id: str) -> Explanation:
         self._fail()

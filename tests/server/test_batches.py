@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from nba_engine._gen.nba.v1 import decision_service_pb2 as decisions
@@ -174,3 +175,14 @@ def test_an_answer_longer_than_a_message_is_a_failure_of_its_item() -> None:
     with serving(max_message_bytes=1024) as served:
         (result,) = batch(served, long)
         assert info(result).reason == "ERROR_REASON_EXHAUSTED"
+        assert not any(one.Is(RetryInfo.DESCRIPTOR) for one in result.status.details)
+        assert served.engine.withdrawn == ["d0"]  # nobody gets it
+
+
+def test_under_a_request_id_an_answer_too_long_is_kept_for_a_call_of_its_own() -> None:
+    wanted = [decisions.PlacementRequest(placement=name, slots=5) for name in ("banner", "inbox")]
+    long = decisions.DecideRequest(identity="crm:42", placements=wanted, request_id="q1")
+    with serving(max_message_bytes=1024) as served:
+        (result,) = batch(served, long)
+        assert info(result).reason == "ERROR_REASON_EXHAUSTED"
+        assert served.engine.withdrawn == []

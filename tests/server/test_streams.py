@@ -148,6 +148,7 @@ def test_an_answer_too_long_for_a_message_does_not_end_the_stream() -> None:
     with serving(max_message_bytes=1024) as served:
         talk = Talk(served)
         assert reason_of(talk.ask(request=long)) == "EXHAUSTED"
+        assert served.engine.withdrawn == ["d0"]  # nobody gets it
         assert talk.ask().HasField("decision")
 
 
