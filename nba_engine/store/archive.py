@@ -7,7 +7,6 @@ decision is in exactly one of the two places for whoever reads through here.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,13 +22,14 @@ from nba_engine.domain import DecisionRecord
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
-from nba_engine.store.lock import FileLock
+from nba_engine.store.lock import FileLock, turn
 
 __all__ = [
     "ARCHIVED",
     "Mover",
     "archive_of",
     "find",
+    "moving_path",
     "needs_pyarrow",
     "read_decisions_of",
     "read_file",
@@ -81,6 +81,11 @@ _ROWS = "id BETWEEN ? AND ? AND time >= ? AND time < ?"
 def archive_of(path: Path) -> Path:
     """The folder of the Parquet files of a log: ``data/decisions`` for ``data/decisions.db``."""
     return path.with_suffix("") if path.suffix else path.with_name(f"{path.name}.archive")
+
+
+def moving_path(path: Path) -> Path:
+    """The lock file of whoever moves decisions out of a log, or needs that nobody does."""
+    return path.with_name(f"{path.name}.moving")
 
 
 def needs_pyarrow() -> Any:
@@ -186,7 +191,7 @@ class Mover:
         total = 0
         try:
             with ExitStack() as opened:
-                if not self._alone(opened):
+                if not opened.enter_context(turn(moving_path(self._path))):
                     return 0
                 writing = FileLock(lock_path(self._path))
                 opened.callback(writing.close)
@@ -199,17 +204,6 @@ class Mover:
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         return total
-
-    def _alone(self, opened: ExitStack) -> bool:
-        """Whether nobody else is moving; nobody will until ``opened`` is closed."""
-        path = self._path.with_name(f"{self._path.name}.moving")
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        opened.callback(os.close, file)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     def _next(self, connection: apsw.Connection, writing: FileLock, before: float) -> _Plan | None:
         """What somebody began, or the next rows of one date; it is noted before it is begun."""

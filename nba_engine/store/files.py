@@ -12,7 +12,7 @@ import msgspec
 
 from nba_engine.errors import FailedPrecondition, InvalidRequest, NotFound, Violation
 from nba_engine.store.faults import DRIVER_ERRORS, translated
-from nba_engine.store.lock import FileLock
+from nba_engine.store.lock import FileLock, OpenMark
 
 __all__ = ["Format", "Readers", "connect", "lock_path", "open_file", "path_of"]
 
@@ -126,10 +126,17 @@ class _Local(threading.local):
 
 
 class Readers:
-    """One reading connection per thread, opened on first use; no lock between threads."""
+    """One reading connection per thread, opened on first use; no lock between threads.
+
+    Nobody replaces the file before `close`.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        try:
+            self._mark = OpenMark(path)
+        except OSError as error:
+            raise translated(error, path) from error
         self._local = _Local()
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -158,3 +165,4 @@ class Readers:
                     connection.close()
                 except apsw.ThreadingViolationError:
                     continue
+            self._mark.close()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import apsw
 
@@ -81,6 +82,7 @@ def open_store(
 
     def prepare_new(connection: apsw.Connection) -> None:
         connection.execute("INSERT INTO meta VALUES ('simulated', ?)", (int(bool(simulated)),))
+        connection.execute("INSERT INTO meta VALUES ('store_id', ?)", (uuid4().hex,))
 
     open_file(path, STORE, create=create, prepare=prepare_new)
     store = SqliteStore(path)
@@ -346,8 +348,8 @@ class SqliteStore(StoredCatalogs, StoredAccounts):
 
     def close(self) -> None:
         """Finish what was accepted, then release files. Safe to call twice."""
-        self._readers.close()
         self._writer.close()
+        self._readers.close()
 
     def _record(
         self,
