@@ -6,7 +6,7 @@ import hashlib
 import math
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import apsw
 import msgspec
@@ -16,6 +16,8 @@ from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.store.moving import move_accounts
 
 __all__ = [
+    "Changing",
+    "Customers",
     "NewId",
     "WorkingSet",
     "check_updates",
@@ -47,6 +49,36 @@ decode_state = msgspec.msgpack.Decoder(CustomerState).decode
 decode_stamps = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _encode = msgspec.msgpack.Encoder().encode
 _UNSTAMPED = _encode({})
+
+
+class Changing(Protocol):
+    """A customer that a change works on, in whichever store."""
+
+    @property
+    def state(self) -> CustomerState:
+        """The state as this change sees it."""
+
+    def replace(
+        self,
+        *,
+        attributes: dict[str, Value] | None = None,
+        aggregates: dict[str, Any] | None = None,
+        consents: dict[str, Consent] | None = None,
+    ) -> None:
+        """Change the state; the version rises once per commit, however many changes it holds."""
+
+    def stamp(self, names: Iterable[str], time: float, *, removed: Iterable[str]) -> None:
+        """Note when attributes were set, and forget it of those that are no more."""
+
+    def note_consent(self, consent: str, said: Consent, identity: str) -> None:
+        """Keep what was said of a consent, whether it counts or not."""
+
+
+class Customers(Protocol):
+    """The customers of one change, in whichever store."""
+
+    def find_or_create(self, identity: str) -> Changing:
+        """The customer behind an identity; a new one if it is unknown."""
 
 
 def random_id(_identity: str) -> str:
@@ -219,7 +251,7 @@ def check_updates(updates: Sequence[ProfileUpdate]) -> None:
 
 
 def update_customers(
-    customers: WorkingSet, updates: Sequence[ProfileUpdate], done: Sequence[bool]
+    customers: Customers, updates: Sequence[ProfileUpdate], done: Sequence[bool]
 ) -> list[CustomerState]:
     """Apply checked updates in their order; those already ``done`` only read."""
     states = []
@@ -231,7 +263,7 @@ def update_customers(
     return states
 
 
-def _apply(working: Working, update: ProfileUpdate) -> None:
+def _apply(working: Changing, update: ProfileUpdate) -> None:
     state = working.state
     given = {name: value for name, value in update.attributes.items() if value is not None}
     attributes = {**state.attributes, **given}

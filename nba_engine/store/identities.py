@@ -31,7 +31,7 @@ from nba_engine.store.holdings import CUSTOMER_ID, ROW, held_of, identities_of
 from nba_engine.store.moving import move_accounts
 from nba_engine.store.requests import seen_request
 
-__all__ = ["check_link", "link", "to_current_customers"]
+__all__ = ["check_link", "link", "moved_request", "to_current_customers"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
@@ -173,12 +173,13 @@ def to_current_customers(
     return [
         request
         if request.customer_id not in current
-        else _moved(request, str(current[request.customer_id]))
+        else moved_request(request, str(current[request.customer_id]))
         for request in requests
     ]
 
 
-def _moved(request: ReservationRequest, customer_id: str) -> ReservationRequest:
+def moved_request(request: ReservationRequest, customer_id: str) -> ReservationRequest:
+    """The request with its holds on another customer's accounts."""
     before = request.customer_id
     holds: tuple[Hold, ...] = tuple(
         msgspec.structs.replace(hold, account=of_customer(hold.account, before, customer_id))

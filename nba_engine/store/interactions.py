@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import apsw
 import msgspec
 
 from nba_engine.domain import CONFIRMING, RELEASING, Fold, Interaction, InteractionResult
-from nba_engine.store.customers import Working, WorkingSet, stored_text
+from nba_engine.store.customers import Changing, Working, WorkingSet, stored_text
 from nba_engine.store.ledger import Ledger, Moved
 
-__all__ = ["Prepared", "prepare", "record_interactions"]
+__all__ = [
+    "FUTURE_SECONDS",
+    "Prepared",
+    "fault_of",
+    "fold_into",
+    "prepare",
+    "record_interactions",
+    "record_items",
+]
+
+_Customer = TypeVar("_Customer")
 
 # A real store refuses times further ahead than any clock may be wrong: one such interaction
 # would age every decayed counter and window of its customer.
@@ -73,13 +84,42 @@ def record_interactions(
 
     The caller writes those ``customers`` that got no interaction.
     """
+    results, news = record_items(
+        items,
+        latest=latest,
+        insert=lambda item: _insert(connection, customers, item),
+        move=lambda interaction: _move(connection, ledger, interaction, now),
+    )
+    for working, interactions in news:
+        fold_into(working, interactions, fold)
+        working.write()  # now, so that the states of a large batch are not all held at once
+    return results
+
+
+def fault_of(item: Prepared, latest: float) -> str:
+    """What is wrong with an item; "": it can be recorded. ``latest``: the last time accepted."""
+    if not item.fault and item.interaction.time > latest:
+        return "time lies more than a day ahead of the store's clock"
+    return item.fault
+
+
+def record_items(
+    items: Sequence[Prepared],
+    *,
+    latest: float,
+    insert: Callable[[Prepared], _Customer | None],
+    move: Callable[[Interaction], Moved | None],
+) -> tuple[list[InteractionResult], list[tuple[_Customer, list[Interaction]]]]:
+    """Record items in their order: the results, and each customer with what it did.
+
+    ``insert`` stores one and gives its customer, always the same object, or None when its id is
+    known; ``move`` moves the reservation of one that names a recommendation.
+    """
     results = []
-    news: dict[int, tuple[Working, list[Interaction]]] = {}
+    news: dict[int, tuple[_Customer, list[Interaction]]] = {}
     for item in items:
         interaction = item.interaction
-        fault = item.fault
-        if not fault and interaction.time > latest:
-            fault = "time lies more than a day ahead of the store's clock"
+        fault = fault_of(item, latest)
         if fault:
             results.append(
                 InteractionResult(
@@ -87,16 +127,14 @@ def record_interactions(
                 )
             )
             continue
-        working = _insert(connection, customers, item)
-        if working is None:
+        customer = insert(item)
+        if customer is None:
             results.append(
                 InteractionResult(interaction_id=interaction.interaction_id, status="duplicate")
             )
             continue
-        news.setdefault(working.row, (working, []))[1].append(interaction)
-        moved: Moved | None = None
-        if interaction.recommendation_id:
-            moved = _move(connection, ledger, interaction, now)
+        news.setdefault(id(customer), (customer, []))[1].append(interaction)
+        moved = move(interaction) if interaction.recommendation_id else None
         results.append(
             InteractionResult(
                 interaction_id=interaction.interaction_id,
@@ -104,13 +142,15 @@ def record_interactions(
                 reservation=moved or "",
             )
         )
-    for working, interactions in news.values():
-        before = working.state.aggregates
-        after = fold(before, interactions)
-        if after != before:
-            working.replace(aggregates=after)
-        working.write()  # now, so that the states of a large batch are not all held at once
-    return results
+    return results, list(news.values())
+
+
+def fold_into(customer: Changing, interactions: Sequence[Interaction], fold: Fold) -> None:
+    """Fold what a customer did into its aggregates."""
+    before = customer.state.aggregates
+    after = fold(before, interactions)
+    if after != before:
+        customer.replace(aggregates=after)
 
 
 def _insert(connection: apsw.Connection, customers: WorkingSet, item: Prepared) -> Working | None:
