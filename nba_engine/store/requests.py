@@ -29,7 +29,9 @@ from nba_engine.store.customers import stored_text
 from nba_engine.store.ledger import Ledger
 
 __all__ = [
+    "UPDATES_KEPT",
     "check_claim",
+    "digest_of",
     "forget_updates",
     "give_up",
     "read_request",
@@ -38,6 +40,7 @@ __all__ = [
     "reserve_claimed",
     "seen_request",
     "seen_update",
+    "what_is_asked",
 ]
 
 UPDATES_KEPT = 7 * 86_400.0  # seconds during which the repeat of an update is recognized
@@ -241,7 +244,7 @@ def seen_update(connection: apsw.Connection, number: int, update: ProfileUpdate)
     if not update.request_id:
         return False
     field = f"updates[{number}].request_id"
-    return seen_request(connection, update.request_id, _asked(update), field)
+    return seen_request(connection, update.request_id, what_is_asked(update), field)
 
 
 def seen_request(connection: apsw.Connection, request_id: str, asked: object, field: str) -> bool:
@@ -249,7 +252,7 @@ def seen_request(connection: apsw.Connection, request_id: str, asked: object, fi
 
     Raises `InvalidRequest`, which names the ``field``, when it was something else.
     """
-    body = hashlib.blake2b(_encode(asked), digest_size=16).digest()
+    body = digest_of(asked)
     before = connection.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).get
     if before is None:
         connection.execute("INSERT INTO requests VALUES (?, ?, ?)", (request_id, time.time(), body))
@@ -260,7 +263,12 @@ def seen_request(connection: apsw.Connection, request_id: str, asked: object, fi
     return True
 
 
-def _asked(update: ProfileUpdate) -> ProfileUpdate:
+def digest_of(asked: object) -> bytes:
+    """By which the repeat of a request is told from another one."""
+    return hashlib.blake2b(_encode(asked), digest_size=16).digest()
+
+
+def what_is_asked(update: ProfileUpdate) -> ProfileUpdate:
     """The update without the times that its arrival gave it: a repeat arrives later."""
     undated = {
         key: msgspec.structs.replace(update.consents[key], time=0.0)
