@@ -39,8 +39,9 @@ def test_requests_vary_and_reach_the_engine_whole() -> None:
         load = wire.Load(bodies=GOOD, connections=2, in_flight=3)
         target = f"127.0.0.1:{served.port}"
         result = wire.generate(target, load, 0.3, warm_up=0.0, pid=os.getpid())
-    seen = {request.identity for request in served.engine.requests}
-    assert seen == {f"crm:{number}" for number in range(50)}
+    seen = {int(request.identity.removeprefix("crm:")) for request in served.engine.requests}
+    assert {0, 1, 25, 26} <= seen  # each connection begins elsewhere, and goes on in turn
+    assert all(number in (0, 25) or (number - 1) % 50 in seen for number in seen)
     assert result.failed == 0
     assert result.requests <= len(served.engine.requests)
 
