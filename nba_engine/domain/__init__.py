@@ -33,6 +33,7 @@ from nba_engine.domain.decision import (
     StageCount,
 )
 from nba_engine.domain.drop import Drop
+from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import (
     ConsentChange,
     Held,
@@ -116,6 +117,7 @@ __all__ = [
     "Consent",
     "ConsentChange",
     "ControlGroup",
+    "CustomerPage",
     "CustomerState",
     "CustomerView",
     "Deciding",
@@ -132,6 +134,7 @@ __all__ = [
     "FloatArray",
     "Fold",
     "Held",
+    "History",
     "Hold",
     "Holdings",
     "Identities",
@@ -157,6 +160,7 @@ __all__ = [
     "Publication",
     "QuietHours",
     "Reads",
+    "Rebuilt",
     "Recommendation",
     "Renderer",
     "Reservation",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Protocol
 
 from nba_engine.domain.decision import DecisionRecord
+from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import Holdings, Identities, Linked, LinkRequest, Merge
 from nba_engine.domain.interaction import Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
@@ -100,6 +101,29 @@ class Store(Protocol):
         """A page of a customer's interactions, the first one with its reservations.
 
         ``after`` is ``more`` of the page before. None: unknown.
+        """
+
+    def count_customers(self) -> int:
+        """How many customers there are."""
+
+    def customer_ids(self, *, before: int = 0, most: int = 1_000) -> CustomerPage:
+        """Ids of customers, the one known shortest first; ``before`` is ``more`` of the last page.
+
+        A merge leaves the customer known longest. So whoever walks through all of them meets each,
+        or the one that it has become, however many are merged meanwhile.
+        """
+
+    def history(self, customer_id: str, *, after: int = 0) -> History | None:
+        """A customer with a page of its interactions, at one moment; None: is no more.
+
+        ``after`` is ``last`` of the page before.
+        """
+
+    def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:
+        """Replace the aggregates of customers; one commit.
+
+        Each only if it still is what it was computed from: no interaction and no merge came since.
+        Whether it was, in their order.
         """
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:

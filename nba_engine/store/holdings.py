@@ -18,7 +18,15 @@ from nba_engine.domain import (
 )
 from nba_engine.store.customers import decode_stamps, decode_state, stored_text
 
-__all__ = ["CUSTOMER_ID", "ROW", "held_of", "identities_of", "read_holdings", "read_identities"]
+__all__ = [
+    "CUSTOMER_ID",
+    "ROW",
+    "held_of",
+    "identities_of",
+    "read_holdings",
+    "read_identities",
+    "read_interactions",
+]
 
 _Status: TypeAlias = Literal["reserved", "confirmed", "released", "expired"]
 
@@ -112,15 +120,23 @@ def read_holdings(connection: apsw.Connection, identity: str, after: int) -> Hol
         row: Any = connection.execute(ROW, (identity,)).get
         if row is None:
             return None
-        happened: list[Any] = connection.execute(_INTERACTIONS, (row, after, _PAGE)).fetchall()
+        happened = read_interactions(connection, row, after)
         reserved: list[Any] = []
         if not after:
             reserved = connection.execute(_RESERVATIONS, (row,)).fetchall()
     return Holdings(
-        interactions=tuple([_interaction(*columns) for _, *columns in happened]),
+        interactions=tuple([interaction for _, interaction in happened]),
         reservations=tuple([_reservation(*columns) for columns in reserved]),
         more=happened[-1][0] if len(happened) == _PAGE else 0,
     )
+
+
+def read_interactions(
+    connection: apsw.Connection, row: int, after: int
+) -> list[tuple[int, Interaction]]:
+    """A page of a customer's interactions with their numbers, from behind the number ``after``."""
+    found: list[Any] = connection.execute(_INTERACTIONS, (row, after, _PAGE)).fetchall()
+    return [(number, _interaction(*columns)) for number, *columns in found]
 
 
 def _interaction(

@@ -39,6 +39,7 @@ from nba_engine.store.customers import (
 )
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers, open_file, path_of
+from nba_engine.store.histories import StoredHistories
 from nba_engine.store.holdings import read_holdings, read_identities
 from nba_engine.store.identities import check_link, link, to_current_customers
 from nba_engine.store.interactions import (
@@ -93,7 +94,7 @@ def open_store(
     return store
 
 
-class SqliteStore(StoredCatalogs, StoredAccounts):
+class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 
     Reads use one connection per thread and never wait for the writer. Writes are durable

@@ -8,8 +8,10 @@ from nba_engine.domain import (
     Answer,
     CatalogFiles,
     Claim,
+    CustomerPage,
     CustomerState,
     Fold,
+    History,
     Holdings,
     Identities,
     Interaction,
@@ -20,6 +22,7 @@ from nba_engine.domain import (
     Merge,
     ProfileUpdate,
     Publication,
+    Rebuilt,
     ReservationRequest,
     Store,
     Usage,
@@ -86,6 +89,22 @@ class WrappedStore:
     def holdings(self, identity: str, *, after: int = 0) -> Holdings | None:
         """A page of a customer's interactions, the first one with its reservations."""
         return self.inner.holdings(identity, after=after)
+
+    def count_customers(self) -> int:
+        """How many customers there are."""
+        return self.inner.count_customers()
+
+    def customer_ids(self, *, before: int = 0, most: int = 1_000) -> CustomerPage:
+        """Ids of customers, the one known shortest first."""
+        return self.inner.customer_ids(before=before, most=most)
+
+    def history(self, customer_id: str, *, after: int = 0) -> History | None:
+        """A customer with a page of its interactions, at one moment; None: is no more."""
+        return self.inner.history(customer_id, after=after)
+
+    def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:
+        """Replace the aggregates of those that nothing was added to since; one commit."""
+        return self.inner.rebuild(customers)
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units."""

@@ -32,6 +32,7 @@ class FakeIdentities:
 
     def __init__(self) -> None:
         self.customers: dict[str, CustomerState] = {}  # the one known longest first
+        self.known: dict[str, int] = {}  # customer id, also of those that are no more → number
         self.stamps: dict[str, Stamps] = {}
         self.of: dict[str, str] = {}  # identity → customer id
         self.merged: dict[str, str] = {}  # id of a customer that is no more → who it is now
@@ -52,6 +53,7 @@ class FakeIdentities:
             name = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
             self.of[identity] = name
             self.customers[name] = CustomerState(customer_id=name, version=1)
+            self.known[name] = len(self.known) + 1
             ledger.move(identity, name)
         return self.customers[self.of[identity]]
 

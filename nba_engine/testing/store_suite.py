@@ -11,6 +11,7 @@ from nba_engine.domain import Store
 from nba_engine.plugin import StoreFactory
 from nba_engine.testing.catalogs_suite import CatalogsSuite
 from nba_engine.testing.customers_suite import CustomersSuite, MakeStore
+from nba_engine.testing.histories_suite import HistoriesSuite
 from nba_engine.testing.identities_suite import IdentitiesSuite
 from nba_engine.testing.ledger_model import LedgerModel
 from nba_engine.testing.ledger_suite import LedgerSuite
@@ -25,6 +26,7 @@ __all__ = ["StoreSuite"]
 class StoreSuite(
     CustomersSuite,
     IdentitiesSuite,
+    HistoriesSuite,
     MergedLimitsSuite,
     LedgerSuite,
     RollingSuite,
