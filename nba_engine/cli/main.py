@@ -22,6 +22,7 @@ from nba_engine.cli.importing_command import import_command
 from nba_engine.cli.log import log_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
+from nba_engine.cli.rebuild import rebuild_command
 from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
 from nba_engine.cli.serve import serve_command
@@ -56,6 +57,7 @@ for command in (
     import_command,
     identity_group,
     export_command,
+    rebuild_command,
     replay_command,
     diff_command,
     log_group,

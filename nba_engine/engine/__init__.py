@@ -15,6 +15,7 @@ from nba_engine.engine.publishing import (
     lead_seconds,
     status_of,
 )
+from nba_engine.engine.rebuilding import Difference, Rebuilding
 from nba_engine.engine.record import RecordedCandidates, candidates_of, decision_of
 from nba_engine.engine.repetition import Repetition, repeat
 from nba_engine.engine.requests import MAX_IDENTITY, MAX_PLACEMENTS, MAX_SLOTS
@@ -30,10 +31,12 @@ __all__ = [
     "Catalogs",
     "CauseCount",
     "Comparison",
+    "Difference",
     "Differences",
     "Engine",
     "LimitUsage",
     "Published",
+    "Rebuilding",
     "RecordedCandidates",
     "Repetition",
     "Snapshot",
