@@ -26,6 +26,7 @@ from nba_engine.cli.rebuild import rebuild_command
 from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
 from nba_engine.cli.serve import serve_command
+from nba_engine.cli.store import store_group
 from nba_engine.errors import Mistake, MistakesFound, NbaError
 
 __all__ = ["CONFIG_ERROR", "FAILED", "USAGE", "main"]
@@ -61,6 +62,7 @@ for command in (
     replay_command,
     diff_command,
     log_group,
+    store_group,
     catalog_group,
     schema_command,
     plugin_group,

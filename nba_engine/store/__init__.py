@@ -1,19 +1,33 @@
 """The embedded SQLite store: customers, interactions, ledger; and the decision log."""
 
 from nba_engine.store.archive import Mover, write_file
+from nba_engine.store.backup import back_up
+from nba_engine.store.checking import CHECKS, check_log, check_store
+from nba_engine.store.files import path_of
 from nba_engine.store.log import SqliteLog, open_log
 from nba_engine.store.log_reader import LogReader, open_log_reader
+from nba_engine.store.manifest import Manifest, read_manifest
+from nba_engine.store.restore import Restored, restore
 from nba_engine.store.store import SqliteStore, open_store
 from nba_engine.store.wrapped import WrappedStore
 
 __all__ = [
+    "CHECKS",
     "LogReader",
+    "Manifest",
     "Mover",
+    "Restored",
     "SqliteLog",
     "SqliteStore",
     "WrappedStore",
+    "back_up",
+    "check_log",
+    "check_store",
     "open_log",
     "open_log_reader",
     "open_store",
+    "path_of",
+    "read_manifest",
+    "restore",
     "write_file",
 ]

@@ -13,7 +13,7 @@ from nba_engine.domain import Usage
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers
 
-__all__ = ["StoredAccounts"]
+__all__ = ["StoredAccounts", "read_report", "recounted"]
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -83,14 +83,14 @@ class StoredAccounts:
     def usage_report(self, limit: str = "") -> Sequence[Usage]:
         """Every account of a limit ("" = all), sorted by name."""
         try:
-            return _read_report(self._readers.connection(), limit)
+            return read_report(self._readers.connection(), limit)
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
 
     def recount(self) -> Sequence[Usage]:
         """`usage_report` counted from the reservations: equal to it unless something is broken."""
         try:
-            return _recounted(self._readers.connection())
+            return recounted(self._readers.connection())
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
 
@@ -122,7 +122,7 @@ def _read_accounts(
     return [_usage(*row) for row in rows]
 
 
-def _read_report(connection: apsw.Connection, limit: str) -> list[Usage]:
+def read_report(connection: apsw.Connection, limit: str) -> list[Usage]:
     """Every account of a limit ("" = all), by name."""
     rows = connection.execute(
         "SELECT account, limit_id, reserved, spent, overrun, ceiling FROM accounts"
@@ -132,7 +132,7 @@ def _read_report(connection: apsw.Connection, limit: str) -> list[Usage]:
     return [_usage(*row) for row in rows]
 
 
-def _recounted(connection: apsw.Connection) -> list[Usage]:
+def recounted(connection: apsw.Connection) -> list[Usage]:
     """The same report, counted from the reservations instead of read from the accounts."""
     return [_usage(*row) for row in connection.execute(_RECOUNT)]
 

@@ -1,0 +1,141 @@
+"""`nba store`: backup, restore and check of the embedded store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from nba_engine import __version__
+from nba_engine.cli.output import errors, progress_bar, say, settings_option
+from nba_engine.errors import FailedPrecondition
+from nba_engine.settings import Settings, load_settings
+from nba_engine.store import CHECKS, back_up, check_log, check_store, path_of, restore
+
+__all__ = ["store_group"]
+
+_MB = 1e6
+
+
+@click.group("store")
+def store_group() -> None:
+    """Back up, restore and check the embedded store and the decision log."""
+
+
+@store_group.command("backup")
+@settings_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder to write, which must not be there: backups/2026-11-22.",
+)
+def backup_command(settings: Path, out: Path) -> None:
+    """Copy store and decision log as they are at one moment, also while a server writes.
+
+    The folder is there when all of it is, checked and synced; it is readable for its owner only.
+    """
+    loaded = load_settings(settings)
+    with progress_bar(counted=False) as bar:
+        manifest = back_up(
+            _file_of(loaded),
+            loaded.store.decision_log,
+            out,
+            engine=__version__,
+            progress=_Bar(bar, "copying"),
+        )
+    size = sum(one.bytes for one in manifest.files)
+    say(f"{out}: {len(manifest.files)} files, {size / _MB:,.1f} MB, as of {manifest.time}")
+
+
+@store_group.command("restore")
+@click.argument("backup", type=click.Path(path_type=Path))
+@settings_option
+@click.option("--keep-log", is_flag=True, help="Leave the decision log as it is.")
+@click.option(
+    "--limits-of-backup",
+    is_flag=True,
+    help="Do not carry over what was used of limits since the backup.",
+)
+def restore_command(
+    backup: Path,
+    settings: Path,
+    keep_log: bool,  # noqa: FBT001 (click)
+    limits_of_backup: bool,  # noqa: FBT001
+) -> None:
+    """Put BACKUP in the place of store and decision log; those that are there are moved aside.
+
+    No server may be running. What was reserved and spent of limits since the backup is carried
+    over from the store that is there, so that no limit is exceeded; everything else is as it was
+    at the time of the backup.
+    """
+    loaded = load_settings(settings)
+    with progress_bar(counted=False) as bar:
+        done = restore(
+            backup,
+            _file_of(loaded),
+            None if keep_log else loaded.store.decision_log,
+            limits_of_backup=limits_of_backup,
+            progress=_Bar(bar, "copying"),
+        )
+    say(f"restored as of {done.manifest.time}")
+    for path in done.aside:
+        say(f"what was there is now {path}")
+    if done.carried:
+        say("limits: what was used since the backup counts")
+    else:
+        errors.print(
+            "[yellow]limits: what was used since the backup is not counted[/] "
+            "(docs/operations.md tells what to do about it)",
+            highlight=False,
+        )
+
+
+@store_group.command("check")
+@settings_option
+def check_command(settings: Path) -> None:
+    """Look whether store and decision log are sound; changes nothing, may run beside a server.
+
+    The files themselves, what refers to what, every customer's state, and the counters of limits,
+    which are counted again from the reservations. Exit code 1 if anything is wrong.
+    """
+    loaded = load_settings(settings)
+    log = loaded.store.decision_log
+    with progress_bar() as bar:
+        task = bar.add_task("checking", total=len(CHECKS))
+
+        def checked(name: str) -> None:
+            bar.update(task, description=f"{name} checked", advance=1)
+
+        found = check_store(_file_of(loaded), checked)
+        if log.exists():
+            found += check_log(log, checked)
+    if not found:
+        say("sound")
+        return
+    for text in found:
+        say(text, style="red")
+    raise click.exceptions.Exit(1)
+
+
+def _file_of(settings: Settings) -> Path:
+    """The file of the embedded store. Raises `FailedPrecondition` when it is another kind."""
+    scheme = settings.store.url.partition(":")[0]
+    if scheme != "sqlite":
+        raise FailedPrecondition(
+            f"store.url is of the scheme {scheme!r}: this is for the embedded store (sqlite:…); "
+            "use the tools of that database"
+        )
+    return path_of(settings.store.url)
+
+
+class _Bar:
+    """A progress bar of bytes, once it is known how many."""
+
+    def __init__(self, bar: Progress, text: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(text, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
