@@ -170,8 +170,8 @@ class Ledger:
         found = _find(connection, reservation_id)
         if found is None:
             return "unknown"
-        status, _, text = found
-        if status != RESERVED:
+        status, expires, text = found
+        if status != RESERVED or expires <= now:
             return "unchanged"
         connection.executemany(
             _FREE, [(amount, account) for account, amount in _decode_holds(text).items()]

@@ -285,6 +285,7 @@ class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories):
 
         def change(connection: apsw.Connection) -> None:
             at = self._ledger.time(connection, now)
+            self._ledger.make_room(connection, at)
             for reservation in reservations:
                 self._ledger.release(connection, reservation, at)
 

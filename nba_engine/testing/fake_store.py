@@ -164,7 +164,7 @@ class FakeStore(FakeHistories):
     ) -> None:
         """Free what is still reserved under these ids."""
         with self._commit() as data:
-            data.ledger.time(now)
+            data.ledger.expire(data.ledger.time(now))
             for name in reservations:
                 data.ledger.release(name)
 

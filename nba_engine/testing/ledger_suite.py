@@ -260,6 +260,15 @@ class LedgerSuite:
         assert told(store, ("a", "bounce", 1), now=NOW + 2) == ["unchanged"]
         assert used(store) == (0, 0, 0)
 
+    def test_what_was_due_is_not_given_back_but_charged_when_it_takes_place(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        store.reserve([request(1, expires=NOW + 1)], now=NOW)
+        store.release(["r1"], now=NOW + 2)
+        assert told(store, ("a", "delivery", 1), now=NOW + 2) == ["confirmed"]
+        assert used(store) == (0, 1, 0)
+
     def test_a_clock_that_jumps_back_frees_nothing_and_doubles_nothing(
         self, make_store: MakeStore
     ) -> None:
