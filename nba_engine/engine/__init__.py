@@ -3,6 +3,7 @@
 from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
+from nba_engine.engine.export import Exported
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
 from nba_engine.engine.publishing import (
@@ -34,6 +35,7 @@ __all__ = [
     "Difference",
     "Differences",
     "Engine",
+    "Exported",
     "LimitUsage",
     "Published",
     "Rebuilding",

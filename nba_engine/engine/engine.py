@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -26,6 +26,7 @@ from nba_engine.domain import (
     Store,
 )
 from nba_engine.engine.decide import answer, give_back, prepare, settle
+from nba_engine.engine.export import Exported, export_customer
 from nba_engine.engine.identities import MAX_LINKS, checked_link
 from nba_engine.engine.interactions import load_batch, record_interactions
 from nba_engine.engine.once import REQUEST_WINDOW, Once, Open
@@ -253,6 +254,13 @@ class Engine:
         if found is None:
             raise unknown_customer(identity)
         return found
+
+    def export(self, identity: str) -> Iterator[Exported]:
+        """Everything that is held about the customer behind an identity. Raises `NotFound`."""
+        found = self.identities(identity)
+        state = self.profile(identity)
+        self.log.flush()
+        return export_customer(found, state, self.catalog, self.store, self.log, now=self._clock())
 
     def link_identities(self, request: LinkRequest) -> Linked:
         """Lead identities to one customer; durable when this returns. ``most`` is the settings'.
