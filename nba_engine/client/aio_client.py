@@ -17,6 +17,7 @@ from nba_engine.client import requests as built
 from nba_engine.client.aio_batching import AioInteractionBatcher
 from nba_engine.client.aio_limits import AioLimits
 from nba_engine.client.aio_publishing import AioPublishing
+from nba_engine.client.aio_recording import AioRecording
 from nba_engine.client.catalogs import (
     Action,
     Catalog,
@@ -53,7 +54,7 @@ from nba_engine.client.words import word_of
 __all__ = ["AioClient"]
 
 
-class AioClient(AioPublishing, AioLimits):
+class AioClient(AioPublishing, AioLimits, AioRecording):
     """As `Client`, for asyncio: the same arguments, methods, results and errors.
 
     It may be made anywhere; the connection is made on the event loop of the first call, and belongs

@@ -45,6 +45,7 @@ from nba_engine.client.profiles import (
     update_profile_request,
 )
 from nba_engine.client.publishing import Publishing
+from nba_engine.client.recording import Recording
 from nba_engine.client.streams import Correlation
 from nba_engine.client.values import Value
 from nba_engine.client.words import word_of
@@ -52,7 +53,7 @@ from nba_engine.client.words import word_of
 __all__ = ["Client"]
 
 
-class Client(Publishing, Limits):
+class Client(Publishing, Limits, Recording):
     """One connection to a server, to be shared by all threads of a process.
 
     ``target`` is ``host:port``, ``unix:/path`` or any other name gRPC resolves. Without

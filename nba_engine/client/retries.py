@@ -6,7 +6,7 @@ import random
 
 from nba_engine.client.errors import Exhausted, NbaClientError, Unavailable
 
-__all__ = ["MAX_ATTEMPTS", "delay_before"]
+__all__ = ["MAX_ATTEMPTS", "delay_before", "pause_after"]
 
 MAX_ATTEMPTS = 4
 _FIRST = 0.05  # seconds
@@ -23,6 +23,11 @@ def delay_before(attempt: int, error: NbaClientError, remaining: float) -> float
         return None
     if isinstance(error, Exhausted) and error.retry_after is None:
         return None
-    longest = min(_FIRST * 2 ** (attempt - 1), _LONGEST)
-    delay = (error.retry_after or 0.0) + longest * random.uniform(0.5, 1.0)
+    delay = pause_after(attempt - 1, error.retry_after)
     return delay if delay < remaining else None
+
+
+def pause_after(failures: int, asked: float | None) -> float:
+    """Seconds to wait after so many failures in a row; ``asked`` is what the server asked for."""
+    longest = min(_FIRST * 2 ** min(failures, 10), _LONGEST)
+    return (asked or 0.0) + longest * random.uniform(0.5, 1.0)

@@ -13,8 +13,10 @@ from nba_engine.server.decisions import DecisionServicer
 from nba_engine.server.probes import Health, reflection_handler
 from nba_engine.server.protocols import Decides
 from nba_engine.server.publishing import CatalogReports
+from nba_engine.server.recording import StreamedInteractions
 from nba_engine.server.reports import Reporter
 from nba_engine.server.services import SERVICES, method_handlers
+from nba_engine.server.stream import in_turns
 from nba_engine.server.streams import Streams
 from nba_engine.server.workers import Workers
 from nba_engine.settings import ServerSettings
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 STREAM_DECIDE = "/nba.v1.DecisionService/StreamDecide"
+STREAM_INTERACTIONS = "/nba.v1.InteractionService/StreamInteractions"
 
 
 class Server:
@@ -59,7 +62,14 @@ class Server:
             name: dict(methods)
             for name, methods in method_handlers(decisions, engine, settings, reporter).items()
         }
-        self._streams = Streams(STREAM_DECIDE, decisions.StreamDecide, settings, reporter)
+        recording = StreamedInteractions(
+            engine, reporter, max_message_bytes=settings.max_message_bytes
+        )
+        conversations = {
+            STREAM_DECIDE: in_turns(decisions.StreamDecide),
+            STREAM_INTERACTIONS: recording,
+        }
+        self._streams = Streams(conversations, settings, reporter)
         self._server.add_generic_rpc_handlers([self._streams])
         handlers.update([self._health.handler()])
         if settings.reflection:
@@ -105,7 +115,7 @@ class Server:
     def stop(self, grace: float | None = None) -> None:
         """Report NOT_SERVING, take no new calls, finish those in flight within ``grace`` seconds.
 
-        Streams end when the decision in hand is answered. What needs longer is cancelled. Default:
+        Streams end when what they have in hand is answered. What needs longer is cancelled. Default:
         ``server.grace_seconds``.
         """
         seconds = self._settings.grace_seconds if grace is None else grace

@@ -14,6 +14,7 @@ from nba_engine.client import AioClient, Client, InteractionBatcher, NbaClientEr
 from nba_engine.client.channels import RETRIED
 from nba_engine.client.limits import Limits
 from nba_engine.client.publishing import Publishing
+from nba_engine.client.recording import Recording
 from nba_engine.client.retries import MAX_ATTEMPTS
 from tests.client.test_methods import python_name
 
@@ -44,7 +45,7 @@ def test_the_table_of_repeats_tells_of_every_method() -> None:
     told = {name: text for names, text in rows for name in re.findall(r"`(\w+)`", names)}
     public = {
         name
-        for kind in (Client, Publishing, Limits)
+        for kind in (Client, Publishing, Limits, Recording)
         for name in vars(kind)
         if not name.startswith("_") and name != "interactions"
     }
@@ -70,6 +71,8 @@ def test_the_numbers_of_the_page_are_the_defaults() -> None:
         assert given["keepalive"].default == 60
         assert given["wait_for_ready"].default is False
         assert inspect.signature(kind.stream_decide).parameters["ahead"].default == 16
+        assert inspect.signature(kind.stream_interactions).parameters["ahead"].default == 1000
+        assert inspect.signature(kind.stream_interactions).parameters["timeout"].default == 30
 
 
 def test_every_public_method_and_class_says_what_it_is_for() -> None:

@@ -18,6 +18,7 @@ from nba_engine._gen.nba.v1 import decision_service_pb2 as decisions
 from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
 from nba_engine.domain import Decision, DecisionRequest
 from nba_engine.errors import DeadlineExceeded, Unavailable
+from nba_engine.server.decisions import DecisionServicer
 from tests.server.small import Details, Served, SmallEngine, serving
 
 REQUEST = decisions.DecideRequest(
@@ -152,16 +153,19 @@ def test_an_answer_too_long_for_a_message_does_not_end_the_stream() -> None:
         assert talk.ask().HasField("decision")
 
 
-def test_a_bug_between_the_messages_tells_the_client_nothing(served: Served) -> None:
-    def broken(_body: bytes, _call: object) -> bytes:
+def test_a_bug_between_the_messages_tells_the_client_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_servicer: object, _body: bytes, _call: object) -> bytes:
         raise ZeroDivisionError("a text for the log")
 
-    served.server._streams._answer = broken
-    talk = Talk(served)
-    talk.say()
-    found = talk.fails()
-    assert (found.reason, found.message) == ("INTERNAL", "internal error")
-    (line,) = served.lines("call_failed", wait_for=1)
+    monkeypatch.setattr(DecisionServicer, "StreamDecide", broken)
+    with serving() as served:
+        talk = Talk(served)
+        talk.say()
+        found = talk.fails()
+        assert (found.reason, found.message) == ("INTERNAL", "internal error")
+        (line,) = served.lines("call_failed", wait_for=1)
     assert line["error_id"] == found.metadata["error_id"]
     assert line["message"] == "a text for the log"
 

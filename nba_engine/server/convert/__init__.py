@@ -9,7 +9,11 @@ from nba_engine.server.convert.catalogs import (
 )
 from nba_engine.server.convert.decisions import read_decide_request, write_decision
 from nba_engine.server.convert.explanations import write_trace
-from nba_engine.server.convert.interactions import read_interactions, write_result
+from nba_engine.server.convert.interactions import (
+    read_interactions,
+    read_streamed,
+    write_result,
+)
 from nba_engine.server.convert.limits import read_usage_request, write_usages
 from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.profiles import (
@@ -51,6 +55,7 @@ __all__ = [
     "read_publish",
     "read_rollback",
     "read_stream_request",
+    "read_streamed",
     "read_time",
     "read_update",
     "read_usage_request",

@@ -22,20 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from nba_engine._gen.nba.v1 import interaction_pb2 as nba_dot_v1_dot_interaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n nba/v1/interaction_service.proto\x12\x06nba.v1\x1a\x18nba/v1/interaction.proto\"F\n\x19RecordInteractionsRequest\x12)\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x13.nba.v1.Interaction\"H\n\x1aRecordInteractionsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.nba.v1.InteractionResult2q\n\x12InteractionService\x12[\n\x12RecordInteractions\x12!.nba.v1.RecordInteractionsRequest\x1a\".nba.v1.RecordInteractionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n nba/v1/interaction_service.proto\x12\x06nba.v1\x1a\x17google/rpc/status.proto\x1a\x18nba/v1/interaction.proto\"F\n\x19RecordInteractionsRequest\x12)\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x13.nba.v1.Interaction\"H\n\x1aRecordInteractionsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.nba.v1.InteractionResult\"^\n\x19StreamInteractionsRequest\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12)\n\x0cinteractions\x18\x02 \x03(\x0b\x32\x13.nba.v1.Interaction\"\x84\x01\n\x1aStreamInteractionsResponse\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12*\n\x07results\x18\x02 \x03(\x0b\x32\x19.nba.v1.InteractionResult\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status2\xd2\x01\n\x12InteractionService\x12[\n\x12RecordInteractions\x12!.nba.v1.RecordInteractionsRequest\x1a\".nba.v1.RecordInteractionsResponse\x12_\n\x12StreamInteractions\x12!.nba.v1.StreamInteractionsRequest\x1a\".nba.v1.StreamInteractionsResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nba_engine._gen.nba.v1.interaction_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=70
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=140
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=142
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=214
-  _globals['_INTERACTIONSERVICE']._serialized_start=216
-  _globals['_INTERACTIONSERVICE']._serialized_end=329
+  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=95
+  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=165
+  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=167
+  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=239
+  _globals['_STREAMINTERACTIONSREQUEST']._serialized_start=241
+  _globals['_STREAMINTERACTIONSREQUEST']._serialized_end=335
+  _globals['_STREAMINTERACTIONSRESPONSE']._serialized_start=338
+  _globals['_STREAMINTERACTIONSRESPONSE']._serialized_end=470
+  _globals['_INTERACTIONSERVICE']._serialized_start=473
+  _globals['_INTERACTIONSERVICE']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 from nba_engine._gen.nba.v1 import interaction_pb2 as _interaction_pb2
 import builtins as _builtins
 import sys
@@ -66,3 +67,70 @@ class RecordInteractionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordInteractionsResponse: _TypeAlias = RecordInteractionsResponse  # noqa: Y015
+
+@_typing.final
+class StreamInteractionsRequest(_message.Message):
+    """The request of StreamInteractions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    INTERACTIONS_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.str
+    """The caller's own id of this message, returned with its response. At most 128 visible ASCII
+    characters. Default: empty.
+    """
+    @_builtins.property
+    def interactions(self) -> _containers.RepeatedCompositeFieldContainer[_interaction_pb2.Interaction]:
+        """Required. What happened. 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.str = ...,
+        interactions: _abc.Iterable[_interaction_pb2.Interaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "interactions", b"interactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamInteractionsRequest: _TypeAlias = StreamInteractionsRequest  # noqa: Y015
+
+@_typing.final
+class StreamInteractionsResponse(_message.Message):
+    """The response of StreamInteractions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.str
+    """That of the request; empty when the request had none, or could not be read."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_interaction_pb2.InteractionResult]:
+        """One per interaction, in the order of the request; none when there is a status."""
+
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """Why nothing of this request is acknowledged: it is malformed as a whole, or the store cannot
+        write. Absent otherwise. What the store may have written all the same is a duplicate when it is
+        sent again.
+        """
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.str = ...,
+        results: _abc.Iterable[_interaction_pb2.InteractionResult] | None = ...,
+        status: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "results", b"results", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamInteractionsResponse: _TypeAlias = StreamInteractionsResponse  # noqa: Y015

@@ -40,6 +40,11 @@ class InteractionServiceStub:
                 request_serializer=nba_dot_v1_dot_interaction__service__pb2.RecordInteractionsRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_interaction__service__pb2.RecordInteractionsResponse.FromString,
                 _registered_method=True)
+        self.StreamInteractions = channel.stream_stream(
+                '/nba.v1.InteractionService/StreamInteractions',
+                request_serializer=nba_dot_v1_dot_interaction__service__pb2.StreamInteractionsRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_interaction__service__pb2.StreamInteractionsResponse.FromString,
+                _registered_method=True)
 
 
 class InteractionServiceServicer:
@@ -57,6 +62,20 @@ class InteractionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamInteractions(self, request_iterator, context):
+        """Records what comes on the stream, and acknowledges it in the same order when it is durable, one
+        response per request. A malformed interaction is rejected alone; the stream goes on.
+
+        Requests that arrive while one is being committed are recorded together, in one commit. About
+        twice `max_message_bytes` (settings; 4 MiB) are taken in ahead of their acknowledgements, and
+        never more than 256 requests: then no more is read until the caller has read. Idempotent by
+        `interaction_id`: after a broken stream, send again what was not acknowledged. Streams are
+        capped, and ended when nothing comes, like those of StreamDecide; both count together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InteractionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +83,11 @@ def add_InteractionServiceServicer_to_server(servicer, server):
                     servicer.RecordInteractions,
                     request_deserializer=nba_dot_v1_dot_interaction__service__pb2.RecordInteractionsRequest.FromString,
                     response_serializer=nba_dot_v1_dot_interaction__service__pb2.RecordInteractionsResponse.SerializeToString,
+            ),
+            'StreamInteractions': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamInteractions,
+                    request_deserializer=nba_dot_v1_dot_interaction__service__pb2.StreamInteractionsRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_interaction__service__pb2.StreamInteractionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +118,33 @@ class InteractionService:
             '/nba.v1.InteractionService/RecordInteractions',
             nba_dot_v1_dot_interaction__service__pb2.RecordInteractionsRequest.SerializeToString,
             nba_dot_v1_dot_interaction__service__pb2.RecordInteractionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamInteractions(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nba.v1.InteractionService/StreamInteractions',
+            nba_dot_v1_dot_interaction__service__pb2.StreamInteractionsRequest.SerializeToString,
+            nba_dot_v1_dot_interaction__service__pb2.StreamInteractionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,16 @@ class InteractionServiceStub:
     Idempotent by `interaction_id`. When any interaction is malformed, the call is
     INVALID_ARGUMENT, names every wrong field, and records nothing.
     """
+    StreamInteractions: _grpc.StreamStreamMultiCallable[_interaction_service_pb2.StreamInteractionsRequest, _interaction_service_pb2.StreamInteractionsResponse]
+    """Records what comes on the stream, and acknowledges it in the same order when it is durable, one
+    response per request. A malformed interaction is rejected alone; the stream goes on.
+
+    Requests that arrive while one is being committed are recorded together, in one commit. About
+    twice `max_message_bytes` (settings; 4 MiB) are taken in ahead of their acknowledgements, and
+    never more than 256 requests: then no more is read until the caller has read. Idempotent by
+    `interaction_id`: after a broken stream, send again what was not acknowledged. Streams are
+    capped, and ended when nothing comes, like those of StreamDecide; both count together.
+    """
 
 @_typing.type_check_only
 class InteractionServiceAsyncStub(InteractionServiceStub):
@@ -52,6 +62,16 @@ class InteractionServiceAsyncStub(InteractionServiceStub):
 
     Idempotent by `interaction_id`. When any interaction is malformed, the call is
     INVALID_ARGUMENT, names every wrong field, and records nothing.
+    """
+    StreamInteractions: _aio.StreamStreamMultiCallable[_interaction_service_pb2.StreamInteractionsRequest, _interaction_service_pb2.StreamInteractionsResponse]  # type: ignore[assignment]
+    """Records what comes on the stream, and acknowledges it in the same order when it is durable, one
+    response per request. A malformed interaction is rejected alone; the stream goes on.
+
+    Requests that arrive while one is being committed are recorded together, in one commit. About
+    twice `max_message_bytes` (settings; 4 MiB) are taken in ahead of their acknowledgements, and
+    never more than 256 requests: then no more is read until the caller has read. Idempotent by
+    `interaction_id`: after a broken stream, send again what was not acknowledged. Streams are
+    capped, and ended when nothing comes, like those of StreamDecide; both count together.
     """
 
 class InteractionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,6 +88,22 @@ class InteractionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent by `interaction_id`. When any interaction is malformed, the call is
         INVALID_ARGUMENT, names every wrong field, and records nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamInteractions(
+        self,
+        request_iterator: _MaybeAsyncIterator[_interaction_service_pb2.StreamInteractionsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_interaction_service_pb2.StreamInteractionsResponse], _abc.AsyncIterator[_interaction_service_pb2.StreamInteractionsResponse]]:
+        """Records what comes on the stream, and acknowledges it in the same order when it is durable, one
+        response per request. A malformed interaction is rejected alone; the stream goes on.
+
+        Requests that arrive while one is being committed are recorded together, in one commit. About
+        twice `max_message_bytes` (settings; 4 MiB) are taken in ahead of their acknowledgements, and
+        never more than 256 requests: then no more is read until the caller has read. Idempotent by
+        `interaction_id`: after a broken stream, send again what was not acknowledged. Streams are
+        capped, and ended when nothing comes, like those of StreamDecide; both count together.
         """
 
 def add_InteractionServiceServicer_to_server(servicer: InteractionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
