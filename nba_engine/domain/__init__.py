@@ -33,6 +33,7 @@ from nba_engine.domain.decision import (
     StageCount,
 )
 from nba_engine.domain.drop import Drop
+from nba_engine.domain.erasure import FILES, LOG, SINKS, Erased, Erasure, digest_of_name, id_time
 from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import (
     ConsentChange,
@@ -93,8 +94,11 @@ from nba_engine.domain.values import (
 
 __all__ = [
     "CONFIRMING",
+    "FILES",
+    "LOG",
     "MICROS",
     "RELEASING",
+    "SINKS",
     "TIERS",
     "Action",
     "ActionKind",
@@ -126,6 +130,8 @@ __all__ = [
     "DecisionRecord",
     "DecisionRequest",
     "Drop",
+    "Erased",
+    "Erasure",
     "Explains",
     "Explanation",
     "Expression",
@@ -186,6 +192,8 @@ __all__ = [
     "Values",
     "Window",
     "WindowUnit",
+    "digest_of_name",
+    "id_time",
     "of_customer",
     "to_micros",
 ]

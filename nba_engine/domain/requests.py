@@ -16,6 +16,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     ``follows`` is whose attempt the store shows as this one is taken further: "" nobody's, its own
     ``decision_id`` once it holds the id, or that of an attempt that died, which it replaces.
+    ``identity`` is whom it decides for: once that customer is erased, it has no answer to give.
     """
 
     request_id: str
@@ -24,6 +25,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     until: float
     expires: float
     follows: str = ""
+    identity: str = ""
 
 
 class KnownRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Protocol
 
 from nba_engine.domain.decision import DecisionRecord
+from nba_engine.domain.erasure import Erased, Erasure
 from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import Holdings, Identities, Linked, LinkRequest, Merge
 from nba_engine.domain.interaction import Interaction, InteractionResult
@@ -124,6 +125,48 @@ class Store(Protocol):
 
         Each only if it still is what it was computed from: no interaction and no merge came since.
         Whether it was, in their order.
+        """
+
+    def erase(self, identity: str, *, erasure_id: str = "", now: float) -> Erasure:
+        """Erase the customer behind an identity, with everything held under any of its names.
+
+        One commit. Reservations stay as far as they draw on accounts of others, too, and are nobody's:
+        no limit regains room. Whoever was late does not bring it back: what was begun before (told
+        by a decision's id) reserves nothing and leaves no answer, `RequestTaken` for a claim, and
+        interactions that happened before are rejected (not in a simulated store). After that an
+        identity is that of a new customer. A repeat of the ``erasure_id`` tells what became of it;
+        for another identity it raises `InvalidRequest` (``REQUEST_ID_REUSED``).
+        """
+
+    def note_erased(
+        self,
+        erasure_id: str,
+        counts: Mapping[str, int],
+        *,
+        pending: Sequence[str],
+        kept: Sequence[str] = (),
+    ) -> Erasure:
+        """Note what was removed elsewhere, and where something may still be.
+
+        The names are forgotten when only `FILES` is pending, or nothing. Raises `NotFound`.
+        """
+
+    def erasures(self, *, most: int = 100) -> Sequence[Erasure]:
+        """The newest erasures, the newest first."""
+
+    def erased_since(self, sequence: int = 0) -> Sequence[Erased]:
+        """Who was erased, by digests: from behind a sequence on, in order."""
+
+    def erase_again(self, erased: Sequence[Erased], *, now: float) -> int:
+        """Carry out erasures that this store has not seen, for it is an older copy; how many.
+
+        Raises `InvalidRequest` for those of another store.
+        """
+
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows in files and logs of the store, as far as they are its own.
+
+        Raises `Unavailable` when that must be tried again.
         """
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:

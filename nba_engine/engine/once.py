@@ -117,6 +117,7 @@ class Once:
                     decision_id=decision_id,
                     until=self._clock() + _lease(deadline),
                     expires=now + self._window,
+                    identity=request.identity,
                 )
                 return Attempt(self._store, claim, now=now, replaces=replaces)
 

@@ -16,6 +16,7 @@ from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.store.moving import move_accounts
 
 __all__ = [
+    "NOBODY",
     "Changing",
     "Customers",
     "NewId",
@@ -49,6 +50,7 @@ decode_state = msgspec.msgpack.Decoder(CustomerState).decode
 decode_stamps = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _encode = msgspec.msgpack.Encoder().encode
 _UNSTAMPED = _encode({})
+NOBODY = CustomerState(customer_id="")
 
 
 class Changing(Protocol):
@@ -76,6 +78,9 @@ class Changing(Protocol):
 
 class Customers(Protocol):
     """The customers of one change, in whichever store."""
+
+    def find(self, identity: str) -> Changing | None:
+        """The customer behind an identity, if there is one."""
 
     def find_or_create(self, identity: str) -> Changing:
         """The customer behind an identity; a new one if it is unknown."""
@@ -253,13 +258,19 @@ def check_updates(updates: Sequence[ProfileUpdate]) -> None:
 def update_customers(
     customers: Customers, updates: Sequence[ProfileUpdate], done: Sequence[bool]
 ) -> list[CustomerState]:
-    """Apply checked updates in their order; those already ``done`` only read."""
+    """Apply checked updates in their order; those already ``done`` only read.
+
+    A repeat does not bring back whoever was erased since: it finds nobody.
+    """
     states = []
     for update, is_done in zip(updates, done, strict=True):
-        working = customers.find_or_create(update.identity)
-        if not is_done:
+        if is_done:
+            known = customers.find(update.identity)
+            states.append(NOBODY if known is None else known.state)
+        else:
+            working = customers.find_or_create(update.identity)
             _apply(working, update)
-        states.append(working.state)
+            states.append(working.state)
     return states
 
 

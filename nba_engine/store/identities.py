@@ -8,7 +8,7 @@ reserves on the right accounts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import apsw
 import msgspec
@@ -23,24 +23,26 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
 from nba_engine.store.customers import (
+    NOBODY,
     NewId,
     insert_customer,
     stored_text,
 )
+from nba_engine.store.erased import LAST_BEFORE, was_erased
 from nba_engine.store.holdings import CUSTOMER_ID, ROW, held_of, identities_of
 from nba_engine.store.moving import move_accounts
 from nba_engine.store.requests import seen_request
 
-__all__ = ["check_link", "link", "moved_request", "to_current_customers"]
+__all__ = ["check_link", "link", "moved_request", "refused_request", "to_current_customers"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
-_CURRENT = """
-SELECT customer_id FROM customers WHERE id = coalesce(
+_CURRENT = f"""
+SELECT (SELECT customer_id FROM customers WHERE id = coalesce(
   (SELECT customer FROM merged WHERE customer_id = ?1),
-  (SELECT customer FROM identities WHERE identity = ?1))
-"""
+  (SELECT customer FROM identities WHERE identity = ?1))), {LAST_BEFORE}
+"""  # noqa: S608 - a constant
 _MOVES = (
     "UPDATE identities SET customer = ? WHERE customer = ?",
     "UPDATE interactions SET customer = ? WHERE customer = ?",
@@ -83,7 +85,9 @@ def link(
     known = {name: connection.execute(ROW, (name,)).get for name in identities}
     strangers = [name for name, row in known.items() if row is None]
     rows = sorted({row for row in known.values() if row is not None})
-    if (repeated and rows) or (len(rows) == 1 and not strangers):
+    if repeated and not rows:  # its customer was erased since
+        return Linked(state=NOBODY, identities=())
+    if repeated or (len(rows) == 1 and not strangers):
         return _linked(connection, rows[0])
     _check_number(connection, rows, len(strangers), request.most)
     first, *others = rows or [insert_customer(connection, strangers[0], new_id)[0]]
@@ -161,21 +165,40 @@ def to_current_customers(
 ) -> Sequence[ReservationRequest]:
     """The requests with those moved that were decided just before their customer was merged.
 
-    And those for an identity that was nobody's then, and has a customer now.
+    And those for an identity that was nobody's then, and has a customer now. Nothing is left for
+    those of a customer that was erased since.
     """
-    current = {
-        name: found
-        for name in {request.customer_id for request in requests}
-        if (found := connection.execute(_CURRENT, (name,)).get) is not None
+    current: dict[str, str] = {}
+    last: str | None = None
+    for name in {request.customer_id for request in requests}:
+        found, last = connection.execute(_CURRENT, (name,)).get
+        if found is not None:
+            current[name] = found
+    late = [one for one in requests if last is not None and one.decision_id < last]
+    gone = {
+        one.customer_id
+        for one in late
+        if was_erased(connection, one.decision_id, (one.customer_id,))
     }
-    if not current:
+    if not current and not gone:
         return requests
-    return [
-        request
-        if request.customer_id not in current
-        else moved_request(request, str(current[request.customer_id]))
-        for request in requests
-    ]
+    return [_current(request, current, gone) for request in requests]
+
+
+def _current(
+    request: ReservationRequest, current: Mapping[str, str], gone: Container[str]
+) -> ReservationRequest:
+    if request.customer_id in gone:
+        return refused_request(request)
+    if request.customer_id in current:
+        return moved_request(request, current[request.customer_id])
+    return request
+
+
+def refused_request(request: ReservationRequest) -> ReservationRequest:
+    """The request as nobody's, for whose holds there is no room."""
+    holds = tuple([msgspec.structs.replace(hold, ceiling=-1) for hold in request.holds])
+    return msgspec.structs.replace(request, customer_id="", holds=holds)
 
 
 def moved_request(request: ReservationRequest, customer_id: str) -> ReservationRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import apsw
@@ -11,6 +12,7 @@ import msgspec
 
 from nba_engine.domain import CONFIRMING, RELEASING, Fold, Interaction, InteractionResult
 from nba_engine.store.customers import Changing, Working, WorkingSet, stored_text
+from nba_engine.store.erased import erased_at, last_erased_at
 from nba_engine.store.ledger import Ledger, Moved
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "prepare",
     "record_interactions",
     "record_items",
+    "without_erased",
 ]
 
 _Customer = TypeVar("_Customer")
@@ -84,6 +87,8 @@ def record_interactions(
 
     The caller writes those ``customers`` that got no interaction.
     """
+    if math.isfinite(latest):  # a real store's
+        items = without_erased(items, last_erased_at(connection), partial(erased_at, connection))
     results, news = record_items(
         items,
         latest=latest,
@@ -94,6 +99,27 @@ def record_interactions(
         fold_into(working, interactions, fold)
         working.write()  # now, so that the states of a large batch are not all held at once
     return results
+
+
+def without_erased(
+    items: Sequence[Prepared], last: float, erased_at: Callable[[str], float]
+) -> Sequence[Prepared]:
+    """The items, with those marked that happened before their customer was erased.
+
+    A repeat, a queue that is behind, an import of last year's file must not bring it back.
+    ``last``: when anybody was erased last; ``erased_at``: when whoever had an identity was.
+    """
+    if all(item.fault or item.interaction.time >= last for item in items):
+        return items
+    times = {item.interaction.identity: last for item in items if not item.fault}
+    for identity in times:
+        times[identity] = erased_at(identity)
+    return [
+        msgspec.structs.replace(item, fault="happened before its customer was erased")
+        if not item.fault and item.interaction.time < times[item.interaction.identity]
+        else item
+        for item in items
+    ]
 
 
 def fault_of(item: Prepared, latest: float) -> str:

@@ -26,6 +26,7 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import InvalidRequest, RequestTaken, Violation
 from nba_engine.store.customers import stored_text
+from nba_engine.store.erased import LAST_BEFORE, refuse_erased
 from nba_engine.store.ledger import Ledger
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "give_up",
     "read_request",
     "reap",
+    "release_held",
     "remember",
     "reserve_claimed",
     "seen_request",
@@ -57,11 +59,13 @@ _FIND = (
     "SELECT id, decision_id, expires, held, answer IS NOT NULL FROM decision_requests"
     " WHERE request_id = ?"
 )
-_INSERT = (
-    "INSERT INTO decision_requests"
-    "(request_id, fingerprint, decision_id, until, expires, held, answer)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(request_id) DO NOTHING"
-)
+# in one statement, not for whom an erasure may have overtaken: ``?9`` says that none has
+_INSERT = f"""
+INSERT INTO decision_requests
+  (request_id, fingerprint, decision_id, identity, until, expires, held, answer)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE ?9 OR ?3 >= coalesce({LAST_BEFORE}, '')
+ON CONFLICT(request_id) DO NOTHING
+"""
 _ANSWER = (
     "UPDATE decision_requests SET expires = ?, answer = ?"
     " WHERE request_id = ? AND decision_id = ? AND answer IS NULL RETURNING held"
@@ -125,7 +129,8 @@ def reserve_claimed(
         at = ledger.time(connection, now)
         own = _take(connection, ledger, claim, at)
         if own is None:
-            _insert(connection, claim, asked, None)
+            refuse_erased(connection, claim)
+            _insert(connection, claim, asked, None, checked=True)
         elif asked:
             noted = _encode_json(list(dict.fromkeys([*own.held, *asked]))).decode()
             connection.execute(
@@ -156,7 +161,8 @@ def remember(
         if found is not None and found[1] == claim.decision_id and found[4]:
             return  # a repeat
         _take(connection, ledger, claim, ledger.time(connection, now))
-        _insert(connection, claim, (), answer)
+        refuse_erased(connection, claim)
+        _insert(connection, claim, (), answer, checked=True)
         return
     unused = [one for one in _decode_held(held) if one not in keep]
     if unused:
@@ -211,22 +217,37 @@ def _take(connection: apsw.Connection, ledger: Ledger, claim: Claim, now: float)
 
 
 def _insert(
-    connection: apsw.Connection, claim: Claim, held: Sequence[str], answer: bytes | None
+    connection: apsw.Connection,
+    claim: Claim,
+    held: Sequence[str],
+    answer: bytes | None,
+    *,
+    checked: bool = False,
 ) -> bool:
-    """Whether there was no row of this request id, and now there is."""
+    """Whether there was no row of this request id, and now there is.
+
+    Unless it is ``checked`` that nobody was erased meanwhile, it may be refused for that, too.
+    """
     connection.execute(
         _INSERT,
         (
             claim.request_id,
             claim.fingerprint,
             claim.decision_id,
+            claim.identity,
             claim.until,
             claim.expires,
             _encode_json(held).decode(),
             answer,
+            checked,
         ),
     )
     return connection.changes() > 0
+
+
+def release_held(connection: apsw.Connection, ledger: Ledger, held: str, now: float) -> None:
+    """Free what an attempt asked for, as its row has it."""
+    _release(connection, ledger, _decode_held(held), now)
 
 
 def _release(
@@ -252,10 +273,10 @@ def seen_request(connection: apsw.Connection, request_id: str, asked: object, fi
 
     Raises `InvalidRequest`, which names the ``field``, when it was something else.
     """
-    body = digest_of(asked)
-    before = connection.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).get
+    request, body = digest_of(request_id), digest_of(asked)
+    before = connection.execute("SELECT body FROM requests WHERE request = ?", (request,)).get
     if before is None:
-        connection.execute("INSERT INTO requests VALUES (?, ?, ?)", (request_id, time.time(), body))
+        connection.execute("INSERT INTO requests VALUES (?, ?, ?)", (request, time.time(), body))
         return False
     if before != body:
         wrong = Violation(field=field, description="was used before for another request")

@@ -98,21 +98,42 @@ CREATE TABLE decision_requests(
   request_id TEXT NOT NULL UNIQUE,
   fingerprint BLOB NOT NULL,          -- digest of the request's body
   decision_id TEXT NOT NULL,          -- the attempt that holds the id
+  identity TEXT NOT NULL,             -- whom it decides for
   until REAL NOT NULL,                -- without an answer by then, the attempt died
   expires REAL NOT NULL,
   held TEXT NOT NULL,                 -- JSON: reservations that the attempt asked for
   answer BLOB
 ) STRICT;
 CREATE INDEX decision_requests_open ON decision_requests(until) WHERE answer IS NULL;
+CREATE INDEX decision_requests_of ON decision_requests(identity);
 
-CREATE TABLE requests(                -- updates of profiles
-  request_id TEXT PRIMARY KEY,
+CREATE TABLE requests(                -- updates of profiles, and links
+  request BLOB PRIMARY KEY,           -- digest of the request id: it names nobody
   time REAL NOT NULL,
   body BLOB NOT NULL                  -- digest of the request
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX requests_by_time ON requests(time);
 
 CREATE TABLE progress(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE erasures(                -- of customers; they name nobody once they are done
+  sequence INTEGER PRIMARY KEY,
+  erasure_id TEXT NOT NULL UNIQUE,
+  time REAL NOT NULL,
+  before TEXT NOT NULL,               -- decisions with lower ids were begun before
+  known INTEGER NOT NULL,             -- whether there was a customer
+  counts TEXT NOT NULL,               -- JSON: {what was removed: how many, ...}
+  pending TEXT NOT NULL,              -- JSON: where something may still be
+  kept TEXT NOT NULL,                 -- JSON: places that cannot remove anything
+  names TEXT,                         -- JSON: identities and ids, as long as a place needs them
+  asked BLOB NOT NULL                 -- digest of the identity that was named
+) STRICT;
+CREATE TABLE erased(                  -- who may not come back: digests of identities and ids
+  digest BLOB NOT NULL,
+  sequence INTEGER NOT NULL REFERENCES erasures,
+  PRIMARY KEY(digest, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erased_by ON erased(sequence);
 """
 
 STORE = Format(

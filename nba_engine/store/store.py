@@ -60,6 +60,7 @@ from nba_engine.store.requests import (
     seen_update,
 )
 from nba_engine.store.schema import STORE
+from nba_engine.store.stored_erasures import StoredErasures
 from nba_engine.store.usage import StoredAccounts
 from nba_engine.store.writer import Writer
 
@@ -84,6 +85,7 @@ def open_store(
     def prepare_new(connection: apsw.Connection) -> None:
         connection.execute("INSERT INTO meta VALUES ('simulated', ?)", (int(bool(simulated)),))
         connection.execute("INSERT INTO meta VALUES ('store_id', ?)", (uuid4().hex,))
+        connection.execute("INSERT INTO meta VALUES ('salt', randomblob(16))")
 
     open_file(path, STORE, create=create, prepare=prepare_new)
     store = SqliteStore(path)
@@ -94,7 +96,7 @@ def open_store(
     return store
 
 
-class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories):
+class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories, StoredErasures):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 
     Reads use one connection per thread and never wait for the writer. Writes are durable

@@ -10,6 +10,8 @@ from nba_engine.domain import (
     Claim,
     CustomerPage,
     CustomerState,
+    Erased,
+    Erasure,
     Fold,
     History,
     Holdings,
@@ -105,6 +107,37 @@ class WrappedStore:
     def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:
         """Replace the aggregates of those that nothing was added to since; one commit."""
         return self.inner.rebuild(customers)
+
+    def erase(self, identity: str, *, erasure_id: str = "", now: float) -> Erasure:
+        """Erase the customer behind an identity; one commit."""
+        return self.inner.erase(identity, erasure_id=erasure_id, now=now)
+
+    def note_erased(
+        self,
+        erasure_id: str,
+        counts: Mapping[str, int],
+        *,
+        pending: Sequence[str],
+        kept: Sequence[str] = (),
+    ) -> Erasure:
+        """Note what was removed elsewhere, and where something may still be."""
+        return self.inner.note_erased(erasure_id, counts, pending=pending, kept=kept)
+
+    def erasures(self, *, most: int = 100) -> Sequence[Erasure]:
+        """The newest erasures, the newest first."""
+        return self.inner.erasures(most=most)
+
+    def erased_since(self, sequence: int = 0) -> Sequence[Erased]:
+        """Who was erased, from behind a sequence on, in order."""
+        return self.inner.erased_since(sequence)
+
+    def erase_again(self, erased: Sequence[Erased], *, now: float) -> int:
+        """Carry out erasures that this store has not seen, for it is a copy; how many."""
+        return self.inner.erase_again(erased, now=now)
+
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows where the store keeps them."""
+        self.inner.scrub()
 
     def usage(self, accounts: Sequence[str], *, now: float | None = None) -> Mapping[str, int]:
         """Reserved + spent per account, in whole units."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,10 @@ from nba_engine.domain import (
     InteractionResult,
     ProfileUpdate,
 )
-from nba_engine.store.interactions import FUTURE_SECONDS, prepare
+from nba_engine.store.customers import NOBODY
+from nba_engine.store.interactions import FUTURE_SECONDS, Prepared, prepare, without_erased
 from nba_engine.testing.fake_catalogs import FakeCatalogs
+from nba_engine.testing.fake_erased import FakeErased
 from nba_engine.testing.fake_identities import FakeIdentities
 from nba_engine.testing.fake_ledger import FakeLedger
 
@@ -37,6 +39,7 @@ class FakeData:
         self.progress: dict[str, str] = {}
         self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
+        self.erased = FakeErased()
 
     def copy(self) -> FakeData:
         """The same state, to be changed."""
@@ -46,7 +49,20 @@ class FakeData:
         other.progress = dict(self.progress)
         other.catalogs = self.catalogs.copy()
         other.ledger = self.ledger.copy()
+        other.erased = self.erased.copy()
         return other
+
+    def names(self) -> Iterable[str]:
+        """Every identity and customer id that is known."""
+        return {*self.identities.names(), *self.ledger.names()}
+
+    def forget_interactions(self, names: Collection[str]) -> int:
+        """Remove what was recorded under these identities; how many."""
+        before = len(self.interactions)
+        self.interactions = {
+            key: one for key, one in self.interactions.items() if one.identity not in names
+        }
+        return before - len(self.interactions)
 
 
 class Kept:
@@ -63,10 +79,11 @@ def update(
     """Apply updates to data that is being committed; the states after them."""
     states = []
     for number, update in enumerate(updates):
-        state = data.identities.customer(update.identity, data.ledger)
         if _is_done(data, number, update):
-            states.append(state)
+            known_as = data.identities.of.get(update.identity, "")
+            states.append(data.identities.customers.get(known_as, NOBODY))
             continue
+        state = data.identities.customer(update.identity, data.ledger)
         data.identities.stamp(state.customer_id, update)
         given = {name: value for name, value in update.attributes.items() if value is not None}
         attributes = {**state.attributes, **given}
@@ -114,7 +131,11 @@ def record(
     data.ledger.expire(at)
     news: dict[str, list[Interaction]] = {}
     results = []
-    for item in prepare(interactions):
+    items: Sequence[Prepared] = prepare(interactions)
+    if not data.simulated:
+        last = max((one.time for one in data.erased), default=float("-inf"))
+        items = without_erased(items, last, data.erased.at)
+    for item in items:
         one = item.interaction
         fault = item.fault or ("time lies ahead of the store's clock" * (one.time > latest))
         moved: Any = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -22,6 +23,7 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.identities import Stamps
 from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
+from nba_engine.store.customers import NOBODY
 from nba_engine.testing.fake_ledger import FakeLedger
 
 __all__ = ["FakeIdentities"]
@@ -92,7 +94,9 @@ class FakeIdentities:
         found = {self.of[name] for name in names if name in self.of}
         customers = [name for name in self.customers if name in found]
         strangers = [name for name in names if name not in self.of]
-        if (done and customers) or (len(customers) == 1 and not strangers):
+        if done and not customers:  # its customer was erased since
+            return Linked(state=NOBODY, identities=())
+        if done or (len(customers) == 1 and not strangers):
             return self._linked(customers[0])
         count = len(strangers) + sum(customer in found for customer in self.of.values())
         if count > request.most:
@@ -148,6 +152,37 @@ class FakeIdentities:
             for hold in request.holds
         )
         return msgspec.structs.replace(request, customer_id=after, holds=holds)
+
+    def names(self) -> Iterable[str]:
+        """Every identity and customer id, of those that are no more too."""
+        return {*self.of, *self.customers, *self.merged}
+
+    def names_of(self, asked: Iterable[str]) -> set[str]:
+        """These names, and all others of the customers that they lead to."""
+        names = set(asked)
+        found = {self.of.get(name) or self.merged.get(name) or name for name in names}
+        found &= self.customers.keys()
+        for leading in (self.of, self.merged):
+            names |= {name for name, customer in leading.items() if customer in found}
+        return names | found
+
+    def remove(self, names: Collection[str]) -> dict[str, int]:
+        """Remove the customers behind these names, and all that leads to them; how much of what."""
+        gone = names & self.customers.keys()
+        counts = {
+            "consents": sum(len(self.consents.pop(one, ())) for one in gone),
+            "links": sum(len(self.links.pop(one, ())) for one in gone),
+            "customers": len(gone),
+        }
+        for one in gone:
+            del self.customers[one]
+            self.stamps.pop(one, None)
+        for kind, leading in (("identities", self.of), ("merged", self.merged)):
+            theirs = [name for name, customer in leading.items() if customer in gone]
+            counts[kind] = len(theirs)
+            for name in theirs:
+                del leading[name]
+        return counts
 
     def read(self, identity: str) -> Identities | None:
         """Who the customer behind an identity is."""

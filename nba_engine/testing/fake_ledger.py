@@ -5,7 +5,7 @@ Values are immutable: a commit works on copies of the dictionaries, and swaps th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -216,6 +216,37 @@ class FakeLedger:
                 if moved != account and account in self._accounts:
                     self._add(moved, self._accounts.pop(account))
             self._reservations[name] = replace(one, customer=after, holds=holds)
+
+    def names(self) -> Iterable[str]:
+        """Customers that have reservations, identities that have asked with an id."""
+        yield from [one.customer for one in self._reservations.values() if one.customer]
+        yield from [one.claim.identity for one in self.attempts.values() if one.claim.identity]
+
+    def detach(self, names: Collection[str]) -> dict[str, int]:
+        """Let reservations be nobody's; those, and accounts, that are these customers' alone go."""
+        theirs = {k: one for k, one in self._reservations.items() if one.customer in names}
+        own = {
+            account
+            for one in theirs.values()
+            for account in one.holds
+            if any(of_customer(account, name, "") != account for name in names)
+        }
+        for key, one in theirs.items():
+            shared = {name: amount for name, amount in one.holds.items() if name not in own}
+            if shared:
+                self._reservations[key] = replace(one, customer="", holds=shared)
+            else:
+                del self._reservations[key]
+        for account in own:
+            self._accounts.pop(account, None)
+        return {"reservations": len(theirs), "accounts": len(own)}
+
+    def forget_attempts(self, names: Collection[str]) -> int:
+        """Forget what these asked for with an id; open attempts give back what they hold."""
+        theirs = [key for key, one in self.attempts.items() if one.claim.identity in names]
+        for key in theirs:
+            self._drop(key)
+        return len(theirs)
 
     def _add(self, name: str, moved: _Account) -> None:
         kept = self._accounts.get(name)

@@ -32,12 +32,13 @@ from nba_engine.store.identities import check_link
 from nba_engine.store.ledger import check_requests
 from nba_engine.store.requests import check_claim
 from nba_engine.testing.fake_data import FakeData, Kept, record, update
+from nba_engine.testing.fake_erasures import FakeErasures
 from nba_engine.testing.fake_histories import FakeHistories
 
 __all__ = ["FakeStore", "FakeStores"]
 
 
-class FakeStore(FakeHistories):
+class FakeStore(FakeHistories, FakeErasures):
     """`nba_engine.domain.Store` on dictionaries; commits are serial. ``down`` makes it away."""
 
     def __init__(self, *, simulated: bool = True, kept: Kept | None = None) -> None:
@@ -156,8 +157,10 @@ class FakeStore(FakeHistories):
         with self._commit() as data:
             at = data.ledger.time(now)
             if claim is not None:
+                data.erased.check(claim)
                 data.ledger.take(claim, [one.reservation_id for one in requests], at)
-            return data.ledger.reserve([data.identities.current(one) for one in requests], at)
+            current = [data.erased.current(data.identities.current(one)) for one in requests]
+            return data.ledger.reserve(current, at)
 
     def release(
         self, reservations: Sequence[str], *, now: float, deadline: float | None = None
@@ -193,6 +196,7 @@ class FakeStore(FakeHistories):
         """Make an attempt's answer that of its request id; one commit."""
         check_claim(claim)
         with self._commit() as data:
+            data.erased.check(claim)
             data.ledger.remember(claim, answer, keep, data.ledger.time(now))
 
     def give_up(self, claim: Claim, *, now: float, deadline: float | None = None) -> None:

@@ -105,14 +105,14 @@ def test_request_ids_are_forgotten_after_a_week(tmp_path: Path) -> None:
     eight_days = 8 * 86_400.0
     store._writer.submit(
         lambda connection: connection.execute(
-            "UPDATE requests SET time = time - ? WHERE request_id = 'r1'", (eight_days,)
+            "UPDATE requests SET time = time - ? WHERE request = ?", (eight_days, digest_of("r1"))
         )
     )
     store.expire(now=NOW)
     left = store._writer.submit(
-        lambda connection: connection.execute("SELECT request_id FROM requests").get
+        lambda connection: connection.execute("SELECT request FROM requests").get
     )
-    assert left == "r2"
+    assert left == digest_of("r2")
     store.close()
 
 
