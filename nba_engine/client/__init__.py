@@ -43,6 +43,7 @@ from nba_engine.client.errors import (
     Violation,
 )
 from nba_engine.client.explanations import CandidateTrace, Change, Explanation
+from nba_engine.client.exports import ProfileEntry
 from nba_engine.client.interactions import Interaction, InteractionResult
 from nba_engine.client.limits import LimitUsage
 from nba_engine.client.options import CallOptions
@@ -87,6 +88,7 @@ __all__ = [
     "Placement",
     "PlacementRequest",
     "Profile",
+    "ProfileEntry",
     "PublishedCatalog",
     "QueueFull",
     "Recommendation",

@@ -21,6 +21,7 @@ RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.ProfileService", "GetProfile"),
     ("nba.v1.ProfileService", "UpdateProfile"),
     ("nba.v1.ProfileService", "LinkIdentities"),
+    ("nba.v1.ProfileService", "ExportProfile"),
     ("nba.v1.CatalogService", "GetCatalog"),
     ("nba.v1.CatalogService", "ListActions"),
     ("nba.v1.CatalogService", "ValidateCatalog"),

@@ -30,6 +30,7 @@ from nba_engine.client.decisions import (
     read_decision,
 )
 from nba_engine.client.explanations import Explanation, read_explanation
+from nba_engine.client.exports import Exports
 from nba_engine.client.interactions import Interaction, InteractionResult
 from nba_engine.client.limits import Limits
 from nba_engine.client.options import CallOptions, Terms
@@ -53,7 +54,7 @@ from nba_engine.client.words import word_of
 __all__ = ["Client"]
 
 
-class Client(Publishing, Limits, Recording):
+class Client(Publishing, Limits, Recording, Exports):
     """One connection to a server, to be shared by all threads of a process.
 
     ``target`` is ``host:port``, ``unix:/path`` or any other name gRPC resolves. Without

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nba_engine.domain import (
@@ -19,7 +19,7 @@ from nba_engine.domain import (
     Publication,
     Store,
 )
-from nba_engine.engine import CatalogWatcher, Published, Status
+from nba_engine.engine import CatalogWatcher, Exported, Published, Status
 from nba_engine.errors import Mistake
 
 __all__ = ["Decides", "Publishes"]
@@ -99,6 +99,9 @@ class Decides(Protocol):
 
     def update_profile(self, update: ProfileUpdate) -> CustomerState:
         """Create or change a customer; the state afterwards."""
+
+    def export(self, identity: str) -> Iterable[Exported]:
+        """Everything that is held about a customer, an entry at a time. Raises `NotFound`."""
 
     def link_identities(self, request: LinkRequest) -> Linked:
         """Lead identities to one customer; durable when this returns."""

@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from nba_engine.errors import FailedPrecondition
 from nba_engine.server.decisions import DecisionServicer
+from nba_engine.server.exporting import Exporting
 from nba_engine.server.probes import Health, reflection_handler
 from nba_engine.server.protocols import Decides
 from nba_engine.server.publishing import CatalogReports
@@ -28,6 +29,7 @@ __all__ = ["Server"]
 
 STREAM_DECIDE = "/nba.v1.DecisionService/StreamDecide"
 STREAM_INTERACTIONS = "/nba.v1.InteractionService/StreamInteractions"
+EXPORT_PROFILE = "/nba.v1.ProfileService/ExportProfile"
 
 
 class Server:
@@ -68,6 +70,9 @@ class Server:
         conversations = {
             STREAM_DECIDE: in_turns(decisions.StreamDecide),
             STREAM_INTERACTIONS: recording,
+            EXPORT_PROFILE: Exporting(
+                engine, reporter, max_message_bytes=settings.max_message_bytes
+            ),
         }
         self._streams = Streams(conversations, settings, reporter)
         self._server.add_generic_rpc_handlers([self._streams])

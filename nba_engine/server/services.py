@@ -73,7 +73,7 @@ def method_handlers(
         for service in file.DESCRIPTOR.services_by_name.values():
             methods = handlers.setdefault(service.full_name, {})
             for method in service.methods:
-                if method.client_streaming:
+                if method.client_streaming or method.server_streaming:
                     continue  # on threads of its own: Streams
                 unary: Unary[Message] = Unary(
                     f"{service.name}/{method.name}",

@@ -40,6 +40,7 @@ from nba_engine.domain import (
     Window,
 )
 from nba_engine.domain.algebra import fold_for
+from nba_engine.engine import Exported
 from nba_engine.errors import Mistake, NotFound
 from nba_engine.server import Server, make_logger
 from nba_engine.server.protocols import Publishes
@@ -282,6 +283,10 @@ class SmallEngine:
         )
         self.small_store.customers[update.identity] = state
         return state
+
+    def export(self, identity: str) -> Iterator[Exported]:
+        state = self.profile(identity)
+        yield Exported(kind="customer", content={"customer_id": state.customer_id})
 
     def link_identities(self, request: LinkRequest) -> Linked:
         self._fail()

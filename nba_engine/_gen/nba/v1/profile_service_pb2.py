@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nba_engine._gen.nba.v1 import profile_pb2 as nba_dot_v1_dot_profile__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/profile_service.proto\x12\x06nba.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/profile.proto\"O\n\x11GetProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x12GetProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"\x8f\x01\n\x14UpdateProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12 \n\x07profile\x18\x02 \x01(\x0b\x32\x0f.nba.v1.Profile\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"9\n\x15UpdateProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"O\n\x15LinkIdentitiesRequest\x12\x12\n\nidentities\x18\x01 \x03(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"k\n\x16LinkIdentitiesResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\x12\x12\n\nidentities\x18\x02 \x03(\t\x12\x1b\n\x13merged_customer_ids\x18\x03 \x03(\t2\xf4\x01\n\x0eProfileService\x12\x43\n\nGetProfile\x12\x19.nba.v1.GetProfileRequest\x1a\x1a.nba.v1.GetProfileResponse\x12L\n\rUpdateProfile\x12\x1c.nba.v1.UpdateProfileRequest\x1a\x1d.nba.v1.UpdateProfileResponse\x12O\n\x0eLinkIdentities\x12\x1d.nba.v1.LinkIdentitiesRequest\x1a\x1e.nba.v1.LinkIdentitiesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/profile_service.proto\x12\x06nba.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/profile.proto\"O\n\x11GetProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x12GetProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"\x8f\x01\n\x14UpdateProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12 \n\x07profile\x18\x02 \x01(\x0b\x32\x0f.nba.v1.Profile\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"9\n\x15UpdateProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"O\n\x15LinkIdentitiesRequest\x12\x12\n\nidentities\x18\x01 \x03(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"k\n\x16LinkIdentitiesResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\x12\x12\n\nidentities\x18\x02 \x03(\t\x12\x1b\n\x13merged_customer_ids\x18\x03 \x03(\t\"(\n\x14\x45xportProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\"3\n\x15\x45xportProfileResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t2\xc4\x02\n\x0eProfileService\x12\x43\n\nGetProfile\x12\x19.nba.v1.GetProfileRequest\x1a\x1a.nba.v1.GetProfileResponse\x12L\n\rUpdateProfile\x12\x1c.nba.v1.UpdateProfileRequest\x1a\x1d.nba.v1.UpdateProfileResponse\x12O\n\x0eLinkIdentities\x12\x1d.nba.v1.LinkIdentitiesRequest\x1a\x1e.nba.v1.LinkIdentitiesResponse\x12N\n\rExportProfile\x12\x1c.nba.v1.ExportProfileRequest\x1a\x1d.nba.v1.ExportProfileResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKIDENTITIESREQUEST']._serialized_end=550
   _globals['_LINKIDENTITIESRESPONSE']._serialized_start=552
   _globals['_LINKIDENTITIESRESPONSE']._serialized_end=659
-  _globals['_PROFILESERVICE']._serialized_start=662
-  _globals['_PROFILESERVICE']._serialized_end=906
+  _globals['_EXPORTPROFILEREQUEST']._serialized_start=661
+  _globals['_EXPORTPROFILEREQUEST']._serialized_end=701
+  _globals['_EXPORTPROFILERESPONSE']._serialized_start=703
+  _globals['_EXPORTPROFILERESPONSE']._serialized_end=754
+  _globals['_PROFILESERVICE']._serialized_start=757
+  _globals['_PROFILESERVICE']._serialized_end=1081
 # @@protoc_insertion_point(module_scope)

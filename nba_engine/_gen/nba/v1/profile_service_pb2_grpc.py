@@ -50,6 +50,11 @@ class ProfileServiceStub:
                 request_serializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesResponse.FromString,
                 _registered_method=True)
+        self.ExportProfile = channel.unary_stream(
+                '/nba.v1.ProfileService/ExportProfile',
+                request_serializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer:
@@ -81,6 +86,16 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportProfile(self, request, context):
+        """Returns everything that is held about the customer behind an identity, for whoever asks what it
+        is: the customer, links, the history of consents, interactions, reservations, what was used of
+        limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
+        when there is none. It counts as an open stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProfileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +113,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.LinkIdentities,
                     request_deserializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesRequest.FromString,
                     response_serializer=nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesResponse.SerializeToString,
+            ),
+            'ExportProfile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportProfile,
+                    request_deserializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +202,33 @@ class ProfileService:
             '/nba.v1.ProfileService/LinkIdentities',
             nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesRequest.SerializeToString,
             nba_dot_v1_dot_profile__service__pb2.LinkIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/nba.v1.ProfileService/ExportProfile',
+            nba_dot_v1_dot_profile__service__pb2.ExportProfileRequest.SerializeToString,
+            nba_dot_v1_dot_profile__service__pb2.ExportProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

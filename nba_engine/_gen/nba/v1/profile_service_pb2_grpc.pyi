@@ -44,6 +44,12 @@ class ProfileServiceStub:
     stricter, and what was used of limits is added up. The order in which links are made does not
     matter, and a link that is there already changes nothing. It cannot be undone.
     """
+    ExportProfile: _grpc.UnaryStreamMultiCallable[_profile_service_pb2.ExportProfileRequest, _profile_service_pb2.ExportProfileResponse]
+    """Returns everything that is held about the customer behind an identity, for whoever asks what it
+    is: the customer, links, the history of consents, interactions, reservations, what was used of
+    limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
+    when there is none. It counts as an open stream.
+    """
 
 @_typing.type_check_only
 class ProfileServiceAsyncStub(ProfileServiceStub):
@@ -60,6 +66,12 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     the catalog declares, aggregates as if all had been one customer from the start, consents by the
     stricter, and what was used of limits is added up. The order in which links are made does not
     matter, and a link that is there already changes nothing. It cannot be undone.
+    """
+    ExportProfile: _aio.UnaryStreamMultiCallable[_profile_service_pb2.ExportProfileRequest, _profile_service_pb2.ExportProfileResponse]  # type: ignore[assignment]
+    """Returns everything that is held about the customer behind an identity, for whoever asks what it
+    is: the customer, links, the history of consents, interactions, reservations, what was used of
+    limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
+    when there is none. It counts as an open stream.
     """
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +104,18 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         the catalog declares, aggregates as if all had been one customer from the start, consents by the
         stricter, and what was used of limits is added up. The order in which links are made does not
         matter, and a link that is there already changes nothing. It cannot be undone.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportProfile(
+        self,
+        request: _profile_service_pb2.ExportProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_profile_service_pb2.ExportProfileResponse], _abc.AsyncIterator[_profile_service_pb2.ExportProfileResponse]]:
+        """Returns everything that is held about the customer behind an identity, for whoever asks what it
+        is: the customer, links, the history of consents, interactions, reservations, what was used of
+        limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
+        when there is none. It counts as an open stream.
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
