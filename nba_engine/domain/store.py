@@ -80,8 +80,13 @@ class Store(Protocol):
         fold: Fold | None = None,
         now: float,
         progress: tuple[str, str] | None = None,
+        follows: str | None = None,
     ) -> Sequence[InteractionResult]:
-        """Updates, interactions and a progress mark (name, value) in one commit: for imports."""
+        """Updates, interactions and a progress mark (name, value) in one commit: for imports.
+
+        Raises `FailedPrecondition`, and does nothing, when ``follows`` is given and the mark is not
+        that any more ("": none was noted).
+        """
 
     def progress(self, name: str) -> str | None:
         """What `bulk` last noted under this name."""

@@ -49,6 +49,7 @@ from nba_engine.store.interactions import (
     record_interactions,
 )
 from nba_engine.store.ledger import Ledger, check_requests
+from nba_engine.store.progress import check_progress
 from nba_engine.store.requests import (
     check_claim,
     forget_updates,
@@ -184,13 +185,15 @@ class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories, StoredErasure
         fold: Fold | None = None,
         now: float,
         progress: tuple[str, str] | None = None,
+        follows: str | None = None,
         deadline: float | None = None,
     ) -> Sequence[InteractionResult]:
         """Updates, interactions and a progress mark in one commit: for imports.
 
         ``progress`` (name, value) is what `progress` answers from then on, so that an import
         that was interrupted goes on behind the last commit. ``deadline`` None waits as long as
-        it takes. Customers are written once, however many of the rows are theirs.
+        it takes. Customers are written once, however many of the rows are theirs. For ``follows``
+        see `nba_engine.domain.Store`.
         """
         check_updates(updates)
         items = prepare(interactions)
@@ -198,6 +201,8 @@ class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories, StoredErasure
             raise TypeError("interactions need a fold")
 
         def change(connection: apsw.Connection) -> list[InteractionResult]:
+            if progress is not None and follows is not None:
+                check_progress(connection, progress[0], follows)
             customers = WorkingSet(connection, self._new_id)
             self._update(connection, customers, updates)
             results = []

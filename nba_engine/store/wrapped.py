@@ -70,10 +70,16 @@ class WrappedStore:
         fold: Fold | None = None,
         now: float,
         progress: tuple[str, str] | None = None,
+        follows: str | None = None,
     ) -> Sequence[InteractionResult]:
         """Updates, interactions and a progress mark in one commit: for imports."""
         return self.inner.bulk(
-            updates=updates, interactions=interactions, fold=fold, now=now, progress=progress
+            updates=updates,
+            interactions=interactions,
+            fold=fold,
+            now=now,
+            progress=progress,
+            follows=follows,
         )
 
     def progress(self, name: str) -> str | None:

@@ -99,10 +99,13 @@ class FakeStore(FakeHistories, FakeErasures):
         fold: Fold | None = None,
         now: float,
         progress: tuple[str, str] | None = None,
+        follows: str | None = None,
     ) -> Sequence[InteractionResult]:
         """Updates, interactions and a progress mark in one commit."""
         check_updates(updates)
         with self._commit() as data:
+            if progress is not None and follows not in (None, data.progress.get(progress[0], "")):
+                raise FailedPrecondition(f"{progress[0]} has moved on")
             before = dict(data.identities.customers)
             update(data, updates, before)
             results = [] if fold is None else record(data, interactions, fold, now, before)

@@ -16,6 +16,7 @@ from nba_engine.testing.histories_suite import HistoriesSuite
 from nba_engine.testing.identities_suite import IdentitiesSuite
 from nba_engine.testing.ledger_suite import LedgerSuite
 from nba_engine.testing.merged_limits_suite import MergedLimitsSuite
+from nba_engine.testing.progress_suite import ProgressSuite
 from nba_engine.testing.requests_model import RequestsModel
 from nba_engine.testing.requests_suite import RequestsSuite
 from nba_engine.testing.rolling_suite import RollingSuite
@@ -28,6 +29,7 @@ class StoreSuite(
     CustomersSuite,
     IdentitiesSuite,
     HistoriesSuite,
+    ProgressSuite,
     MergedLimitsSuite,
     LedgerSuite,
     RollingSuite,
