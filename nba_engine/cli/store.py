@@ -80,6 +80,9 @@ def restore_command(
             progress=_Bar(bar, "copying"),
         )
     say(f"restored as of {done.manifest.time}")
+    if done.erased:
+        count = f"{done.erased} customer{'s' if done.erased > 1 else ''}"
+        say(f"{count} erased since the backup: erased again, in the log when a server starts")
     for path in done.aside:
         say(f"what was there is now {path}")
     if done.carried:

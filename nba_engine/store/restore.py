@@ -19,12 +19,16 @@ from uuid import uuid4
 import apsw
 import msgspec
 
+from nba_engine.domain import Erased
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store.archive import archive_of, moving_path
 from nba_engine.store.backup import Progress, damage
 from nba_engine.store.carrying import carry_limits
+from nba_engine.store.erased import salt_of
+from nba_engine.store.erasing import erase_again, read_erased
 from nba_engine.store.faults import DRIVER_ERRORS, translated
-from nba_engine.store.files import BUSY_MILLISECONDS
+from nba_engine.store.files import connect
+from nba_engine.store.ledger import Ledger
 from nba_engine.store.lock import alone, turn
 from nba_engine.store.manifest import (
     LOG_FILE,
@@ -34,6 +38,7 @@ from nba_engine.store.manifest import (
     read_manifest,
     sync_folder,
 )
+from nba_engine.store.stored_erasures import read_list
 
 __all__ = ["Restored", "restore"]
 
@@ -41,12 +46,14 @@ __all__ = ["Restored", "restore"]
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore did. ``aside``: where what was there is now.
 
-    ``carried``: what had been used of limits since the backup counts on.
+    ``carried``: what had been used of limits since the backup counts on. ``erased``: customers that
+    were erased since, and are erased again.
     """
 
     manifest: Manifest
     aside: tuple[Path, ...]
     carried: bool
+    erased: int
 
 
 def restore(
@@ -60,7 +67,8 @@ def restore(
     """Put the backup in ``folder`` in the place of ``store`` and ``log`` (None: it stays).
 
     If a store is there, its limits are carried over: what was reserved and spent since the backup
-    counts on. ``limits_of_backup`` goes back to what had been used then. Raises `NotFound`, and
+    counts on. ``limits_of_backup`` goes back to what had been used then. Customers that were erased
+    since, as the store or the list beside it tells, are erased again. Raises `NotFound`, and
     `FailedPrecondition` (no such backup, damaged, of another version, the store is open, its limits
     cannot be carried over): then nothing has changed. Raises `Unavailable`, `Exhausted`.
     """
@@ -78,11 +86,11 @@ def restore(
                     _fold_in(path)
             staged = held.enter_context(_Staged(store, log))
             staged.copy(folder, manifest, progress)
-            carried = staged.make_ready(manifest, carry=not limits_of_backup)
+            carried, erased = staged.make_ready(manifest, carry=not limits_of_backup)
             aside = staged.switch()
     except DRIVER_ERRORS as error:
         raise translated(error, store) from error
-    return Restored(manifest=manifest, aside=aside, carried=carried)
+    return Restored(manifest=manifest, aside=aside, carried=carried, erased=erased)
 
 
 class _Staged:
@@ -138,24 +146,26 @@ class _Staged:
             return None
         return _beside(self._archive) / Path(name).relative_to(archive_of(Path(LOG_FILE)))
 
-    def make_ready(self, manifest: Manifest, *, carry: bool) -> bool:
-        """Carry limits over, and look at the store as it will be; whether they were carried."""
+    def make_ready(self, manifest: Manifest, *, carry: bool) -> tuple[bool, int]:
+        """Carry limits over, erase again, look at the outcome; whether carried, how many erased."""
         store = self._places[STORE_FILE]
         carry = carry and store.exists()
-        with closing(apsw.Connection(str(self._drafts[STORE_FILE]))) as connection:
-            connection.set_busy_timeout(BUSY_MILLISECONDS)
-            connection.pragma("synchronous", "full")
+        ledger = Ledger(simulated=manifest.simulated)
+        with closing(connect(self._drafts[STORE_FILE], reading=False)) as connection:
             if carry:
                 carry_limits(connection, store, manifest)
             else:  # from here on its past is another than that of the store it was a backup of
                 connection.execute(
                     "INSERT OR REPLACE INTO meta VALUES ('store_id', ?)", (uuid4().hex,)
                 )
+            with connection:
+                erased = _erased_of(store, salt_of(connection))
+                count = erase_again(connection, ledger, erased, time.time())
             connection.pragma("journal_mode", "wal")
         for name, draft in self._drafts.items():
             if wrong := damage(draft):
                 raise FailedPrecondition(f"{name} in the backup is damaged: {wrong}")
-        return carry
+        return carry, count
 
     def switch(self) -> tuple[Path, ...]:
         """Move aside what is there, and put the drafts in its place."""
@@ -172,6 +182,19 @@ class _Staged:
                 _beside(self._archive).rename(self._archive)
             sync_folder(self._archive.parent)
         return tuple(aside)
+
+
+def _erased_of(store: Path, salt: bytes) -> list[Erased]:
+    """Who was erased from a store, as far as it, or the list beside it, can still tell."""
+    found = read_list(store)
+    if store.exists():
+        try:
+            with closing(connect(store, reading=True)) as connection:
+                found += read_erased(connection, 0)
+        except apsw.Error:  # damaged, or something else
+            pass
+    ours = {one.erasure_id: one for one in found if one.salt == salt}
+    return list(ours.values())
 
 
 def _fold_in(path: Path) -> None:

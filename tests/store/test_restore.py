@@ -109,6 +109,26 @@ def test_what_a_customer_used_who_became_known_since_is_found_when_it_comes_back
     assert backed_up.spent()[f"cap|customer={state.customer_id}|w1"] == (1, 0)
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_who_was_erased_since_the_backup_is_erased_again(backed_up: Kept, lost: bool) -> None:
+    store = backed_up.open()
+    erasure = store.erase("crm:1", now=NOW)
+    store.scrub()
+    store.close()
+    if lost:  # the list beside it tells
+        backed_up.path.unlink()
+    done = restore(backed_up.out, backed_up.path, backed_up.log)
+    assert done.erased == 1
+    store = backed_up.open()
+    assert store.customer("crm:1") is None
+    (known,) = store.erased_since()
+    assert known.erasure_id == erasure.erasure_id
+    assert "decision_log" in known.pending  # where it has come back, too
+    store.close()
+    assert check_store(backed_up.path) == []
+    assert restore(backed_up.out, backed_up.path, backed_up.log, limits_of_backup=True).erased == 1
+
+
 def test_the_log_can_stay_as_it_is(backed_up: Kept) -> None:
     log = open_log(backed_up.log)
     log.append(record(7, time=NOW + 7 * DAY))
