@@ -10,13 +10,14 @@ from typing import Self
 
 from nba_engine.app.check import prepared
 from nba_engine.app.follower import Follower
+from nba_engine.app.profile_sources import open_profile_sources
 from nba_engine.app.reaper import Reaper
 from nba_engine.app.rotation import Rotation
 from nba_engine.app.sinks import Sinks, open_sinks
 from nba_engine.app.starting import start_with
 from nba_engine.catalog import read_folder
 from nba_engine.domain import Store
-from nba_engine.engine import Engine, table_of
+from nba_engine.engine import Engine, ProfileSources, table_of
 from nba_engine.errors import MistakesFound
 from nba_engine.plugin import Plugins, Register, told_when_slow
 from nba_engine.settings import Settings
@@ -34,12 +35,14 @@ class App:
         plugins: Plugins,
         engine: Engine,
         sinks: Sinks,
+        sources: ProfileSources | None,
         resources: ExitStack,
     ) -> None:
         self.settings = settings
         self.plugins = plugins
         self.engine = engine
         self.sinks = sinks
+        self.profile_sources = sources
         self._resources = resources
 
     @property
@@ -89,6 +92,11 @@ def open_app(
         folder = Path(settings_path).resolve().parent
         sinks = open_sinks(found.settings, found.plugins.register, folder, str(settings_path))
         opened.callback(sinks.close)
+        sources = open_profile_sources(
+            found.settings, found.plugins.register, store, folder, str(settings_path)
+        )
+        if sources is not None:
+            opened.callback(sources.close)
         start = start_with(found.snapshot, found.files, found.assembly, store, publish=publish)
         catalog_folder = found.settings.catalog.path
         engine = Engine(
@@ -101,6 +109,7 @@ def open_app(
             tap=sinks if found.settings.sinks else None,
             sequence=start.sequence,
             folder=lambda: read_folder(catalog_folder),
+            profile_sources=sources,
         )
         engine.catalogs.why = start.why
         follower = Follower(engine.catalogs)
@@ -115,7 +124,7 @@ def open_app(
                 rotation = Rotation(Mover(found.settings.store.decision_log, table_of), days=days)
                 rotation.start()
                 opened.callback(rotation.stop)
-        return App(found.settings, found.plugins, engine, sinks, opened.pop_all())
+        return App(found.settings, found.plugins, engine, sinks, sources, opened.pop_all())
 
 
 def _open_store(settings: Settings, register: Register) -> Store:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 
+from nba_engine.app.profile_sources import supplied_mistakes
 from nba_engine.app.resources import AppResources
 from nba_engine.catalog import Vocabulary, load_leniently
 from nba_engine.engine import Snapshot
@@ -53,6 +54,8 @@ class Assembly:
         vocabulary = self._vocabulary()
         catalog, mistakes = load_leniently(files, vocabulary, folder=folder, complete=complete)
         whole = complete and not mistakes
+        if whole:
+            mistakes += supplied_mistakes(self._settings, catalog, self._file)
         resources = AppResources(
             catalog,
             self._settings,

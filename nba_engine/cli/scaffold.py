@@ -87,6 +87,12 @@ KINDS: Mapping[str, Kind] = {
             register="sinks",
         ),
         Kind(
+            name="profile-source",
+            summary="A profile source over a table in nba.toml",
+            module="source",
+            register="profile_sources",
+        ),
+        Kind(
             name="rule-function",
             summary="A rule function: kilometers between two places",
             module="function",

@@ -42,7 +42,12 @@ from nba_engine.client.errors import (
     Unsupported,
     Violation,
 )
-from nba_engine.client.explanations import CandidateTrace, Change, Explanation
+from nba_engine.client.explanations import (
+    AttributeOrigin,
+    CandidateTrace,
+    Change,
+    Explanation,
+)
 from nba_engine.client.exports import ProfileEntry
 from nba_engine.client.interactions import Interaction, InteractionResult
 from nba_engine.client.limits import LimitUsage
@@ -56,6 +61,7 @@ __all__ = [
     "AioClient",
     "AioInteractionBatcher",
     "Attribute",
+    "AttributeOrigin",
     "CallOptions",
     "CandidateTrace",
     "Catalog",

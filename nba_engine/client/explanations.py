@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from nba_engine._gen.nba.v1 import decision_service_pb2, explanation_pb2
 from nba_engine.client.decisions import Decision, read_decision
-from nba_engine.client.values import Value, money, read_value, read_values
+from nba_engine.client.values import Value, money, read_time, read_value, read_values
 from nba_engine.client.words import word_of
 
-__all__ = ["CandidateTrace", "Change", "Explanation", "read_explanation"]
+__all__ = ["AttributeOrigin", "CandidateTrace", "Change", "Explanation", "read_explanation"]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +66,24 @@ class CandidateTrace(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.cost_micros is None else money(self.cost_micros)
 
 
+class AttributeOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an attribute came from that the store does not hold, and when it was fetched."""
+
+    attribute: str
+    source: str
+    fetch_time: datetime
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision as it was given, why in full sentences, and what became of every candidate."""
+    """A decision as it was given, why in full sentences, and what became of every candidate.
+
+    ``origins``: the attributes that profile sources gave.
+    """
 
     decision: Decision
     sentences: tuple[str, ...]
     candidates: tuple[CandidateTrace, ...]
+    origins: tuple[AttributeOrigin, ...] = ()
 
 
 def read_explanation(
@@ -85,6 +98,14 @@ def read_explanation(
         decision=read_decision(page.decision),
         sentences=tuple(page.sentences),
         candidates=tuple(candidates),
+        origins=tuple(
+            AttributeOrigin(
+                attribute=entry.attribute,
+                source=entry.source,
+                fetch_time=read_time(entry.fetch_time),
+            )
+            for entry in page.origins
+        ),
     )
 
 

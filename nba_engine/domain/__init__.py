@@ -28,6 +28,7 @@ from nba_engine.domain.decision import (
     DecisionRecord,
     DecisionRequest,
     Explanation,
+    Origin,
     PlacementRequest,
     Recommendation,
     StageCount,
@@ -57,7 +58,8 @@ from nba_engine.domain.model import (
     RunModel,
     Scorer,
 )
-from nba_engine.domain.profile import Consent, CustomerState
+from nba_engine.domain.profile import Consent, CustomerState, Fetched
+from nba_engine.domain.profile_source import ProfileSource, ProfileSourceFactory
 from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
 from nba_engine.domain.rules import (
@@ -137,6 +139,7 @@ __all__ = [
     "Expression",
     "FailedConjunct",
     "Feature",
+    "Fetched",
     "FloatArray",
     "Fold",
     "Held",
@@ -160,8 +163,11 @@ __all__ = [
     "ModelRuntime",
     "NoSettings",
     "OnError",
+    "Origin",
     "Placement",
     "PlacementRequest",
+    "ProfileSource",
+    "ProfileSourceFactory",
     "ProfileUpdate",
     "Publication",
     "QuietHours",

@@ -36,6 +36,8 @@ class CustomerView(dict[str, Value]):
         known: bool = True,
     ) -> None:
         super().__init__(state.attributes)
+        for source in state.fetched:
+            dict.update(self, source.attributes)
         dict.update(
             self,
             customer_id=state.customer_id,

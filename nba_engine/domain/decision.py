@@ -17,6 +17,7 @@ __all__ = [
     "DecisionRecord",
     "DecisionRequest",
     "Explanation",
+    "Origin",
     "PlacementRequest",
     "Recommendation",
     "StageCount",
@@ -143,6 +144,14 @@ class CandidateTrace(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, Any] = {}
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an attribute of the customer came from, if not from the store, and as of when."""
+
+    attribute: str
+    source: str
+    time: float
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a decision came out as it did."""
 
@@ -150,3 +159,4 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     funnel: tuple[StageCount, ...]
     candidates: tuple[CandidateTrace, ...]
     sentences: tuple[str, ...]
+    origins: tuple[Origin, ...] = ()

@@ -6,6 +6,13 @@ from nba_engine.engine.engine import Engine
 from nba_engine.engine.export import Exported
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
+from nba_engine.engine.profile_sources import (
+    Asking,
+    Memory,
+    ProfileSources,
+    SourceInUse,
+    SourceStatus,
+)
 from nba_engine.engine.publishing import (
     Assemble,
     Catalogs,
@@ -27,6 +34,7 @@ __all__ = [
     "MAX_IDENTITY",
     "MAX_PLACEMENTS",
     "MAX_SLOTS",
+    "Asking",
     "Assemble",
     "CatalogWatcher",
     "Catalogs",
@@ -37,11 +45,15 @@ __all__ = [
     "Engine",
     "Exported",
     "LimitUsage",
+    "Memory",
+    "ProfileSources",
     "Published",
     "Rebuilding",
     "RecordedCandidates",
     "Repetition",
     "Snapshot",
+    "SourceInUse",
+    "SourceStatus",
     "Status",
     "Tap",
     "candidates_of",

@@ -23,6 +23,7 @@ from nba_engine.domain import (
     Linked,
     LinkRequest,
     ProfileUpdate,
+    Reads,
     Store,
 )
 from nba_engine.engine.decide import answer, give_back, prepare, settle
@@ -30,6 +31,7 @@ from nba_engine.engine.export import Exported, export_customer
 from nba_engine.engine.identities import MAX_LINKS, checked_link
 from nba_engine.engine.interactions import load_batch, record_interactions
 from nba_engine.engine.once import REQUEST_WINDOW, Once, Open
+from nba_engine.engine.profile_sources import ProfileSources, SourcedReads
 from nba_engine.engine.profiles import checked_update, checked_updates, dated, unknown_customer
 from nba_engine.engine.publishing import Assemble, Catalogs
 from nba_engine.engine.reads import LiveReads
@@ -69,6 +71,7 @@ class Engine:
         tap: Tap | None = None,
         sequence: int = 0,
         folder: Callable[[], Mapping[str, str]] | None = None,
+        profile_sources: ProfileSources | None = None,
     ) -> None:
         """``sequence`` and ``folder`` as `Catalogs` takes them.
 
@@ -76,6 +79,7 @@ class Engine:
         ``max_links``: how many identities one customer may have.
 
         ``tap`` hears of every decision made and of every call of `record`; not of imports.
+        ``profile_sources`` say more of customers to decisions; whoever opened them closes them.
         """
         self.store = store
         self.log = log
@@ -85,6 +89,7 @@ class Engine:
         )
         self._clock = clock
         self._tap = tap
+        self._profile_sources = profile_sources
         self._max_links = max_links
         self._reads = LiveReads(store)
         self._once = Once(store, window=request_window, clock=clock)
@@ -136,12 +141,15 @@ class Engine:
         decision_id = f"{int(wall * 1000):012x}{entropy[:10].hex()}"
         now = wall if request.time is None else request.time
         attempt = None if open_attempt is None else open_attempt(decision_id, now)
+        reads: Reads = attempt or LiveReads(self.store, now)
+        if self._profile_sources is not None:
+            reads = SourcedReads(reads, self._profile_sources, snapshot.catalog, deadline)
         deciding = prepare(
             snapshot.catalog,
             request,
             plan,
             decision_id=decision_id,
-            reads=attempt or LiveReads(self.store, now),
+            reads=reads,
             now=now,
             seed=int.from_bytes(entropy[10:]) >> 1 if seed is None else seed,
             deadline=deadline,
@@ -245,6 +253,16 @@ class Engine:
         if found is None:
             raise unknown_customer(identity)
         return found[0]
+
+    def seen(self, identity: str) -> CustomerState | None:
+        """All that a decision may have seen of a customer, as it is kept now; None: nothing.
+
+        That is its state, and what profile sources last said. Asks no source.
+        """
+        found = self._reads.customer(identity)
+        if self._profile_sources is not None:
+            found = self._profile_sources.lay_over(identity, found, self.catalog)
+        return None if found is None else found[0]
 
     def identities(self, identity: str) -> Identities:
         """All identities of a customer, with links and consents. Raises `NotFound`."""

@@ -20,6 +20,7 @@ from nba_engine.domain import (
     Explains,
     Explanation,
     Hold,
+    Origin,
     Reads,
     Recommendation,
     ReservationRequest,
@@ -56,7 +57,7 @@ class RecordedReads:
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:  # noqa: ARG002
         profile = self._record.profile
-        if not self._record.known:
+        if not self._record.known and not profile:
             return None
         return msgspec.msgpack.decode(profile, type=CustomerState), profile
 
@@ -262,6 +263,17 @@ def explained(catalog: CatalogView, decision: Decision, replayed: Replayed) -> E
         funnel=funnel,
         candidates=replayed.traces,
         sentences=story(catalog, replayed.deciding, decision, replayed.traces),
+        origins=origins_of(replayed.deciding),
+    )
+
+
+def origins_of(deciding: Deciding) -> tuple[Origin, ...]:
+    """Where those attributes came from that profile sources gave, in their order."""
+    state = deciding.state
+    return tuple(
+        Origin(attribute=name, source=one.source, time=one.time)
+        for one in (() if state is None else state.fetched)
+        for name in one.attributes
     )
 
 

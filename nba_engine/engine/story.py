@@ -152,8 +152,26 @@ def _sentences(
         yield f"Why not “{action.name}” in {trace.placement}? {trace.text}"
     if decision.dropped:
         yield _funnel(decision)
+    yield from _sources(catalog, deciding)
     for stage in dict.fromkeys(decision.degraded):
-        yield f"Note: {stage} did not work as it should, and its failure policy was applied."
+        if not stage.startswith("profile_sources."):  # told
+            yield f"Note: {stage} did not work as it should, and its failure policy was applied."
+
+
+def _sources(catalog: CatalogView, deciding: Deciding) -> Iterator[str]:
+    """What was known of the customer by profile sources, and which of them did not answer."""
+    for one in deciding.state.fetched if deciding.state is not None else ():
+        if one.failed:
+            yield (
+                f"Note: the profile source {one.source} gave no answer in time, so the decision did "
+                "without what it knows."
+            )
+        else:
+            come = "comes" if len(one.attributes) == 1 else "come"
+            yield (
+                f"{enumerated([f'“{name}”' for name in one.attributes])} {come} from the profile "
+                f"source {one.source}, as of {spoken_time(one.time, catalog.time_zone)}."
+            )
 
 
 def _why_nothing(catalog: CatalogView, placement: str, dropped: Sequence[CandidateTrace]) -> str:

@@ -20,6 +20,7 @@ import pluggy
 from nba_engine.domain import (
     ChannelFactory,
     ModelFactory,
+    ProfileSourceFactory,
     RuleFunction,
     SinkFactory,
     StageFactory,
@@ -69,6 +70,11 @@ _OFFERS: Mapping[str, tuple[Callable[[Register], Offers[Any]], Callable[[object]
         lambda register: register.sinks,
         lambda thing: isinstance(thing, SinkFactory),
         "a SinkFactory",
+    ),
+    "nba_profile_sources": (
+        lambda register: register.profile_sources,
+        lambda thing: isinstance(thing, ProfileSourceFactory),
+        "a ProfileSourceFactory",
     ),
 }
 

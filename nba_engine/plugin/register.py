@@ -11,6 +11,7 @@ import click
 from nba_engine.domain import (
     ChannelFactory,
     ModelFactory,
+    ProfileSourceFactory,
     RuleFunction,
     SinkFactory,
     StageFactory,
@@ -77,6 +78,7 @@ class Register:
         self.models: Offers[ModelFactory | Path] = Offers("model")
         self.rule_functions: Offers[RuleFunction] = Offers("rule function")
         self.sinks: Offers[SinkFactory] = Offers("sink")
+        self.profile_sources: Offers[ProfileSourceFactory] = Offers("profile source")
         self.commands: Offers[click.Command] = Offers("command")
 
     @property
@@ -90,6 +92,7 @@ class Register:
             self.models,
             self.rule_functions,
             self.sinks,
+            self.profile_sources,
             self.commands,
         )
 

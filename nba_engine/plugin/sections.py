@@ -13,8 +13,9 @@ class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that one offer takes.
 
     ``kind`` is "stage" (``[[pipeline]] settings``, chosen by ``stage``), "channel kind"
-    (``[channels.<id>] settings`` of the catalog, chosen by ``kind``) or "sink" (``[sinks.<id>]
-    settings``, chosen by ``kind``); ``name`` is what it is chosen by.
+    (``[channels.<id>] settings`` of the catalog, chosen by ``kind``), "sink" or "profile source"
+    (``[sinks.<id>] settings``, ``[profile_sources.<id>] settings``, chosen by ``kind``); ``name`` is
+    what it is chosen by.
     """
 
     kind: str
@@ -24,7 +25,7 @@ class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_sections(register: Register) -> list[SettingsSection]:
-    """Every stage, channel kind and sink of the register with its settings struct, by name."""
+    """Every stage, channel kind, sink and profile source of the register with its settings struct, by name."""
     return [
         SettingsSection(
             kind=offers.kind,
@@ -32,6 +33,11 @@ def settings_sections(register: Register) -> list[SettingsSection]:
             settings=offers[name].settings,
             plugin=offers.plugin(name),
         )
-        for offers in (register.stages, register.channels, register.sinks)
+        for offers in (
+            register.stages,
+            register.channels,
+            register.sinks,
+            register.profile_sources,
+        )
         for name in sorted(offers)
     ]

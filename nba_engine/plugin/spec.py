@@ -17,6 +17,7 @@ import click
 from nba_engine.domain import (
     ChannelFactory,
     ModelFactory,
+    ProfileSourceFactory,
     RuleFunction,
     SinkFactory,
     StageFactory,
@@ -29,6 +30,7 @@ __all__ = [
     "nba_commands",
     "nba_model_runtimes",
     "nba_models",
+    "nba_profile_sources",
     "nba_rule_functions",
     "nba_sinks",
     "nba_stages",
@@ -105,6 +107,17 @@ def nba_sinks() -> Mapping[str, SinkFactory]:  # type: ignore[empty-body]
     then gets copies of decisions and interactions on a thread of its own, behind the answers.
     Raising here: the plugin is broken. Raising in the factory: the engine does not start. Raising
     in the sink: what it was given is counted as lost, and no decision is.
+    """
+
+
+@hookspec
+def nba_profile_sources() -> Mapping[str, ProfileSourceFactory]:  # type: ignore[empty-body]
+    """Offer profile sources: name in ``[profile_sources.<id>] kind`` → factory.
+
+    Called once at start-up; the factory once per ``[profile_sources.<id>]`` when the engine opens.
+    The source is then asked on threads of its own, and decisions wait for it as long as they may.
+    Raising here: the plugin is broken. Raising in the factory: the engine does not start. Raising
+    in the source: decisions do with what it said before, or without, and say so.
     """
 
 

@@ -22,6 +22,7 @@ from nba_engine.server.convert import (
     read_page,
     read_stream_request,
     write_decision,
+    write_origin,
     write_trace,
 )
 from nba_engine.server.protocols import Decides
@@ -201,7 +202,10 @@ class DecisionServicer:
             traces, partial(write_trace, types=types), room=self._max_bytes // 2
         )
         response = decision_service_pb2.ExplainDecisionResponse(
-            sentences=explanation.sentences, candidates=candidates, next_page_token=token
+            sentences=explanation.sentences,
+            candidates=candidates,
+            next_page_token=token,
+            origins=map(write_origin, explanation.origins),
         )
         write_decision(response.decision, explanation.decision, catalog.currency, funnel=True)
         return response

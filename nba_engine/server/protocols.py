@@ -97,6 +97,9 @@ class Decides(Protocol):
     def profile(self, identity: str) -> CustomerState:
         """The customer behind an identity. Raises `NotFound`."""
 
+    def seen(self, identity: str) -> CustomerState | None:
+        """All that a decision may have seen of a customer; asks nobody, None: nothing."""
+
     def update_profile(self, update: ProfileUpdate) -> CustomerState:
         """Create or change a customer; the state afterwards."""
 

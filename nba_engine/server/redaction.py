@@ -40,7 +40,8 @@ def secrets_of_request(message: Message, catalog: CatalogView) -> Iterator[str]:
 def secrets_of_customer(state: domain.CustomerState, catalog: CatalogView) -> Iterator[str]:
     """Values of sensitive attributes and aggregates of a stored customer, as text."""
     sensitive = _sensitive_names(catalog)
-    for values in (state.attributes, state.aggregates):
+    fetched = (one.attributes for one in state.fetched)
+    for values in (state.attributes, state.aggregates, *fetched):
         for name, value in values.items():
             if name in sensitive:
                 yield from _texts(value)

@@ -101,9 +101,9 @@ class Reporter:
             secrets = [] if message is None else list(secrets_of_request(message, catalog))
             identities = [getattr(message, "identity", ""), *getattr(message, "identities", ())]
             for identity in filter(None, identities):
-                found = self._engine.store.customer(identity)
+                found = self._engine.seen(identity)
                 if found is not None:
-                    secrets += secrets_of_customer(found[0], catalog)
+                    secrets += secrets_of_customer(found, catalog)
             return redact(str(error), secrets)
         except (Exception, SystemExit) as second:  # what cannot be made safe is not logged
             return f"(withheld: {type(second).__name__} while redacting it)"

@@ -19,6 +19,7 @@ __all__ = [
     "LoggingSettings",
     "OfferedModel",
     "PluginSettings",
+    "ProfileSourceSettings",
     "SecuritySettings",
     "ServerSettings",
     "Settings",
@@ -98,8 +99,17 @@ def _model(value: object) -> Path | OfferedModel:
     return _path(value)
 
 
+def _namespace(value: object) -> str:
+    if not isinstance(value, str) or not value or ":" in value or not value.isprintable():
+        raise Unreadable(
+            "expected the namespace of identities", 'write what is before their colon: "crm"'
+        )
+    return value
+
+
 _TEXT = {"type": "string", "pattern": r"\S"}
 _ADDRESS = {"type": "string", "pattern": r"^(unix:.*|.+:\d{1,5})$"}
+_NAMESPACE = {"type": "string", "pattern": r"^[^:]+$"}
 _STORE = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*:.+$"}
 
 FilePath = Annotated[Path, Written(_path, _TEXT)]
@@ -207,6 +217,36 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """the sink's own settings, checked by the sink"""
 
 
+class ProfileSourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``[profile_sources.<id>]``. ``settings`` is checked by the source's own struct."""
+
+    kind: Annotated[str, REQUIRED] = ""
+    """name of a profile source that a plugin offers"""
+    namespace: Annotated[str, REQUIRED, Written(_namespace, _NAMESPACE)] = ""
+    """it knows customers by identities of this namespace: `"crm"` for `crm:42`, of which it gets `42`
+    """
+    attributes: Annotated[tuple[str, ...], REQUIRED, Meta(min_length=1)] = ()
+    """what it supplies: attributes of the catalog, each of one source only. No limit's amount may use
+    them
+    """
+    precedence: Literal["profile", "source"] = "profile"
+    """whose value counts where the profile has the attribute, too"""
+    timeout_ms: Positive = 50.0
+    """how long a decision waits for it; never longer than half of what is left of its deadline"""
+    ttl: Annotated[float, DURATION] = 600.0
+    """for how long an answer counts as fresh"""
+    stale_ttl: Annotated[float, DURATION] = 3600.0
+    """for how long after that it is still used, while it is asked again behind the decision"""
+    negative_ttl: Annotated[float, DURATION] = 60.0
+    """for how long somebody it does not know is not asked for again"""
+    max_parallel: Annotated[int, Meta(ge=1, le=64)] = 4
+    """calls of it at once, and threads for them"""
+    cached: Count = 100_000
+    """customers whose answers are kept in memory, in each process; the oldest answers go first"""
+    settings: dict[str, Any] = {}
+    """the source's own settings, checked by the source"""
+
+
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which plugins may be missing, and which stay off."""
 
@@ -249,6 +289,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerSettings = BreakerSettings()
     sinks: dict[str, SinkSettings] = {}
     """id → where copies of decisions and interactions go"""
+    profile_sources: dict[str, ProfileSourceSettings] = {}
+    """id → where further attributes of customers come from"""
     plugins: PluginSettings = PluginSettings()
     logging: LoggingSettings = LoggingSettings()
     security: SecuritySettings = SecuritySettings()

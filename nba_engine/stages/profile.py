@@ -28,10 +28,13 @@ class Profile:
         """Read the customer's state and set what rules, features and templates see of it."""
         identity = deciding.request.identity
         found = deciding.reads.customer(identity)
-        deciding.known = found is not None
-        state = CustomerState(customer_id=identity)
+        state = CustomerState(customer_id=identity, known=False)
         if found is not None:
             state, deciding.profile_bytes = found
+        for source in state.fetched:
+            if source.failed:
+                deciding.degraded.append(f"profile_sources.{source.source}")
+        deciding.known = state.known
         deciding.state = state
         deciding.customer_id = state.customer_id
         deciding.customer = CustomerView(

@@ -30,6 +30,7 @@ from nba_engine.testing.fake_store import FakeStore, FakeStores
 from nba_engine.testing.function_suite import RuleFunctionSuite
 from nba_engine.testing.memory import FixedClock, MemoryLog
 from nba_engine.testing.model_suite import ModelSuite
+from nba_engine.testing.profile_source_suite import ProfileSourceSuite
 from nba_engine.testing.runtime_suite import ModelRuntimeSuite
 from nba_engine.testing.samples import (
     make_customer,
@@ -60,6 +61,7 @@ __all__ = [
     "ModelSuite",
     "Outcome",
     "PlainChannel",
+    "ProfileSourceSuite",
     "RuleFunctionSuite",
     "SinkSuite",
     "StageSuite",

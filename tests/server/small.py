@@ -269,6 +269,10 @@ class SmallEngine:
             raise NotFound("nobody")
         return found[0]
 
+    def seen(self, identity: str) -> CustomerState | None:
+        found = self.store.customer(identity)
+        return None if found is None else found[0]
+
     def update_profile(self, update: ProfileUpdate) -> CustomerState:
         self._fail()
         self.updates.append(update)

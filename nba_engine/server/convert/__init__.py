@@ -8,7 +8,7 @@ from nba_engine.server.convert.catalogs import (
     write_mistake,
 )
 from nba_engine.server.convert.decisions import read_decide_request, write_decision
-from nba_engine.server.convert.explanations import write_trace
+from nba_engine.server.convert.explanations import write_origin, write_trace
 from nba_engine.server.convert.interactions import (
     read_interactions,
     read_streamed,
@@ -68,6 +68,7 @@ __all__ = [
     "write_limit",
     "write_linked",
     "write_mistake",
+    "write_origin",
     "write_profile",
     "write_result",
     "write_time",

@@ -7,9 +7,9 @@ import math
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import explanation_pb2
 from nba_engine.server.convert.decisions import micros
-from nba_engine.server.convert.values import write_value, write_values
+from nba_engine.server.convert.values import write_time, write_value, write_values
 
-__all__ = ["write_trace"]
+__all__ = ["write_origin", "write_trace"]
 
 _KINDS: dict[domain.ChangeKind, explanation_pb2.ChangeKind.ValueType] = {
     "attribute": explanation_pb2.CHANGE_KIND_ATTRIBUTE,
@@ -50,6 +50,13 @@ def write_trace(
         else:
             message.further_columns[name] = number
     return message
+
+
+def write_origin(origin: domain.Origin) -> explanation_pb2.AttributeOrigin:
+    """Where an attribute came from; never its value."""
+    return explanation_pb2.AttributeOrigin(
+        attribute=origin.attribute, source=origin.source, fetch_time=write_time(origin.time)
+    )
 
 
 def _write_change(change: domain.Change, types: dict[str, str]) -> explanation_pb2.Change:

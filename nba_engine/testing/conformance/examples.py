@@ -22,6 +22,7 @@ from nba_engine.testing.command_suite import CommandSuite
 from nba_engine.testing.conformance.report import Promise
 from nba_engine.testing.function_suite import RuleFunctionSuite
 from nba_engine.testing.model_suite import ModelSuite
+from nba_engine.testing.profile_source_suite import ProfileSourceSuite
 from nba_engine.testing.runtime_suite import ModelRuntimeSuite
 from nba_engine.testing.sink_suite import SinkSuite
 from nba_engine.testing.stage_suite import StageSuite
@@ -47,6 +48,9 @@ KINDS: Mapping[str, Kind] = {
     "model-runtime": Kind(lambda register: register.model_runtimes, ModelRuntimeSuite, "runtime"),
     "store": Kind(lambda register: register.stores, StoreSuite, "factory"),
     "sink": Kind(lambda register: register.sinks, SinkSuite, "factory"),
+    "profile-source": Kind(
+        lambda register: register.profile_sources, ProfileSourceSuite, "factory"
+    ),
     "rule-function": Kind(lambda register: register.rule_functions, RuleFunctionSuite, "function"),
     "command": Kind(lambda register: register.commands, CommandSuite, "command"),
 }

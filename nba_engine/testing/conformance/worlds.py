@@ -67,6 +67,7 @@ def world_of(
         "model-runtime": _runtime,
         "store": _store,
         "sink": _sink,
+        "profile-source": _profile_source,
         "rule-function": _function,
     }[promise.kind]
     return make(register, promise, examples, folder)
@@ -190,6 +191,26 @@ def _sink(
     without, using = _world(examples), _world(examples)
     own = {"kind": promise.name, "settings": examples.get("settings", {})}
     using.settings["sinks"] = {"it": own}
+    return without, using
+
+
+def _profile_source(
+    _register: Register, promise: Promise, examples: Mapping[str, Any], _folder: Path
+) -> tuple[World, World]:
+    """Every customer is asked for once; from then on it is the memory that is measured."""
+    wanted: Mapping[str, str] = examples.get("wanted", {"segment": "string"})
+    tables = shop(OFFERS)
+    tables["attributes"] |= {name: {"type": kind} for name, kind in wanted.items()}
+    without, using = _world({}, tables), _world({}, tables)
+    using.settings["profile_sources"] = {
+        "it": {
+            "kind": promise.name,
+            "namespace": "crm",
+            "attributes": list(wanted),
+            "precedence": "source",
+            "settings": examples.get("settings", {}),
+        }
+    }
     return without, using
 
 

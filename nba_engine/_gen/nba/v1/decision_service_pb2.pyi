@@ -366,6 +366,7 @@ class ExplainDecisionResponse(_message.Message):
     SENTENCES_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Where to go on; empty when these were the last candidates."""
     @_builtins.property
@@ -380,6 +381,10 @@ class ExplainDecisionResponse(_message.Message):
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.CandidateTrace]:
         """What became of every candidate, in the order of the catalog."""
 
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.AttributeOrigin]:
+        """The attributes that profile sources gave for this decision. Empty: all were the store's."""
+
     def __init__(
         self,
         *,
@@ -387,10 +392,11 @@ class ExplainDecisionResponse(_message.Message):
         sentences: _abc.Iterable[_builtins.str] | None = ...,
         candidates: _abc.Iterable[_explanation_pb2.CandidateTrace] | None = ...,
         next_page_token: _builtins.str = ...,
+        origins: _abc.Iterable[_explanation_pb2.AttributeOrigin] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "decision", b"decision", "next_page_token", b"next_page_token", "sentences", b"sentences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "decision", b"decision", "next_page_token", b"next_page_token", "origins", b"origins", "sentences", b"sentences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

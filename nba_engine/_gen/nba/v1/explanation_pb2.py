@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from nba_engine._gen.nba.v1 import value_pb2 as nba_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18nba/v1/explanation.proto\x12\x06nba.v1\x1a\x12nba/v1/value.proto\"\x82\x05\n\x0e\x43\x61ndidateTrace\x12\x11\n\ttreatment\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x11\n\tplacement\x18\x03 \x01(\t\x12\x13\n\x0brecommended\x18\x04 \x01(\x08\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x1f\n\x07\x63hanges\x18\x08 \x03(\x0b\x32\x0e.nba.v1.Change\x12\x17\n\npropensity\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cvalue_micros\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x18\n\x0b\x63ost_micros\x18\x0b \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0cscore_micros\x18\x0c \x01(\x03H\x03\x88\x01\x01\x12\x12\n\x05lever\x18\r \x01(\x01H\x04\x88\x01\x01\x12\x13\n\x06weight\x18\x0e \x01(\x01H\x05\x88\x01\x01\x12\x43\n\x0f\x66urther_columns\x18\x0f \x03(\x0b\x32*.nba.v1.CandidateTrace.FurtherColumnsEntry\x12\x34\n\x07\x64\x65tails\x18\x10 \x03(\x0b\x32#.nba.v1.CandidateTrace.DetailsEntry\x1a\x35\n\x13\x46urtherColumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a=\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\x42\r\n\x0b_propensityB\x0f\n\r_value_microsB\x0e\n\x0c_cost_microsB\x0f\n\r_score_microsB\x08\n\x06_leverB\t\n\x07_weight\"f\n\x06\x43hange\x12 \n\x04kind\x18\x01 \x01(\x0e\x32\x12.nba.v1.ChangeKind\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x1c\n\x05value\x18\x03 \x01(\x0b\x32\r.nba.v1.Value\x12\x0c\n\x04text\x18\x04 \x01(\t*\xef\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43HANGE_KIND_ATTRIBUTE\x10\x01\x12\x17\n\x13\x43HANGE_KIND_CONTEXT\x10\x02\x12\x14\n\x10\x43HANGE_KIND_TIME\x10\x03\x12\x17\n\x13\x43HANGE_KIND_CONSENT\x10\x04\x12\x15\n\x11\x43HANGE_KIND_LIMIT\x10\x05\x12\x15\n\x11\x43HANGE_KIND_LEVER\x10\x06\x12\x1d\n\x19\x43HANGE_KIND_CONTROL_GROUP\x10\x07\x12\x14\n\x10\x43HANGE_KIND_NONE\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18nba/v1/explanation.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12nba/v1/value.proto\"\x82\x05\n\x0e\x43\x61ndidateTrace\x12\x11\n\ttreatment\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x11\n\tplacement\x18\x03 \x01(\t\x12\x13\n\x0brecommended\x18\x04 \x01(\x08\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x1f\n\x07\x63hanges\x18\x08 \x03(\x0b\x32\x0e.nba.v1.Change\x12\x17\n\npropensity\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cvalue_micros\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x18\n\x0b\x63ost_micros\x18\x0b \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0cscore_micros\x18\x0c \x01(\x03H\x03\x88\x01\x01\x12\x12\n\x05lever\x18\r \x01(\x01H\x04\x88\x01\x01\x12\x13\n\x06weight\x18\x0e \x01(\x01H\x05\x88\x01\x01\x12\x43\n\x0f\x66urther_columns\x18\x0f \x03(\x0b\x32*.nba.v1.CandidateTrace.FurtherColumnsEntry\x12\x34\n\x07\x64\x65tails\x18\x10 \x03(\x0b\x32#.nba.v1.CandidateTrace.DetailsEntry\x1a\x35\n\x13\x46urtherColumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a=\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\x42\r\n\x0b_propensityB\x0f\n\r_value_microsB\x0e\n\x0c_cost_microsB\x0f\n\r_score_microsB\x08\n\x06_leverB\t\n\x07_weight\"d\n\x0f\x41ttributeOrigin\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12.\n\nfetch_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x06\x43hange\x12 \n\x04kind\x18\x01 \x01(\x0e\x32\x12.nba.v1.ChangeKind\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x1c\n\x05value\x18\x03 \x01(\x0b\x32\r.nba.v1.Value\x12\x0c\n\x04text\x18\x04 \x01(\t*\xef\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43HANGE_KIND_ATTRIBUTE\x10\x01\x12\x17\n\x13\x43HANGE_KIND_CONTEXT\x10\x02\x12\x14\n\x10\x43HANGE_KIND_TIME\x10\x03\x12\x17\n\x13\x43HANGE_KIND_CONSENT\x10\x04\x12\x15\n\x11\x43HANGE_KIND_LIMIT\x10\x05\x12\x15\n\x11\x43HANGE_KIND_LEVER\x10\x06\x12\x1d\n\x19\x43HANGE_KIND_CONTROL_GROUP\x10\x07\x12\x14\n\x10\x43HANGE_KIND_NONE\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,14 +37,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDIDATETRACE_FURTHERCOLUMNSENTRY']._serialized_options = b'8\001'
   _globals['_CANDIDATETRACE_DETAILSENTRY']._loaded_options = None
   _globals['_CANDIDATETRACE_DETAILSENTRY']._serialized_options = b'8\001'
-  _globals['_CHANGEKIND']._serialized_start=806
-  _globals['_CHANGEKIND']._serialized_end=1045
-  _globals['_CANDIDATETRACE']._serialized_start=57
-  _globals['_CANDIDATETRACE']._serialized_end=699
-  _globals['_CANDIDATETRACE_FURTHERCOLUMNSENTRY']._serialized_start=497
-  _globals['_CANDIDATETRACE_FURTHERCOLUMNSENTRY']._serialized_end=550
-  _globals['_CANDIDATETRACE_DETAILSENTRY']._serialized_start=552
-  _globals['_CANDIDATETRACE_DETAILSENTRY']._serialized_end=613
-  _globals['_CHANGE']._serialized_start=701
-  _globals['_CHANGE']._serialized_end=803
+  _globals['_CHANGEKIND']._serialized_start=941
+  _globals['_CHANGEKIND']._serialized_end=1180
+  _globals['_CANDIDATETRACE']._serialized_start=90
+  _globals['_CANDIDATETRACE']._serialized_end=732
+  _globals['_CANDIDATETRACE_FURTHERCOLUMNSENTRY']._serialized_start=530
+  _globals['_CANDIDATETRACE_FURTHERCOLUMNSENTRY']._serialized_end=583
+  _globals['_CANDIDATETRACE_DETAILSENTRY']._serialized_start=585
+  _globals['_CANDIDATETRACE_DETAILSENTRY']._serialized_end=646
+  _globals['_ATTRIBUTEORIGIN']._serialized_start=734
+  _globals['_ATTRIBUTEORIGIN']._serialized_end=834
+  _globals['_CHANGE']._serialized_start=836
+  _globals['_CHANGE']._serialized_end=938
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from nba_engine._gen.nba.v1 import value_pb2 as _value_pb2
@@ -223,6 +224,38 @@ class CandidateTrace(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 
 Global___CandidateTrace: _TypeAlias = CandidateTrace  # noqa: Y015
+
+@_typing.final
+class AttributeOrigin(_message.Message):
+    """Where an attribute of the customer came from that the store does not hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    FETCH_TIME_FIELD_NUMBER: _builtins.int
+    attribute: _builtins.str
+    """The name of the attribute."""
+    source: _builtins.str
+    """The id of the profile source that gave it."""
+    @_builtins.property
+    def fetch_time(self) -> _timestamp_pb2.Timestamp:
+        """When the source was asked; the decision may have been made later."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _builtins.str = ...,
+        source: _builtins.str = ...,
+        fetch_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fetch_time", b"fetch_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "fetch_time", b"fetch_time", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeOrigin: _TypeAlias = AttributeOrigin  # noqa: Y015
 
 @_typing.final
 class Change(_message.Message):
