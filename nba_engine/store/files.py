@@ -56,6 +56,7 @@ def connect(path: Path, *, reading: bool) -> apsw.Connection:
         connection.pragma("mmap_size", 1 << 28)
     else:
         connection.pragma("synchronous", "FULL")
+        connection.pragma("temp_store", "MEMORY")  # what a statement keeps to undo itself
         connection.pragma("secure_delete", 1)  # what is erased is overwritten, not only let go
     return connection
 

@@ -18,7 +18,6 @@ import apsw
 import msgspec
 
 from nba_engine.domain import (
-    Answer,
     Claim,
     KnownRequest,
     ProfileUpdate,
@@ -39,9 +38,9 @@ __all__ = [
     "reap",
     "release_held",
     "remember",
-    "reserve_claimed",
     "seen_request",
     "seen_update",
+    "take_claim",
     "what_is_asked",
 ]
 
@@ -113,16 +112,16 @@ def read_request(connection: apsw.Connection, request_id: str, now: float) -> Kn
     )
 
 
-def reserve_claimed(
+def take_claim(
     connection: apsw.Connection,
     ledger: Ledger,
     claim: Claim,
     requests: Sequence[ReservationRequest],
     now: float,
-) -> list[Answer]:
-    """Take the request id, note what is asked for, and reserve.
+) -> None:
+    """Take the request id, and note what is about to be reserved under it.
 
-    What is refused is noted, too: releasing it does nothing.
+    What is refused then is noted, too: releasing it does nothing. Raises `RequestTaken`.
     """
     asked = [one.reservation_id for one in requests]
     if claim.follows or not _insert(connection, claim, asked, None):
@@ -136,7 +135,6 @@ def reserve_claimed(
             connection.execute(
                 "UPDATE decision_requests SET held = ? WHERE id = ?", (noted, own.row)
             )
-    return ledger.reserve(connection, requests, now)
 
 
 def remember(

@@ -79,15 +79,16 @@ CREATE TABLE spends(
   PRIMARY KEY(account, time)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spends_due ON spends(falls);
-CREATE TABLE reservations(
-  reservation_id TEXT PRIMARY KEY,
+CREATE TABLE reservations(            -- by rowid: new ones go where the last one did
+  id INTEGER PRIMARY KEY,
+  reservation_id TEXT NOT NULL UNIQUE,
   decision_id TEXT NOT NULL,
   customer_id TEXT NOT NULL,
   status INTEGER NOT NULL,            -- 0 reserved 1 confirmed 2 released 3 expired 4 overrun
   expires REAL NOT NULL,
   ended REAL,
   holds TEXT NOT NULL                 -- JSON: {account: amount, ...}
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX reservations_due ON reservations(expires) WHERE status = 0;
 CREATE INDEX reservations_of ON reservations(customer_id);
 

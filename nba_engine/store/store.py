@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -41,7 +42,7 @@ from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers, open_file, path_of
 from nba_engine.store.histories import StoredHistories
 from nba_engine.store.holdings import read_holdings, read_identities
-from nba_engine.store.identities import check_link, link, to_current_customers
+from nba_engine.store.identities import check_link, link
 from nba_engine.store.interactions import (
     FUTURE_SECONDS,
     Prepared,
@@ -57,9 +58,9 @@ from nba_engine.store.requests import (
     read_request,
     reap,
     remember,
-    reserve_claimed,
     seen_update,
 )
+from nba_engine.store.reserving import Asked, reserve_all
 from nba_engine.store.schema import STORE
 from nba_engine.store.stored_erasures import StoredErasures
 from nba_engine.store.usage import StoredAccounts
@@ -115,6 +116,7 @@ class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories, StoredErasure
                 .get
             )
             self._ledger = Ledger(simulated=self._simulated)
+            self._reserve_all = partial(reserve_all, self._ledger)
             self._new_id = derived_id if self._simulated else random_id
             self._writer = Writer(path)
         except DRIVER_ERRORS as error:
@@ -273,17 +275,11 @@ class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories, StoredErasure
         ``claim`` see `nba_engine.domain.Store`.
         """
         check_requests(requests)
-        ledger = self._ledger
         if claim is not None:
             check_claim(claim)
 
-        def change(connection: apsw.Connection) -> list[Answer]:
-            current = to_current_customers(connection, requests)
-            if claim is None:
-                return ledger.reserve(connection, current, now)
-            return reserve_claimed(connection, ledger, claim, current, now)
-
-        return self._writer.submit(change, deadline=deadline)
+        asked = Asked(requests, now, claim)
+        return self._writer.submit_to(self._reserve_all, asked, deadline=deadline)
 
     def release(
         self, reservations: Sequence[str], *, now: float, deadline: float | None = None

@@ -16,24 +16,28 @@ from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock
 
-__all__ = ["Change", "Writer"]
+__all__ = ["Batch", "Change", "Writer"]
 
 _T = TypeVar("_T")
+_I = TypeVar("_I")
 
 # Runs inside a transaction on the writer's connection. It may be run again after a rollback.
 Change = Callable[[apsw.Connection], _T]
+# Makes one change of each item, in their order, with the same results as one after the other.
+Batch = Callable[[apsw.Connection, Sequence[_I]], Sequence[_T]]
 
 LARGEST_GROUP = 256
 LONGEST_WAIT = 10.0  # seconds a caller waits when it names no deadline
 
 
-class _Ticket(Generic[_T]):
+class _Ticket(Generic[_I, _T]):
     """A change on its way; whoever takes `claim` decides whether it is done or given up."""
 
-    __slots__ = ("change", "claim", "done", "error", "result")
+    __slots__ = ("batch", "claim", "done", "error", "item", "result")
 
-    def __init__(self, change: Change[_T]) -> None:
-        self.change = change
+    def __init__(self, batch: Batch[_I, _T], item: _I) -> None:
+        self.batch = batch
+        self.item = item
         self.claim = threading.Lock()
         self.done = threading.Lock()
         self.done.acquire()
@@ -51,14 +55,14 @@ class _RolledBackError(Exception):
 class Writer:
     """The only connection of this process that writes a database file.
 
-    Changes run in the order of their arrival, each in a savepoint of its own: one that fails
-    leaves no trace and does not disturb the others of its group. `submit` returns when the
-    change is durable. Processes queue at a file lock.
+    Changes that arrive while it commits share the next transaction. One that fails leaves no
+    trace and does not disturb the others of its group. `submit` returns when the change is
+    durable. Processes queue at a file lock.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: queue.SimpleQueue[_Ticket[Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Ticket[Any, Any] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._connection = connect(path, reading=False)
@@ -72,7 +76,11 @@ class Writer:
         ``deadline`` on `time.monotonic`. Raises `Unavailable` when it passes: either the change
         was not begun and never will be, or it is being committed and its outcome is unknown.
         """
-        ticket = _Ticket(change)
+        return self.submit_to(_one_by_one, change, deadline=deadline)
+
+    def submit_to(self, batch: Batch[_I, _T], item: _I, *, deadline: float | None = None) -> _T:
+        """Like `submit`, for a change that is made together with those that share its batch."""
+        ticket = _Ticket(batch, item)
         with self._closing:
             if self._closed:
                 raise Unavailable(f"{self._path} is closed")
@@ -102,14 +110,14 @@ class Writer:
     def _run(self) -> None:
         last = False
         while not last:
-            group: list[_Ticket[Any]] = []
+            group: list[_Ticket[Any, Any]] = []
             last = self._gather(group)
             if group:
                 self._commit(group)
         self._connection.close()
         self._lock.close()
 
-    def _gather(self, group: list[_Ticket[Any]]) -> bool:
+    def _gather(self, group: list[_Ticket[Any, Any]]) -> bool:
         """Wait for a change, and take everything that waits, up to a group; true at the end."""
         ticket = self._queue.get()
         while ticket is not None:
@@ -122,16 +130,15 @@ class Writer:
                 return False
         return True
 
-    def _commit(self, group: Sequence[_Ticket[Any]]) -> None:
+    def _commit(self, group: Sequence[_Ticket[Any, Any]]) -> None:
         """One transaction for the group; if that fails as a whole, one for each change."""
         connection = self._connection
-        taken: list[_Ticket[Any]] = []
+        taken: list[_Ticket[Any, Any]] = []
         try:
             with self._lock:
                 connection.execute("BEGIN IMMEDIATE")
                 taken = [ticket for ticket in group if ticket.take()]
-                for ticket in taken:
-                    self._apply(ticket, alone=len(taken) == 1)
+                self._apply(taken)
                 connection.execute("COMMIT")
         except BaseException as error:  # this thread must live: callers wait for it
             self._undo()
@@ -146,15 +153,33 @@ class Writer:
         for ticket in taken or group:
             ticket.done.release()
 
-    def _apply(self, ticket: _Ticket[Any], *, alone: bool) -> None:
+    def _apply(self, taken: Sequence[_Ticket[Any, Any]]) -> None:
+        """Make all changes. Without savepoints first: one costs more than most changes do."""
+        batches: dict[Batch[Any, Any], list[_Ticket[Any, Any]]] = {}
+        for ticket in taken:
+            batches.setdefault(ticket.batch, []).append(ticket)
+        connection = self._connection
+        try:
+            for batch, tickets in batches.items():
+                results = batch(connection, [ticket.item for ticket in tickets])
+                for ticket, result in zip(tickets, results, strict=True):
+                    ticket.error, ticket.result = None, result
+        except BaseException as error:
+            if len(taken) == 1:
+                raise
+            if not connection.in_transaction:
+                raise _RolledBackError from error
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            for ticket in taken:
+                self._apply_alone(ticket)
+
+    def _apply_alone(self, ticket: _Ticket[Any, Any]) -> None:
         connection = self._connection
         ticket.error = ticket.result = None
-        if alone:
-            ticket.result = ticket.change(connection)
-            return
         connection.execute("SAVEPOINT change")
         try:
-            ticket.result = ticket.change(connection)
+            (ticket.result,) = ticket.batch(connection, [ticket.item])
         except BaseException as error:
             if not connection.in_transaction:
                 raise _RolledBackError from error
@@ -168,3 +193,7 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             except DRIVER_ERRORS:  # SQLite rolled back by itself
                 return
+
+
+def _one_by_one(connection: apsw.Connection, changes: Sequence[Change[_T]]) -> list[_T]:
+    return [change(connection) for change in changes]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -81,16 +82,22 @@ def in_one_group(
     writer: Writer, changes: list[Callable[[apsw.Connection], int]]
 ) -> list[int | BaseException]:
     """Submit from one thread each while the writer is busy, so that they share a commit."""
+    return called_in_one_group(writer, [partial(writer.submit, change) for change in changes])
+
+
+def called_in_one_group(
+    writer: Writer, calls: Sequence[Callable[[], int]]
+) -> list[int | BaseException]:
     gate = Gate(writer)
-    outcomes: list[int | BaseException] = [0] * len(changes)
+    outcomes: list[int | BaseException] = [0] * len(calls)
 
     def submit(number: int) -> None:
         try:
-            outcomes[number] = writer.submit(changes[number])
+            outcomes[number] = calls[number]()
         except BaseException as error:
             outcomes[number] = error
 
-    threads = [threading.Thread(target=submit, args=(number,)) for number in range(len(changes))]
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(len(calls))]
     for number, thread in enumerate(threads):
         thread.start()
         while writer.waiting() <= number:  # keeps their order
@@ -106,6 +113,29 @@ def test_changes_of_a_group_are_one_transaction(writer: Writer, tmp_path: Path) 
     assert in_one_group(writer, [insert(n) for n in range(20)]) == list(range(20))
     assert rows(tmp_path / "t.db") == list(range(20))
     assert commits.seen == 2  # the gate, then the group
+
+
+def test_changes_of_one_kind_are_made_together_and_each_alone_if_one_raises(
+    writer: Writer, tmp_path: Path
+) -> None:
+    made: list[list[int]] = []
+
+    def insert_all(connection: apsw.Connection, numbers: Sequence[int]) -> Sequence[int]:
+        made.append(list(numbers))
+        return [insert(number)(connection) for number in numbers]
+
+    def calls(*numbers: int) -> Sequence[Callable[[], int]]:
+        other = partial(writer.submit, insert(numbers[0] + 1))
+        return [*[partial(writer.submit_to, insert_all, number) for number in numbers], other]
+
+    assert called_in_one_group(writer, calls(10, 20, 30)) == [10, 20, 30, 11]
+    assert made == [[10, 20, 30]]
+    made.clear()
+    first, twice, third, other = called_in_one_group(writer, calls(40, 10, 50))
+    assert (first, third, other) == (40, 50, 41)
+    assert isinstance(twice, NbaError)
+    assert made == [[40, 10, 50], [40], [10], [50]]
+    assert rows(tmp_path / "t.db") == [10, 11, 20, 30, 40, 41, 50]
 
 
 def test_a_change_that_raises_leaves_the_others_alone(writer: Writer, tmp_path: Path) -> None:
