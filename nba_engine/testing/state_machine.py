@@ -1,4 +1,4 @@
-"""A store against a small model: random decisions, contacts, links, catalogs, clocks, restarts.
+"""A store against a small model: random decisions, contacts, links, erasures, clocks, restarts.
 
 What is reserved comes from a real catalog, whose amounts are changed by publishing others; what
 becomes of it from interactions. After every step the store must say of everything what the model
@@ -7,11 +7,9 @@ becomes of it from interactions. After every step the store must say of everythi
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, settings
@@ -24,67 +22,47 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from nba_engine.catalog import Catalog, Vocabulary, load
 from nba_engine.domain import (
     CatalogFiles,
     Consent,
     CustomerState,
+    Fold,
+    Interaction,
+    InteractionResult,
     LinkRequest,
     ProfileUpdate,
     Publication,
     ReservationRequest,
     Store,
+    id_time,
 )
 from nba_engine.domain.algebra import fold_for
 from nba_engine.domain.merging import merge_for
-from nba_engine.stages.accounts import Accounts
 from nba_engine.testing.customers_suite import happened
 from nba_engine.testing.deciding import make_deciding
+from nba_engine.testing.state_catalog import (
+    CATALOG,
+    CONSENT,
+    DRAWS,
+    HOUR,
+    LIVES,
+    MICROS,
+    TERMS,
+    account_of,
+    loaded,
+)
 from nba_engine.testing.state_model import Account, Asked, Held, StateModel
-from nba_engine.testing.world import NOW
 
 __all__ = ["StoreMachine"]
 
-CATALOG = """
-catalog = {{ currency = "EUR", time_zone = "UTC" }}
-attributes.purse = {{ type = "double", merge = "max" }}
-aggregates.purchases = {{ kind = "count", types = ["purchase"] }}
-channels.mail = {{ name = "Mail", reservation_ttl = "10m" }}
-channels.phone = {{ name = "Phone", reservation_ttl = "2h" }}
-placements.inbox = {{ channel = "mail" }}
-placements.desk = {{ channel = "phone" }}
-[actions.nothing]
-name = "Nothing"
-kind = "nothing"
-[actions.offer]
-name = "Offer"
-value = 5.0
-treatments.letter = {{ channel = "mail", cost = 1.5 }}
-treatments.call = {{ channel = "phone", cost = 4.0 }}
-[limits]
-hour = {{ scope = ["customer"], measure = "contacts", amount = {hour}, window = "hour" }}
-rolls = {{ scope = ["customer"], measure = "contacts", amount = {rolls}, window = "rolling {minutes}m" }}
-seats = {{ scope = ["channel"], measure = "contacts", amount = {seats}, window = "hour", applies_to = {{ channels = ["phone"] }} }}
-budget = {{ measure = "money", amount = {budget}, window = "lifetime" }}
-purse = {{ scope = ["customer"], measure = "money", amount = "customer.purse", window = "lifetime", applies_to = {{ channels = ["mail"] }} }}
-"""
-# what the catalog says, once more: the model does not ask the code that reads it
-TERMS = {"hour": 2, "rolls": 3, "minutes": 30, "seats": 2, "budget": 12}
-DRAWS = {
-    "offer.letter": {"hour": 1, "rolls": 1, "budget": 1_500_000, "purse": 1_500_000},
-    "offer.call": {"hour": 1, "rolls": 1, "seats": 1, "budget": 4_000_000},
-}
-LIVES = {"offer.letter": 600.0, "offer.call": 7_200.0}
-MICROS = 1_000_000
-HOUR = 3_600
-CONSENT = "marketing:mail"
-ENDS = {"impression": "confirmed", "delivery": "confirmed", "reject": "released"}
-
-NAMES = ("cookie:1", "cookie:2", "crm:1", "crm:2")
+NOW = 694_444 * HOUR  # in the year 2049: an erasure looks at the clock of the machine, too
+NAMES = ("cookie:1", "crm:1", "crm:2")
 IDENTITIES = st.sampled_from(NAMES)
-TREATMENTS = st.sampled_from(sorted(DRAWS))
-RECENT = st.integers(0, 5)  # which one, from the latest on
-STEPS = st.sampled_from([300.0, 600.0, 1_800.0, 3_600.0, -300.0, -3_600.0])
+TREATMENTS = st.lists(st.sampled_from(sorted(DRAWS)), min_size=1, max_size=2)
+RECENT = st.integers(0, 2)  # which one, from the latest on
+PURSES = st.integers(0, 4)  # 0: as it is
+# how far the clock moves before something happens: mostly not at all, sometimes back
+LATER = st.sampled_from([0.0, 0.0, 0.0, 300.0, 600.0, 600.0, 1_800.0, 3_600.0, -300.0, -3_600.0])
 
 
 class Wanted(NamedTuple):
@@ -92,13 +70,6 @@ class Wanted(NamedTuple):
 
     request: ReservationRequest
     held: Held
-
-
-@functools.lru_cache(maxsize=256)
-def loaded(text: str) -> tuple[Catalog, Accounts]:
-    """The catalog of a text, and its accounts."""
-    catalog = load({"catalog.toml": text}, Vocabulary())
-    return catalog, Accounts(catalog)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -112,11 +83,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.name = f"machine{next(self.names)}"
         self.store = type(self).open_named(self.name)
         self.model = StateModel()
-        self.now = NOW
+        self.now = float(NOW)
         self.published: Mapping[str, int] = TERMS
         self.made: list[Wanted] = []  # every reservation that was asked for
         self.waiting: list[Wanted] = []  # decided on, not yet reserved
-        self.recorded: list[Any] = []
+        self.recorded: list[Interaction] = []
+        self.ids: dict[str, str] = {}  # customer ids that decisions read → identity
+        self.erased: dict[str, float] = {}  # identities and such ids → when
 
     @classmethod
     def check(cls, open_named: Callable[[str], Store], **changes: Any) -> None:
@@ -133,10 +106,14 @@ class StoreMachine(RuleBasedStateMachine):
         }
         run_state_machine_as_test(machine, settings=settings(**{**given, **changes}))
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(purse=PURSES, decisions=st.lists(st.tuples(IDENTITIES, TREATMENTS), max_size=3))
+    def start(self, purse: int, decisions: list[tuple[str, list[str]]]) -> None:
         self.publish(TERMS)
         self.reload()
+        self.tell("crm:1", purse)
+        self.tell("crm:2", 2)
+        for identity, treatments in decisions:
+            self.decide(identity, treatments)
 
     def publish(self, terms: Mapping[str, int]) -> None:
         text = CATALOG.format(**terms)
@@ -147,16 +124,20 @@ class StoreMachine(RuleBasedStateMachine):
         )
         self.published = terms
 
-    @rule(limit=st.sampled_from(sorted(TERMS)), by=st.sampled_from([-1, 1, 2]))
-    def change_amount(self, limit: str, by: int) -> None:
-        """Somebody publishes another amount (or window): it counts when processes have taken it."""
+    @rule(
+        limit=st.sampled_from(sorted(TERMS)), by=st.sampled_from([-1, 1, 2]), at_once=st.booleans()
+    )
+    def change_amount(self, limit: str, by: int, at_once: bool) -> None:  # noqa: FBT001
+        """Somebody publishes another amount (or window): it counts once processes have taken it."""
         by = 15 * by if limit == "minutes" else by
         self.publish({**self.published, limit: max(1, self.published[limit] + by)})
+        if at_once:
+            self.reload()
 
     @rule()
     def reload(self) -> None:
         files = self.store.catalog_files(self.store.publications()[-1].version)
-        assert files is not None
+        assert files == {"catalog.toml": CATALOG.format(**self.published)}
         self.catalog, self.accounts = loaded(files["catalog.toml"])
         self.terms = self.published
 
@@ -166,17 +147,21 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = type(self).open_named(self.name)
         self.reload()
 
-    @rule(identity=IDENTITIES, treatments=st.lists(TREATMENTS, min_size=1, max_size=2))
-    def decide(self, identity: str, treatments: list[str]) -> None:
-        """A decision reads customer and amounts; it reserves in the next moment, or later."""
+    def decide(self, identity: str, treatments: Sequence[str]) -> None:
+        """A decision reads customer and amounts, and reserves."""
+        self.read(identity, treatments)
+        self.reserve()
+
+    def read(self, identity: str, treatments: Sequence[str]) -> None:
         found = self.store.customer(identity)
         state = CustomerState(customer_id=identity) if found is None else found[0]
+        self.ids[state.customer_id] = identity
         deciding = make_deciding(self.catalog, state=state, now=self.now)
         for treatment in treatments:
             expires = self.now + LIVES[treatment]
             request = ReservationRequest(
                 reservation_id=f"r{len(self.made)}",
-                decision_id="d",
+                decision_id=f"{id_time(self.now)}{len(self.made):04}",
                 customer_id=state.customer_id,
                 holds=self.accounts.holds(deciding, self.catalog.treatment_index[treatment]),
                 expires=expires,
@@ -196,12 +181,6 @@ class StoreMachine(RuleBasedStateMachine):
         account = Account(limit, identity if own else "", hour)
         return account, Asked(DRAWS[treatment][limit], amount, rolls)
 
-    @rule(identity=IDENTITIES, treatments=st.lists(TREATMENTS, min_size=1, max_size=2))
-    def decide_and_reserve(self, identity: str, treatments: list[str]) -> None:
-        self.decide(identity, treatments)
-        self.reserve()
-
-    @rule()
     def reserve(self) -> None:
         latest = max(self.now, self.model.clock)
         if any(one.held.expires <= latest for one in self.waiting):
@@ -209,9 +188,24 @@ class StoreMachine(RuleBasedStateMachine):
         asked, self.waiting = self.waiting, []
         self.try_to_reserve(asked)
 
-    @rule(which=RECENT)
-    def repeat_a_reservation(self, which: int) -> None:
-        self.try_to_reserve(self.made[-1 - which :][:1])
+    def granted(self, which: int) -> str:
+        """The name of one of the latest reservations; of nobody's, if there are not so many."""
+        return next(itertools.islice(reversed(self.model.held), which, None), "nobody's")
+
+    @rule(identity=IDENTITIES, later=LATER)
+    def decide_on_a_letter(self, identity: str, later: float) -> None:
+        self.now += later
+        self.decide(identity, ["offer.letter"])
+
+    @rule(identity=IDENTITIES, later=LATER)
+    def decide_on_a_call(self, identity: str, later: float) -> None:
+        self.now += later
+        self.decide(identity, ["offer.call"])
+
+    @rule(identity=IDENTITIES, treatments=TREATMENTS)
+    def decide_slowly(self, identity: str, treatments: list[str]) -> None:
+        """It reserves with the next decision: much may happen in between."""
+        self.read(identity, treatments)
 
     def try_to_reserve(self, asked: list[Wanted]) -> None:
         if not asked:
@@ -220,68 +214,99 @@ class StoreMachine(RuleBasedStateMachine):
         for one, answer in zip(asked, answers, strict=True):
             name = one.request.reservation_id
             known = name in self.model.held
+            self.model.tick(self.now)
+            if not known and self.is_late(one.request):
+                assert (answer.granted, answer.room) == (False, 0)
+                continue
             refused_by, room = self.model.reserve(name, one.held, self.now)
             assert answer.granted == (not refused_by), (answer, refused_by)
             if not known:
                 assert (answer.refused_by, answer.room) == (refused_by, room)
 
-    @rule(identity=IDENTITIES, which=RECENT, kind=st.sampled_from(sorted(ENDS)))
-    def record_a_contact(self, identity: str, which: int, kind: str) -> None:
-        name = f"r{len(self.made) - 1 - which}"
-        item = happened(len(self.recorded), kind, identity=identity, recommendation=name)
-        self.recorded.append(item)
-        (result,) = self.store.record([item], fold_for(self.catalog.aggregates), now=self.now)
-        self.model.tell(identity)
-        self.model.tick(self.now)
-        known = name in self.model.held
-        expected = self.model.end(name, ENDS[kind], self.now) if known else "unknown"
-        assert (result.status, result.reservation) == ("recorded", expected)
+    def is_late(self, request: ReservationRequest) -> bool:
+        """Whether its customer was erased since, or in the same moment."""
+        erased = self.erased.get(request.customer_id)
+        return erased is not None and request.decision_id < id_time(erased + 0.001)
+
+    @rule(identity=IDENTITIES, which=RECENT, later=LATER)
+    def record_an_impression(self, identity: str, which: int, later: float) -> None:
+        self.record(identity, which, later, "impression", "confirmed")
+
+    @rule(identity=IDENTITIES, which=RECENT, later=LATER)
+    def record_a_delivery(self, identity: str, which: int, later: float) -> None:
+        self.record(identity, which, later, "delivery", "confirmed")
+
+    @rule(identity=IDENTITIES, which=RECENT, later=LATER)
+    def record_a_rejection(self, identity: str, which: int, later: float) -> None:
+        self.record(identity, which, later, "reject", "released")
+
+    def record(self, identity: str, which: int, later: float, kind: str, end: str) -> None:
+        self.now += later
+        name = self.granted(which)
+        (result,) = self.tell_store(identity, kind, name)
+        if result.status == "recorded":
+            known = name in self.model.held
+            expected = self.model.end(name, end, self.now) if known else "unknown"
+            assert result.reservation == expected
 
     @rule(identity=IDENTITIES)
     def buy(self, identity: str) -> None:
-        self.recorded.append(happened(len(self.recorded), identity=identity))
-        self.store.record(self.recorded[-1:], fold_for(self.catalog.aggregates), now=self.now)
-        self.model.tell(identity, bought=1)
-        self.model.tick(self.now)
+        (result,) = self.tell_store(identity, "purchase", "")
+        if result.status == "recorded":
+            self.model.tell(identity, bought=1)
 
-    @rule(which=RECENT)
-    def repeat_an_interaction(self, which: int) -> None:
+    def tell_store(self, identity: str, kind: str, name: str) -> Sequence[InteractionResult]:
+        item = happened(
+            len(self.recorded), kind, identity=identity, recommendation=name, time=self.now
+        )
+        self.recorded.append(item)
+        results = self.store.record([item], self.fold, now=self.now)
+        self.model.tick(self.now)
+        late = self.now < self.erased.get(identity, 0.0)
+        assert [one.status for one in results] == ["rejected" if late else "recorded"]
+        if not late:
+            self.model.tell(identity)
+        return results
+
+    @rule(which=RECENT, later=LATER)
+    def repeat(self, which: int, later: float) -> None:
+        """What was asked for, and what was told, once more."""
+        self.now += later
+        self.try_to_reserve(self.made[-1 - which :][:1])
         again = self.recorded[-1 - which :][:1]
-        results = self.store.record(again, fold_for(self.catalog.aggregates), now=self.now)
-        assert all((one.status, one.reservation) == ("duplicate", "") for one in results)
+        results = self.store.record(again, self.fold, now=self.now)
+        late = [one.time < self.erased.get(one.identity, 0.0) for one in again]
+        expected = ["rejected" if one else "duplicate" for one in late]
+        assert [one.status for one in results] == expected
+        assert not any(one.reservation for one in results)
         self.model.tick(self.now)
 
     @rule(which=RECENT)
     def release(self, which: int) -> None:
         """A decision that failed gives back what it reserved."""
-        name = f"r{len(self.made) - 1 - which}"
+        name = self.granted(which)
         self.store.release([name], now=self.now)
         self.model.tick(self.now)
         if name in self.model.held:
             self.model.end(name, "released", self.now)
 
-    @rule()
-    def expire(self) -> None:
+    @rule(later=LATER)
+    def expire(self, later: float) -> None:
+        self.now += later
         before = [one.status for one in self.model.held.values()]
         self.model.tick(self.now)
         after = [one.status for one in self.model.held.values()]
         assert self.store.expire(now=self.now) == after.count("expired") - before.count("expired")
 
-    @rule(seconds=STEPS)
-    def move_the_clock(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule(identity=IDENTITIES, withdrawn=st.booleans(), time=st.integers(1, 3))
-    def consent(self, identity: str, withdrawn: bool, time: int) -> None:  # noqa: FBT001
-        said = {CONSENT: Consent(granted=not withdrawn, time=float(time), source="page")}
-        self.store.update([ProfileUpdate(identity=identity, consents=said)])
-        self.model.tell(identity, (withdrawn, float(time)))
-
-    @rule(identity=IDENTITIES, purse=st.integers(1, 5))
-    def fill_the_purse(self, identity: str, purse: int) -> None:
-        attributes = {"purse": float(purse)}
-        self.store.update([ProfileUpdate(identity=identity, attributes=attributes)])
-        self.model.tell(identity, purse=purse)
+    @rule(identity=IDENTITIES, purse=PURSES, withdrawn=st.booleans(), time=st.integers(1, 3))
+    def tell(self, identity: str, purse: int, withdrawn: bool = False, time: int = 1) -> None:  # noqa: FBT001, FBT002
+        consent = Consent(granted=not withdrawn, time=float(time), source="page")
+        attributes = {"purse": float(purse)} if purse else {}
+        update = ProfileUpdate(
+            identity=identity, attributes=attributes, consents={CONSENT: consent}
+        )
+        self.store.update([update])
+        self.model.tell(identity, (withdrawn, float(time)), purse=purse)
 
     @rule(identities=st.lists(IDENTITIES, min_size=2, max_size=3, unique=True))
     def link(self, identities: list[str]) -> None:
@@ -289,6 +314,22 @@ class StoreMachine(RuleBasedStateMachine):
         merge = merge_for(rules, self.catalog.aggregates)
         self.store.link(LinkRequest(identities=tuple(identities)), merge, now=self.now)
         self.model.link(*identities)
+
+    @rule(identity=IDENTITIES)
+    def erase(self, identity: str) -> None:
+        self.now = max(self.now, self.model.clock) + 300.0  # all that is known happened before
+        self.store.expire(now=self.now)
+        self.model.tick(self.now)
+        self.store.erase(identity, now=self.now)
+        name = self.model.owner.get(identity, identity)
+        names = {identity, *(one for one in NAMES if self.model.owner.get(one) == name)}
+        names |= {one for one, whose in self.ids.items() if whose in names}
+        self.erased |= dict.fromkeys(names, self.now)
+        self.model.erase(identity)
+
+    @property
+    def fold(self) -> Fold:
+        return fold_for(self.catalog.aggregates)
 
     @invariant()
     def customers_agree(self) -> None:
@@ -336,15 +377,3 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.close()
-
-
-def account_of(text: str, ids: Mapping[str, str]) -> Account:
-    """The model's name of an account."""
-    limit, *scope, window = text.split("|")
-    whose = dict(part.split("=", 1) for part in scope).get("customer", "")
-    hour = -1 if window in {"lifetime", "rolling"} else int(moment(window) // HOUR)
-    return Account(limit, ids.get(whose, whose), hour)
-
-
-def moment(window: str) -> float:
-    return dt.datetime.strptime(f"{window}+0000", "%Y-%m-%dT%H:%MZ%z").timestamp()

@@ -58,8 +58,7 @@ class StateModel:
         self.latest: dict[Account, Asked] = {}  # amount of the last grant, length of the window
 
     def person(self, identity: str) -> Person:
-        name = self.owner[identity]
-        each = [fact for one, fact in self.facts.items() if self.owner[one] == name]
+        each = [fact for one, fact in self.facts.items() if self.owner[one] == self.owner[identity]]
         said = frozenset(one for fact in each for one in fact.said)
         consent, purse = max(fact.consent for fact in each), max(fact.purse for fact in each)
         return Person(said, consent, purse, sum(fact.bought for fact in each))
@@ -84,6 +83,15 @@ class StateModel:
             two = self.latest.get(self.now(account), one)
             both = Asked(0, min(one.amount, two.amount), max(one.rolls, two.rolls))
             self.latest[self.now(account)] = both
+
+    def erase(self, identity: str) -> None:
+        """What was drawn on accounts of all stays."""
+        name = self.owner.get(identity, identity)
+        for held in self.held.values():
+            held.holds = {a: n for a, n in held.holds.items() if self.now(a).customer != name}
+        self.latest = {one: asked for one, asked in self.latest.items() if one.customer != name}
+        self.facts = {one: fact for one, fact in self.facts.items() if self.owner[one] != name}
+        self.owner = {one: owner for one, owner in self.owner.items() if owner != name}
 
     def now(self, account: Account) -> Account:
         """The account of who the customer is by now."""
@@ -132,8 +140,7 @@ class StateModel:
         held = self.held[name]
         if how == "confirmed" and held.status == "expired":
             for one, asked in held.holds.items():
-                account = self.now(one)
-                room = self.latest[account].amount - sum(self.used(account)[:2])
+                room = self.latest[self.now(one)].amount - sum(self.used(self.now(one))[:2])
                 held.over = {**held.over, one: max(0, asked.much - max(0, room))}
         elif held.status != "reserved":
             return "unchanged"
