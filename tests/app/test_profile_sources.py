@@ -10,9 +10,12 @@ import msgspec
 import pytest
 
 from nba_engine.app import check, open_app, open_logged
+from nba_engine.client import Client
 from nba_engine.domain import CustomerState, DecisionRequest, PlacementRequest, ProfileUpdate
 from nba_engine.engine import SourceStatus, repeat
 from nba_engine.errors import MistakesFound
+from nba_engine.server import Server, make_logger
+from nba_engine.settings import LoggingSettings, ServerSettings
 from tests.app.folder import SETTINGS, write
 from tests.engine.world import CATALOG
 from tests.plugin.distributions import Distributions, distributions
@@ -55,6 +58,7 @@ def nba_profile_sources():
     return {"memory": ProfileSourceFactory(build=Crm, settings=Settings)}
 """
 
+LOGGING = LoggingSettings(level="error")
 SOURCE = """
 [profile_sources.crm]
 kind = "memory"
@@ -103,6 +107,25 @@ def test_a_source_of_a_plugin_is_opened_asked_replayed_from_the_log_and_closed(
             assert repeat(logged.of(found), found).outcome == "identical"
     assert len(__import__("nba_memory").opened) == 1  # a replay asks nobody
     assert not [t.name for t in threading.enumerate() if t.name.startswith("nba-profile-source")]
+
+
+def test_clients_are_told_where_attributes_came_from(
+    tmp_path: Path, distributions: Distributions
+) -> None:
+    with open_app(install(tmp_path, distributions), environ={}) as app:
+        server = Server(app.engine, ServerSettings(listen="127.0.0.1:0"), make_logger(LOGGING))
+        port = server.start()
+        try:
+            with Client(f"127.0.0.1:{port}") as client:
+                decision = client.decide("crm:9", ["banner"])
+                app.engine.log.flush()
+                explained = client.explain_decision(decision.decision_id, page_size=2)
+        finally:
+            server.stop(1.0)
+    (origin,) = explained.origins
+    assert (origin.attribute, origin.source) == ("age", "crm")
+    assert abs(origin.fetch_time.timestamp() - time.time()) < 60
+    assert [each for each in explained.sentences if "“age” comes from the profile source" in each]
 
 
 def test_without_sources_there_is_no_thread_and_nothing_in_the_way(

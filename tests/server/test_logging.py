@@ -18,7 +18,7 @@ from nba_engine._gen.nba.v1.interaction_service_pb2_grpc import InteractionServi
 from nba_engine._gen.nba.v1.profile_pb2 import Profile
 from nba_engine._gen.nba.v1.profile_service_pb2_grpc import ProfileServiceStub
 from nba_engine._gen.nba.v1.value_pb2 import ListValue, MapValue, Value
-from nba_engine.domain import AggregateSpec, Attribute, CustomerState
+from nba_engine.domain import AggregateSpec, Attribute, CustomerState, Fetched
 from nba_engine.errors import Unavailable
 from nba_engine.server import make_logger
 from nba_engine.server.logging import capture_standard_logging
@@ -207,11 +207,14 @@ def test_lists_and_times_and_learned_values_are_secrets_too() -> None:
         interactions=[Interaction(properties={"symptom": Value(string_value="cough")})]
     )
     stored = CustomerState(
-        customer_id="c", attributes={"visits": ["ward"]}, aggregates={"symptoms": {"fever": 1.5}}
+        customer_id="c",
+        attributes={"visits": ["ward"]},
+        aggregates={"symptoms": {"fever": 1.5}},
+        fetched=(Fetched(source="crm", attributes={"visits": ["spa"], "age": 44}),),
     )
     assert set(secrets_of_request(asked, catalog)) == {"123456", "clinic"}
     assert set(secrets_of_request(told, catalog)) == {"cough"}
-    assert set(secrets_of_customer(stored, catalog)) == {"ward", "fever", "1.5"}
+    assert set(secrets_of_customer(stored, catalog)) == {"ward", "fever", "1.5", "spa"}
     assert redact("cough and coughing", ["cough", "coughing", ""]) == "(sensitive) and (sensitive)"
 
 
