@@ -100,6 +100,12 @@ class Asking:
         with self._lock:
             return SourceStatus(calls=self._calls, failures=self._failures, kept=len(self._memory))
 
+    @property
+    def keys(self) -> list[str]:
+        """Of whom something is kept, or on its way."""
+        with self._lock:
+            return [*self._memory.keys, *self._flights]
+
     def ask(self, key: str, wanted: Mapping[str, str]) -> Kept | Flight | None:
         """What is known of a customer, or is on its way; None: the source cannot be asked now.
 

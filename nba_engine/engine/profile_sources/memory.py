@@ -56,6 +56,11 @@ class Memory:
     def __len__(self) -> int:
         return len(self._answers)
 
+    @property
+    def keys(self) -> list[str]:
+        """Whose answers are kept."""
+        return list(self._answers)
+
     def look(self, key: str, wanted: Mapping[str, str]) -> tuple[Kept | None, bool]:
         """The answer if it may be used, and whether it is fresh.
 

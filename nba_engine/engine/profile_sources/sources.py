@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,9 @@ from nba_engine.errors import Exhausted, Unavailable
 
 __all__ = ["ProfileSources", "SourceInUse"]
 
-_SWEEP_EVERY = 30.0  # seconds: so long may what nobody may use any more stay in memory
+_SWEEP_EVERY = 5.0  # seconds: so long may what nobody may use any more stay in memory
+
+_log = logging.getLogger("nba_engine.profile_sources")
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -38,6 +41,8 @@ class ProfileSources:
         self._store = store
         # what is asked for, by source; with the catalog that declares it
         self._wanted: tuple[CatalogView | None, tuple[Mapping[str, str], ...]] = (None, ())
+        last = store.erasures(most=1)
+        self._erased = last[0].sequence if last else 0  # nothing is kept of earlier ones
         self._stopping = threading.Event()
         self._sweeper = threading.Thread(
             target=self._sweep, name="nba-profile-source-sweep", daemon=True
@@ -103,6 +108,16 @@ class ProfileSources:
             keys = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
             source.asking.forget(keys)
 
+    def forget_erased(self) -> None:
+        """Drop what is kept of those who were erased since this was last called, by any process."""
+        if not (erased := self._store.erased_since(self._erased)):
+            return
+        for source in self._sources:
+            names = {f"{source.namespace}:{key}": key for key in source.asking.keys}
+            gone = [key for name, key in names.items() if any(one.covers(name) for one in erased)]
+            source.asking.forget(gone)
+        self._erased = erased[-1].sequence
+
     def close(self) -> None:
         """Stop asking and release every source."""
         self._stopping.set()
@@ -155,6 +170,10 @@ class ProfileSources:
         while not self._stopping.wait(_SWEEP_EVERY):
             for source in self._sources:
                 source.asking.sweep()
+            try:
+                self.forget_erased()
+            except (Unavailable, Exhausted) as error:
+                _log.warning("whoever was erased is kept in memory for now: %s", error.reason)
 
 
 def _with(

@@ -14,7 +14,7 @@ import pytest
 from nba_engine.domain import Change, CustomerState, LinkRequest, ProfileUpdate, Values
 from nba_engine.engine import Engine, ProfileSources, SourceInUse, repeat
 from tests.engine.profile_sources.sources import Crm, asking, wait_for
-from tests.engine.world import CATALOG, NOON, ask, shop
+from tests.engine.world import CATALOG, NOON, another, ask, shop
 
 ADULTS: Mapping[str, Values] = {
     "1": {"age": 44, "first_name": "Eve"},
@@ -299,3 +299,28 @@ def test_what_a_stage_does_to_a_list_stays_in_its_decision(tmp_path: Path) -> No
             assert found is not None
             assert found[0].fetched[0].attributes == {"likes": ["tea"]}
             found[0].fetched[0].attributes["likes"].append("coffee")
+
+
+def test_what_is_kept_of_somebody_goes_when_any_process_erases_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nba_engine.engine.profile_sources.sources._SWEEP_EVERY", 0.01)
+    crm = Crm({**ADULTS, "7": {"age": 7}})
+    with sourced(tmp_path, source(crm)) as engine:
+        engine.link_identities(LinkRequest(identities=("crm:1", "crm:9", "web:1")))
+        for identity in ("crm:1", "crm:2", "crm:9"):
+            engine.decide(ask(identity))
+        crm.hold()
+        engine.decide(ask("crm:7"), deadline=time.monotonic() + 0.05)  # on its way
+        with another(engine, tmp_path) as elsewhere:
+            elsewhere.store.erase("web:1", now=NOON)
+            elsewhere.store.erase("crm:7", now=NOON)
+        sources = engine._profile_sources
+        assert sources is not None
+        wait_for(lambda: sources.statuses["crm"].kept == 1)
+        wait_for(lambda: sources._erased == 2)
+        crm.release()
+        assert seen(engine, "crm:2")[0] == 12
+        assert seen(engine, "crm:7")[0] == 7  # whoever comes by that identity now is asked for anew
+        assert [call for call in crm.calls if call == ("7",)] == [("7",), ("7",)]
+        assert crm.calls.count(("2",)) == 1
