@@ -276,6 +276,19 @@ class DecisionLog(Protocol):
         As far as it is durable: `flush` first.
         """
 
+    def erase(
+        self, erased: Erased, *, stop: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, int]:
+        """Remove what was decided for whoever was erased; how much, by kind.
+
+        Also what was moved elsewhere. What was begun before and is logged later does not come in,
+        from whichever process. May be repeated; ``stop`` is asked now and then. Raises
+        `Unavailable` when it must be, `Exhausted`, `FailedPrecondition`.
+        """
+
+    def was_erased(self, erasure_id: str) -> bool:
+        """Whether `erase` was carried out to its end."""
+
     def flush(self) -> None:
         """Return when everything appended so far is durable."""
 

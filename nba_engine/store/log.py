@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import apsw
 import msgspec
 
-from nba_engine.domain import DecisionRecord
+from nba_engine.domain import DecisionRecord, Erased
 from nba_engine.errors import Exhausted, Unavailable
 from nba_engine.store.customers import stored_text
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path, open_file, path_of
 from nba_engine.store.lock import FileLock
+from nba_engine.store.log_erasing import erase_from_log, without_erased
 from nba_engine.store.log_reader import DECISIONS, LogReader, decode_record
 
 __all__ = ["SqliteLog", "open_log"]
@@ -152,6 +153,19 @@ class SqliteLog:
         """
         return self._reader.decisions_of(names)
 
+    def erase(
+        self, erased: Erased, *, stop: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, int]:
+        """Remove what was decided for whoever was erased, also from Parquet files.
+
+        See `nba_engine.domain.DecisionLog`.
+        """
+        return erase_from_log(self._path, erased, stop=stop)
+
+    def was_erased(self, erasure_id: str) -> bool:
+        """Whether `erase` was carried out to its end."""
+        return self._reader.was_erased(erasure_id)
+
     def flush(self) -> None:
         """Return when everything appended so far is durable (or given up).
 
@@ -221,7 +235,9 @@ class SqliteLog:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute(_INSERT, (*_gathered(rows),))
+            rows = without_erased(connection, rows)
+            if rows:
+                connection.execute(_INSERT, (*_gathered(rows),))
             connection.execute("COMMIT")
         except apsw.Error:
             if connection.in_transaction:

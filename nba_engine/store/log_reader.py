@@ -15,6 +15,7 @@ from nba_engine.errors import NotFound
 from nba_engine.store.archive import ARCHIVED, archive_of, find, read_decisions_of, read_file
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, open_file, path_of
+from nba_engine.store.log_erasing import ERASED, was_erased_from_log
 
 __all__ = ["DECISIONS", "LogReader", "decode_record", "open_log_reader"]
 
@@ -36,7 +37,8 @@ DECISIONS = Format(
     CREATE INDEX decisions_of_customer ON decisions(customer_id);
     CREATE INDEX decisions_of_identity ON decisions(identity);
     """
-    + ARCHIVED,
+    + ARCHIVED
+    + ERASED,
 )
 
 _EVER = float("-inf")
@@ -157,6 +159,13 @@ class LogReader:
             moved = None if found else self.read(decision_id)
             if found or moved is not None:
                 yield moved or decode_record(found[0][0])
+
+    def was_erased(self, erasure_id: str) -> bool:
+        """Whether an erasure was carried out in this log."""
+        try:
+            return was_erased_from_log(self._connection(), erasure_id)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
 
     def _files(self, since: float) -> list[tuple[str, int, float]]:
         """Moved ones: file, rows, time of the earliest; in the order of logging."""
