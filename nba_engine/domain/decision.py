@@ -77,7 +77,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     catalog_version: str
     model_versions: dict[str, str]
     recommendations: tuple[Recommendation, ...]
-    degraded: tuple[str, ...] = ()  # stages whose failure policy was applied
+    # what it had to do without: stages whose failure policy was applied, "profile_sources.<id>" …
+    degraded: tuple[str, ...] = ()
     candidates: int = 0
     dropped: dict[str, int] = {}  # "stage/reason" → candidates
     stage_micros: dict[str, int] = {}  # wall time per stage

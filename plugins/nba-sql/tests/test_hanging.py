@@ -74,10 +74,10 @@ def test_a_decision_keeps_its_deadline_before_a_server_that_says_nothing(
     with silent_server(greets) as port:
         (tmp_path / "nba.toml").write_text(SETTINGS.replace("{url}", url_of(port)))
         with open_app(tmp_path / "nba.toml", environ={}) as app:
-            for seconds in (0.4, 1.0):
+            for _ in range(2):
                 start = time.monotonic()
-                decision = app.engine.decide(request, deadline=start + seconds)
-                assert seconds / 2 * 0.9 < time.monotonic() - start < seconds
+                decision = app.engine.decide(request, deadline=start + 1.0)
+                assert 0.45 < time.monotonic() - start < 1.0
                 assert decision.recommendations
                 assert decision.degraded == ("profile_sources.crm",)
             threads = [t for t in threading.enumerate() if t.name == "nba-profile-source-crm"]

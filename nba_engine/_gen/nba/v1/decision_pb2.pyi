@@ -108,7 +108,10 @@ class Decision(_message.Message):
 
     @_builtins.property
     def degraded_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Stages that failed, whose failure policy was applied; empty when all is well."""
+        """What the decision had to do without: stages that failed, whose failure policy was applied,
+        profile sources that gave no answer in time (`profile_sources.crm`), and `decision_log` when it is
+        not on record. Empty when all is well.
+        """
 
     @_builtins.property
     def funnel(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageCount]:
