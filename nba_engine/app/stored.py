@@ -1,4 +1,4 @@
-"""The catalogs of a store, published without a server: what `nba catalog` works on."""
+"""The catalogs of a store, looked at and published without a server: what `nba catalog` works on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from nba_engine.app.assembly import Assembly
 from nba_engine.app.plugins import load_plugins
-from nba_engine.catalog import read_leniently, version_of
-from nba_engine.domain import CatalogFiles, Publication, Store
+from nba_engine.catalog import read_folder, read_leniently, version_of
+from nba_engine.domain import CatalogFiles, CatalogView, Publication, Store
 from nba_engine.engine import Status, last_two, lead_seconds, status_of
 from nba_engine.errors import Mistake, MistakesFound, NotFound
 from nba_engine.settings import read_settings
@@ -30,14 +30,14 @@ class StoredCatalogs:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
+        self.store = store
         self._assembly = assembly
         self._folder = folder
         self._clock = clock
 
     def history(self) -> list[tuple[Publication, Status]]:
         """Every publication, the latest first, and whether it is the one in force."""
-        return status_of(self._store.publications(), self._clock())
+        return status_of(self.store.publications(), self._clock())
 
     def find(self, version: str) -> str:
         """The whole of a version that was given by its first characters; "": the one in force.
@@ -55,9 +55,20 @@ class StoredCatalogs:
             raise NotFound(text, reason="CATALOG_VERSION_NOT_FOUND")
         return found.pop()
 
+    def in_force(self) -> CatalogView:
+        """The catalog in force; as long as none was published, that of the folder.
+
+        Raises `MistakesFound` when it cannot be loaded here.
+        """
+        for one, status in self.history():
+            if status == "in_force":
+                files, shown = self.files(one.version), f"catalog {one.version}"
+                return self._assembly.assemble(files, folder=shown).catalog
+        return self._assembly.assemble(read_folder(self._folder), folder=str(self._folder)).catalog
+
     def files(self, version: str) -> Mapping[str, str]:
         """The files of a stored catalog. Raises `NotFound`."""
-        files = self._store.catalog_files(version)
+        files = self.store.catalog_files(version)
         if files is None:
             raise NotFound(f"no catalog {version} is stored", reason="CATALOG_VERSION_NOT_FOUND")
         return files
@@ -81,7 +92,7 @@ class StoredCatalogs:
     ) -> tuple[Publication, bool]:
         """Publish a stored version again; "": the one before the latest. Raises like `publish`."""
         if not version:
-            last, version = last_two(self._store.publications())
+            last, version = last_two(self.store.publications())
             follows = follows or last
         files = self.files(version)
         return self._publish(files, f"catalog {version}", "rollback", follows, author, comment)
@@ -96,12 +107,12 @@ class StoredCatalogs:
         comment: str,
     ) -> tuple[Publication, bool]:
         snapshot = self._assembly.assemble(files, folder=shown)
-        first = not self._store.publications()
+        first = not self.store.publications()
         lead = 0.0 if first else lead_seconds(self._assembly.seconds)
         now = self._clock()
         version = snapshot.catalog.version
         here = version_of(read_leniently(self._folder)[0])
-        publication, new = self._store.publish_catalog(
+        publication, new = self.store.publish_catalog(
             CatalogFiles(version=version, files=files),
             Publication(
                 version=version,
@@ -123,9 +134,11 @@ class StoredCatalogs:
 
 @contextmanager
 def stored_catalogs(
-    settings_path: str | Path, *, environ: Mapping[str, str] | None = None
+    settings_path: str | Path, *, create: bool = True, environ: Mapping[str, str] | None = None
 ) -> Iterator[StoredCatalogs]:
     """The catalogs of the store that a settings file names, also beside servers that use it.
+
+    Not to ``create`` one raises `NotFound` when there is none.
 
     Raises `MistakesFound` for mistakes in settings and plugins; those of the catalog in force do
     not matter here.
@@ -140,7 +153,7 @@ def stored_catalogs(
     if scheme not in register.stores:
         message = f"no plugin offers stores of the scheme {scheme!r}"
         raise MistakesFound([Mistake(file=file, place="store.url", message=message)])
-    store = register.stores[scheme](settings.store.url, create=True, simulated=None)
+    store = register.stores[scheme](settings.store.url, create=create, simulated=None)
     try:
         yield StoredCatalogs(store, Assembly(settings, register, file=file), settings.catalog.path)
     finally:

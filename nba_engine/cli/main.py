@@ -19,6 +19,7 @@ from nba_engine.cli.diff import diff_command
 from nba_engine.cli.export import export_command
 from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
+from nba_engine.cli.limits import limits_command
 from nba_engine.cli.log import log_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
@@ -61,6 +62,7 @@ for command in (
     rebuild_command,
     replay_command,
     diff_command,
+    limits_command,
     log_group,
     store_group,
     catalog_group,

@@ -4,6 +4,7 @@ from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
 from nba_engine.engine.export import Exported
+from nba_engine.engine.limit_rows import LimitRow, limit_rows
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
 from nba_engine.engine.profile_sources import (
@@ -44,6 +45,7 @@ __all__ = [
     "Differences",
     "Engine",
     "Exported",
+    "LimitRow",
     "LimitUsage",
     "Memory",
     "ProfileSources",
@@ -60,6 +62,7 @@ __all__ = [
     "decision_of",
     "last_two",
     "lead_seconds",
+    "limit_rows",
     "repeat",
     "status_of",
     "table_of",

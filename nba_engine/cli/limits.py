@@ -1,0 +1,197 @@
+"""`nba limits`: what is used of every limit, as a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time as clock
+from collections.abc import Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from nba_engine.app.stored import stored_catalogs
+from nba_engine.cli.output import errors, output, say, settings_option
+from nba_engine.cli.replay import moment_option
+from nba_engine.domain import CatalogView, CustomerState, Store
+from nba_engine.domain.words import spoken_money
+from nba_engine.engine import LimitRow, limit_rows
+from nba_engine.errors import NotFound
+from nba_engine.settings import suggest
+
+__all__ = ["limits_command"]
+
+BAR = 10  # characters
+
+
+@click.command("limits")
+@click.argument("limits", nargs=-1, metavar="[LIMIT]…")
+@settings_option
+@click.option("--customer", metavar="IDENTITY", help="What this customer has used (crm:42).")
+@click.option("--past", is_flag=True, help="Also the windows before this one.")
+@click.option("--time", help="As of this time (simulated stores only), in the catalog's time zone.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def limits_command(
+    limits: Sequence[str],
+    settings: Path,
+    customer: str | None,
+    past: bool,  # noqa: FBT001 (click hands flags over as booleans)
+    time: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Show what is reserved, spent and left of every limit of the catalog in force (or of LIMIT…).
+
+    A limit per customer has one row for all customers; --customer shows those of one. Changes
+    nothing, and may run beside a server.
+
+    \b
+    nba limits                          all, in the window of now
+    nba limits budget --past            one, with the windows before
+    nba limits --customer crm:42        what is left for one customer
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+    with stored_catalogs(settings, create=False) as catalogs:
+        catalog, store = catalogs.in_force(), catalogs.store
+        known = [limit.id for limit in catalog.limits]
+        for name in limits:
+            if name not in known:
+                remedy = suggest(name, known, "limits")
+                raise click.BadParameter(f"the catalog in force has no limit {name!r} ({remedy})")
+        now = _moment(time, store, catalog)
+        state = None if customer is None else _customer(store, customer)
+        rows = list(limit_rows(catalog, store, now=now, limits=limits, customer=state, past=past))
+    if as_json:
+        told = {
+            "catalog_version": catalog.version,
+            "currency": catalog.currency,
+            "time": now,
+            "limits": [msgspec.to_builtins(row) for row in rows],
+        }
+        output.print_json(json.dumps(told))
+        return
+    if not rows:
+        say("the catalog in force has no such limits" if known else "the catalog has no limits")
+        return
+    _print(rows, catalog, now)
+
+
+def _moment(time: str | None, store: Store, catalog: CatalogView) -> float | None:
+    if not store.simulated:
+        if time is not None:
+            raise click.BadParameter("only a simulated store has times of its own")
+        return clock.time()
+    if time is not None:
+        return moment_option(time, catalog)
+    errors.print(
+        "This store is simulated; without --time these are the latest windows that were used.",
+        style="dim",
+    )
+    return None
+
+
+def _customer(store: Store, identity: str) -> CustomerState:
+    found = store.customer(identity)
+    if found is None:
+        raise NotFound(f"no customer is known as {identity}", reason="CUSTOMER_NOT_FOUND")
+    return found[0]
+
+
+def _print(rows: Sequence[LimitRow], catalog: CatalogView, now: float | None) -> None:
+    beyond = any(row.overrun or row.overhang for row in rows)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("limit", "of", "window", "used"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "used")
+    for heading in ("reserved", "spent", "left", "amount"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("resets", overflow="fold")
+    if beyond:
+        table.add_column("beyond the amount", overflow="fold")
+    zones = {limit.id: ZoneInfo(limit.window.time_zone) for limit in catalog.limits}
+    before = ""
+    for row in rows:
+        cells = _cells(row, catalog, zones[row.limit], now)
+        cells[0] = Text("") if row.limit == before else cells[0]
+        before = row.limit
+        table.add_row(*cells, *([_beyond(row, catalog)] if beyond else []))
+    output.print(table)
+
+
+def _cells(row: LimitRow, catalog: CatalogView, zone: ZoneInfo, now: float | None) -> list[Text]:
+    name = Text(row.name or row.limit)
+    if row.name and row.name != row.limit:
+        name.append(f" ({row.limit})", style="dim")
+    money = catalog.currency if row.measure == "money" else ""
+    amount = "by customer" if row.amount is None else _number(row.amount, money, unit=True)
+    return [
+        name,
+        Text(_whose(row)),
+        Text(_window(row, zone)),
+        _bar(row),
+        Text(_number(row.reserved, money)),
+        Text(_number(row.spent, money)),
+        Text("" if row.left is None else _number(row.left, money)),
+        Text(f"{amount} each" if row.together and row.amount is not None else amount),
+        Text(_resets(row, zone, now)),
+    ]
+
+
+def _whose(row: LimitRow) -> str:
+    if row.together:
+        of = "customer" if row.per == ("customer",) else "account"
+        return f"{row.accounts:,} {of}{'' if row.accounts == 1 else 's'}"
+    if row.scope:
+        return ", ".join(f"{name} {value}" for name, value in row.scope.items())
+    return "" if row.accounts else "unused"
+
+
+def _window(row: LimitRow, zone: ZoneInfo) -> str:
+    if row.start is None:
+        return row.window
+    local = dt.datetime.fromtimestamp(row.start, zone)
+    if row.window == "month":
+        return f"{local:%B %Y}"
+    day = f"{local.day} {local:%b %Y}"
+    return f"{local:%H:%M}, {day}" if row.window == "hour" else f"{row.window} of {day}"
+
+
+def _resets(row: LimitRow, zone: ZoneInfo, now: float | None) -> str:
+    if row.end is None:
+        return {"lifetime": "never"}.get(
+            row.window, "bit by bit" if "rolling" in row.window else ""
+        )
+    if now is None or row.end <= now:
+        return "over"
+    local = dt.datetime.fromtimestamp(row.end, zone)
+    return f"{local:%a} {local.day} {local:%b %H:%M}"
+
+
+def _bar(row: LimitRow) -> Text:
+    """How much of the amount is used; of many accounts, how many are full."""
+    if row.together:
+        return Text(f"{row.full:,} full" if row.full else "", style="yellow" if row.full else "")
+    if not row.amount:
+        return Text("")
+    share = (row.reserved + row.spent) / row.amount
+    filled = min(BAR, int(BAR * share + 0.5))
+    style = "red" if share >= 1 else "yellow" if share >= 0.75 else "green"
+    text = Text("█" * filled, style=style).append("░" * (BAR - filled), style="dim")
+    return text.append(f" {int(share * 100)}%", style="not dim")
+
+
+def _beyond(row: LimitRow, catalog: CatalogView) -> Text:
+    """What should not be: how much, and how it came."""
+    money = catalog.currency if row.measure == "money" else ""
+    parts = [(row.overhang, "overhang"), (row.overrun, "overrun")]
+    told = [f"{_number(much, money)} {word}" for much, word in parts if much]
+    return Text(", ".join(told), style="red")
+
+
+def _number(number: float, money: str, *, unit: bool = False) -> str:
+    """Contacts, or money with as many digits as it needs."""
+    if not money:
+        return f"{number:,.0f}"
+    text = spoken_money(number, money)
+    return text if unit else text.removesuffix(f" {money}")
