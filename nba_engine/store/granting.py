@@ -24,15 +24,15 @@ __all__ = ["Granting"]
 
 _encode_json = msgspec.json.Encoder().encode
 
-_ACCOUNTS = "SELECT account, reserved + spent, rolls FROM accounts WHERE account IN {}"
-_KNOWN = "SELECT reservation_id, status FROM reservations WHERE reservation_id IN {}"
+_ACCOUNTS = "SELECT account, reserved + spent, rolls FROM accounts WHERE account IN {0}"
+_KNOWN = "SELECT reservation_id, status FROM reservations WHERE reservation_id IN {0}"
 _HOLD = (
-    "INSERT INTO accounts(account, limit_id, ceiling, reserved, rolls, spent, overrun) {}"
+    "INSERT INTO accounts(account, limit_id, ceiling, reserved, rolls, spent, overrun) {0}"
     " ON CONFLICT(account)"
     " DO UPDATE SET reserved = reserved + excluded.reserved, ceiling = excluded.ceiling"
 )
 _RESERVE = (
-    "INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, holds) {}"
+    "INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, holds) {0}"
 )
 
 

@@ -32,16 +32,19 @@ from nba_engine.store.erased import LAST_BEFORE, was_erased
 from nba_engine.store.holdings import CUSTOMER_ID, ROW, held_of, identities_of
 from nba_engine.store.moving import move_accounts
 from nba_engine.store.requests import seen_request
+from nba_engine.store.rows import among
 
 __all__ = ["check_link", "link", "moved_request", "refused_request", "to_current_customers"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
+# before whom customers were erased last, in a row without a name; then who has these identities,
+# and who these customers are since they were merged
 _CURRENT = f"""
-SELECT (SELECT customer_id FROM customers WHERE id = coalesce(
-  (SELECT customer FROM merged WHERE customer_id = ?1),
-  (SELECT customer FROM identities WHERE identity = ?1))), {LAST_BEFORE}
+SELECT NULL, {LAST_BEFORE} UNION ALL
+SELECT identity, customer FROM identities WHERE identity IN {{0}} UNION ALL
+SELECT customer_id, customer FROM merged WHERE customer_id IN {{0}}
 """  # noqa: S608 - a constant
 _MOVES = (
     "UPDATE identities SET customer = ? WHERE customer = ?",
@@ -168,12 +171,12 @@ def to_current_customers(
     And those for an identity that was nobody's then, and has a customer now. Nothing is left for
     those of a customer that was erased since.
     """
-    current: dict[str, str] = {}
-    last: str | None = None
-    for name in {request.customer_id for request in requests}:
-        found, last = connection.execute(_CURRENT, (name,)).get
-        if found is not None:
-            current[name] = found
+    names = list({request.customer_id for request in requests})
+    rows = dict(among(connection, _CURRENT, names))
+    last: str | None = rows.pop(None, None)
+    current: dict[str, str] = {
+        name: connection.execute(CUSTOMER_ID, (row,)).get for name, row in rows.items()
+    }
     late = [one for one in requests if last is not None and one.decision_id < last]
     gone = {
         one.customer_id

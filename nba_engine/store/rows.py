@@ -19,7 +19,7 @@ _MOST = 256  # rows in one statement
 
 
 def among(connection: apsw.Connection, sql: str, names: Sequence[str]) -> Iterator[Any]:
-    """The rows of ``sql``, in which ``{}`` after ``IN`` stands for the list of names."""
+    """The rows of ``sql``, in which each ``{0}`` after ``IN`` stands for the list of names."""
     for start in range(0, len(names), _MOST):
         part = names[start : start + _MOST]
         size = _filled(len(part))
@@ -28,7 +28,7 @@ def among(connection: apsw.Connection, sql: str, names: Sequence[str]) -> Iterat
 
 
 def put(connection: apsw.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Run ``sql``, an ``INSERT INTO … {}``, with these rows; no row begins with None."""
+    """Run ``sql``, an ``INSERT INTO … {0}``, with these rows; no row begins with None."""
     for start in range(0, len(rows), _MOST):
         part = rows[start : start + _MOST]
         size = _filled(len(part))
@@ -43,7 +43,7 @@ def _filled(count: int) -> int:
 
 @functools.cache
 def _with_list(sql: str, size: int) -> str:
-    return sql.format(f"({', '.join('?' * size)})")
+    return sql.format(f"({', '.join([f'?{number + 1}' for number in range(size)])})")
 
 
 @functools.cache
