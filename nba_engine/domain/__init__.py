@@ -62,6 +62,7 @@ from nba_engine.domain.profile import Consent, CustomerState, Fetched
 from nba_engine.domain.profile_source import ProfileSource, ProfileSourceFactory
 from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
+from nba_engine.domain.retention import Forgotten
 from nba_engine.domain.rules import (
     Change,
     ChangeKind,
@@ -142,6 +143,7 @@ __all__ = [
     "Fetched",
     "FloatArray",
     "Fold",
+    "Forgotten",
     "Held",
     "History",
     "Hold",

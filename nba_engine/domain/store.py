@@ -19,6 +19,7 @@ from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
 from nba_engine.domain.profile import Consent, CustomerState
 from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
+from nba_engine.domain.retention import Forgotten
 from nba_engine.domain.values import Value
 
 __all__ = ["DecisionLog", "Fold", "ProfileUpdate", "Store"]
@@ -130,6 +131,19 @@ class Store(Protocol):
 
         Each only if it still is what it was computed from: no interaction and no merge came since.
         Whether it was, in their order.
+        """
+
+    def kept_since(self) -> float | None:
+        """Interactions that took place earlier were forgotten, and are rejected; None: none were."""
+
+    def forget_interactions(
+        self, before: float, *, after: int = 0, dry_run: bool = False
+    ) -> Forgotten:
+        """Delete a batch of the interactions that took place before a time; one commit.
+
+        Batches are in the order of arrival; ``after`` is ``more`` of the one before. Aggregates stay
+        as they are. From the first batch on `record` and `bulk` reject what took place earlier: its
+        repeat could not be told from something new. With ``dry_run`` they are only counted.
         """
 
     def erase(self, identity: str, *, erasure_id: str = "", now: float) -> Erasure:

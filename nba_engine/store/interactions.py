@@ -14,6 +14,7 @@ from nba_engine.domain import CONFIRMING, RELEASING, Fold, Interaction, Interact
 from nba_engine.store.customers import Changing, Working, WorkingSet, stored_text
 from nba_engine.store.erased import erased_at, last_erased_at
 from nba_engine.store.ledger import Ledger, Moved
+from nba_engine.store.retained import kept_since
 
 __all__ = [
     "FUTURE_SECONDS",
@@ -24,6 +25,7 @@ __all__ = [
     "record_interactions",
     "record_items",
     "without_erased",
+    "without_forgotten",
 ]
 
 _Customer = TypeVar("_Customer")
@@ -89,6 +91,7 @@ def record_interactions(
     """
     if math.isfinite(latest):  # a real store's
         items = without_erased(items, last_erased_at(connection), partial(erased_at, connection))
+    items = without_forgotten(items, kept_since(connection))
     results, news = record_items(
         items,
         latest=latest,
@@ -117,6 +120,18 @@ def without_erased(
     return [
         msgspec.structs.replace(item, fault="happened before its customer was erased")
         if not item.fault and item.interaction.time < times[item.interaction.identity]
+        else item
+        for item in items
+    ]
+
+
+def without_forgotten(items: Sequence[Prepared], since: float | None) -> Sequence[Prepared]:
+    """The items, with those marked that took place before what is still kept."""
+    if since is None or all(item.fault or item.interaction.time >= since for item in items):
+        return items
+    return [
+        msgspec.structs.replace(item, fault="happened before what is still kept")
+        if not item.fault and item.interaction.time < since
         else item
         for item in items
     ]

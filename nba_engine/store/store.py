@@ -40,6 +40,7 @@ from nba_engine.store.customers import (
 )
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers, open_file, path_of
+from nba_engine.store.forgetting import StoredForgetting
 from nba_engine.store.histories import StoredHistories
 from nba_engine.store.holdings import read_holdings, read_identities
 from nba_engine.store.identities import check_link, link
@@ -98,7 +99,9 @@ def open_store(
     return store
 
 
-class SqliteStore(StoredCatalogs, StoredAccounts, StoredHistories, StoredErasures):
+class SqliteStore(
+    StoredCatalogs, StoredAccounts, StoredHistories, StoredErasures, StoredForgetting
+):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 
     Reads use one connection per thread and never wait for the writer. Writes are durable

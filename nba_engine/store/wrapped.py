@@ -13,6 +13,7 @@ from nba_engine.domain import (
     Erased,
     Erasure,
     Fold,
+    Forgotten,
     History,
     Holdings,
     Identities,
@@ -113,6 +114,16 @@ class WrappedStore:
     def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:
         """Replace the aggregates of those that nothing was added to since; one commit."""
         return self.inner.rebuild(customers)
+
+    def kept_since(self) -> float | None:
+        """Interactions that took place earlier were forgotten; None: none were."""
+        return self.inner.kept_since()
+
+    def forget_interactions(
+        self, before: float, *, after: int = 0, dry_run: bool = False
+    ) -> Forgotten:
+        """Delete a batch of the interactions that took place before a time; one commit."""
+        return self.inner.forget_interactions(before, after=after, dry_run=dry_run)
 
     def erase(self, identity: str, *, erasure_id: str = "", now: float) -> Erasure:
         """Erase the customer behind an identity; one commit."""

@@ -18,7 +18,13 @@ from nba_engine.domain import (
     ProfileUpdate,
 )
 from nba_engine.store.customers import NOBODY
-from nba_engine.store.interactions import FUTURE_SECONDS, Prepared, prepare, without_erased
+from nba_engine.store.interactions import (
+    FUTURE_SECONDS,
+    Prepared,
+    prepare,
+    without_erased,
+    without_forgotten,
+)
 from nba_engine.testing.fake_catalogs import FakeCatalogs
 from nba_engine.testing.fake_erased import FakeErased
 from nba_engine.testing.fake_identities import FakeIdentities
@@ -40,6 +46,7 @@ class FakeData:
         self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
         self.erased = FakeErased()
+        self.kept_since: float | None = None
 
     def copy(self) -> FakeData:
         """The same state, to be changed."""
@@ -50,6 +57,7 @@ class FakeData:
         other.catalogs = self.catalogs.copy()
         other.ledger = self.ledger.copy()
         other.erased = self.erased.copy()
+        other.kept_since = self.kept_since
         return other
 
     def names(self) -> Iterable[str]:
@@ -135,6 +143,7 @@ def record(
     if not data.simulated:
         last = max((one.time for one in data.erased), default=float("-inf"))
         items = without_erased(items, last, data.erased.at)
+    items = without_forgotten(items, data.kept_since)
     for item in items:
         one = item.interaction
         fault = item.fault or ("time lies ahead of the store's clock" * (one.time > latest))

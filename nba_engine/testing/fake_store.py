@@ -33,12 +33,13 @@ from nba_engine.store.ledger import check_requests
 from nba_engine.store.requests import check_claim
 from nba_engine.testing.fake_data import FakeData, Kept, record, update
 from nba_engine.testing.fake_erasures import FakeErasures
+from nba_engine.testing.fake_forgetting import FakeForgetting
 from nba_engine.testing.fake_histories import FakeHistories
 
 __all__ = ["FakeStore", "FakeStores"]
 
 
-class FakeStore(FakeHistories, FakeErasures):
+class FakeStore(FakeHistories, FakeErasures, FakeForgetting):
     """`nba_engine.domain.Store` on dictionaries; commits are serial. ``down`` makes it away."""
 
     def __init__(self, *, simulated: bool = True, kept: Kept | None = None) -> None:

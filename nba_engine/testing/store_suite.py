@@ -12,6 +12,7 @@ from nba_engine.plugin import StoreFactory
 from nba_engine.testing.catalogs_suite import CatalogsSuite
 from nba_engine.testing.customers_suite import CustomersSuite, MakeStore
 from nba_engine.testing.erasing_suite import ErasingSuite
+from nba_engine.testing.forgetting_suite import ForgettingSuite
 from nba_engine.testing.histories_suite import HistoriesSuite
 from nba_engine.testing.identities_suite import IdentitiesSuite
 from nba_engine.testing.ledger_suite import LedgerSuite
@@ -29,6 +30,7 @@ class StoreSuite(
     CustomersSuite,
     IdentitiesSuite,
     HistoriesSuite,
+    ForgettingSuite,
     ProgressSuite,
     MergedLimitsSuite,
     LedgerSuite,
