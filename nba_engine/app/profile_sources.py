@@ -9,7 +9,13 @@ from pathlib import Path
 import msgspec
 
 from nba_engine.domain import CatalogView, ProfileSource, Store
-from nba_engine.engine import Asking, Memory, ProfileSources, SourceInUse
+from nba_engine.engine.profile_sources import (
+    Asking,
+    Memory,
+    ProfileSources,
+    SourceInUse,
+    Whose,
+)
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.pipeline import Breaker
 from nba_engine.plugin import Register, told_when_slow
@@ -128,6 +134,7 @@ def _in_use(
         namespace=wanted.namespace,
         attributes=wanted.attributes,
         overrides=wanted.precedence == "source",
+        whose=Whose(wanted.namespace, most=wanted.cached, seconds=wanted.ttl),
         asking=Asking(
             name,
             source,

@@ -4,6 +4,7 @@ from nba_engine.engine.profile_sources.asking import Asking, Flight, SourceStatu
 from nba_engine.engine.profile_sources.memory import Kept, Memory
 from nba_engine.engine.profile_sources.reads import SourcedReads
 from nba_engine.engine.profile_sources.sources import ProfileSources, SourceInUse
+from nba_engine.engine.profile_sources.whose import Whose
 
 __all__ = [
     "Asking",
@@ -14,4 +15,5 @@ __all__ = [
     "SourceInUse",
     "SourceStatus",
     "SourcedReads",
+    "Whose",
 ]

@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 
 from nba_engine.domain import CatalogView, CustomerState, Fetched, Store, Value, Values
 from nba_engine.engine.profile_sources.asking import Asking, Flight, SourceStatus
+from nba_engine.engine.profile_sources.whose import Whose
 from nba_engine.engine.reads import raise_marked
 from nba_engine.errors import Exhausted, Unavailable
 
@@ -31,6 +33,7 @@ class SourceInUse(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     attributes: tuple[str, ...]
     overrides: bool
     asking: Asking
+    whose: Whose
 
 
 class ProfileSources:
@@ -71,7 +74,7 @@ class ProfileSources:
         latest = None if deadline is None else begun + max(0.0, (deadline - begun) / 2)
         asked = [
             (source, source.asking.ask(key, wanted))
-            for source, key, wanted in self._whom(identity, catalog, known=found is not None)
+            for source, key, wanted in self._whom(identity, found, catalog)
         ]
         stored = {} if found is None else found[0].attributes
         fetched: list[Fetched] = []
@@ -95,18 +98,10 @@ class ProfileSources:
         """What `complete` could give from memory, however old; nobody is asked."""
         fetched = [
             Fetched(source=source.name, time=kept.time, attributes=dict(kept.values))
-            for source, key, _ in self._whom(identity, catalog, known=found is not None)
+            for source, key, _ in self._whom(identity, found, catalog)
             if (kept := source.asking.kept(key)) is not None and kept.values
         ]
         return _with(identity, found, fetched)
-
-    def forget(self, identities: Iterable[str]) -> None:
-        """Drop what this process keeps of these identities; what is on its way is not kept."""
-        names = list(identities)
-        for source in self._sources:
-            prefix = f"{source.namespace}:"
-            keys = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
-            source.asking.forget(keys)
 
     def forget_erased(self) -> None:
         """Drop what is kept of those who were erased since this was last called, by any process."""
@@ -116,6 +111,10 @@ class ProfileSources:
             names = {f"{source.namespace}:{key}": key for key in source.asking.keys}
             gone = [key for name, key in names.items() if any(one.covers(name) for one in erased)]
             source.asking.forget(gone)
+            customers = source.whose.customers
+            source.whose.forget(
+                [name for name in customers if any(one.covers(name) for one in erased)]
+            )
         self._erased = erased[-1].sequence
 
     def close(self) -> None:
@@ -126,28 +125,20 @@ class ProfileSources:
         self._sweeper.join()
 
     def _whom(
-        self, identity: str, catalog: CatalogView, *, known: bool
+        self, identity: str, found: tuple[CustomerState, bytes] | None, catalog: CatalogView
     ) -> Iterable[tuple[SourceInUse, str, Mapping[str, str]]]:
-        """Which source is asked for whom, and for what.
-
-        By the identity of the request, if it is of the source's namespace; else by the first of
-        the customer's that is. It has none: the source is not asked.
-        """
-        linked: Sequence[str] | None = None
+        """Which source is asked for whom, and for what; one that does not know such is left out."""
+        linked = cache(lambda: self._linked(identity))
         for source, wanted in zip(self._sources, self._asked_for(catalog), strict=True):
-            prefix = f"{source.namespace}:"
-            if identity.startswith(prefix):
-                yield source, identity.removeprefix(prefix), wanted
-            elif known:
-                if linked is None:
-                    linked = self._linked(identity)
-                for name in linked:
-                    if name.startswith(prefix):
-                        yield source, name.removeprefix(prefix), wanted
-                        break
+            if found is None:
+                key = source.whose.of_nobody(identity)
+            else:
+                key = source.whose.of(found[0].customer_id, linked)
+            if key is not None:
+                yield source, key, wanted
 
     def _linked(self, identity: str) -> Sequence[str]:
-        """All identities of a customer, by name."""
+        """All identities of a customer."""
         try:
             found = self._store.identities(identity)
         except (Unavailable, Exhausted) as error:
@@ -170,6 +161,7 @@ class ProfileSources:
         while not self._stopping.wait(_SWEEP_EVERY):
             for source in self._sources:
                 source.asking.sweep()
+                source.whose.sweep()
             try:
                 self.forget_erased()
             except (Unavailable, Exhausted) as error:

@@ -14,6 +14,7 @@ import pytest
 
 from nba_engine.domain import Change, CustomerState, LinkRequest, ProfileUpdate, Values
 from nba_engine.engine import Engine, ProfileSources, SourceInUse, repeat
+from nba_engine.engine.profile_sources import Whose
 from tests.engine.profile_sources.sources import Crm, asking, wait_for
 from tests.engine.world import CATALOG, NOON, another, ask, shop
 
@@ -39,6 +40,7 @@ def source(
         attributes=tuple(attributes),
         overrides=overrides,
         asking=asking(crm, **how),
+        whose=Whose(namespace, most=1000, seconds=60.0),
     )
 
 
@@ -121,13 +123,14 @@ def test_whoever_has_no_identity_of_the_namespace_costs_no_call_until_a_link(
         assert crm.calls == [("9",)]
 
 
-def test_of_several_identities_the_requests_own_is_asked_for_and_else_the_first(
+def test_a_customer_of_several_identities_is_looked_up_by_the_first_whoever_asks(
     tmp_path: Path,
 ) -> None:
     crm = Crm({"3": {"age": 33}, "9": {"age": 99}})
     with sourced(tmp_path, source(crm)) as engine:
         engine.link_identities(LinkRequest(identities=("crm:9", "crm:3", "web:1")))
-        assert [seen(engine, each)[0] for each in ("web:1", "crm:9", "crm:3")] == [33, 99, 33]
+        assert [seen(engine, each)[0] for each in ("web:1", "crm:9", "crm:3")] == [33] * 3
+        assert crm.calls == [("3",)]
 
 
 def test_several_sources_are_asked_at_once(tmp_path: Path) -> None:
@@ -181,10 +184,11 @@ def test_a_decision_keeps_its_deadline_however_long_the_source_takes(
 
 def test_every_decision_replays_exactly_whatever_the_source_says_by_then(tmp_path: Path) -> None:
     crm = Crm({**ADULTS, "9": {"age": 44, "secret": "s"}})
-    with sourced(tmp_path, source(crm, overrides=True, failures=1000)) as engine:
+    it = source(crm, overrides=True, failures=1000)
+    with sourced(tmp_path, it) as engine:
         identities = ("crm:1", "crm:2", "crm:9", "cookie:1", "crm:77")
         made = [engine.decide(ask(each, "banner", "newsletter")) for each in identities]
-        engine._profile_sources.forget(identities)  # type: ignore[union-attr]
+        it.asking.forget(["1", "2", "9", "77"])
         crm.fails = OSError()
         made += [engine.decide(ask(each, "banner", "newsletter")) for each in identities]
         crm.customers = {}
@@ -266,8 +270,10 @@ def test_all_that_a_decision_may_have_seen_is_at_hand_for_whoever_has_to_hide_it
         state = engine.seen("crm:1")
         assert state is not None
         assert state.fetched[0].attributes == {"secret": "divorced"}
-        engine._profile_sources.forget(["crm:1", "other:1"])  # type: ignore[union-attr]
-        assert engine.seen("crm:1") == before
+        engine.store.erase("crm:1", now=NOON)
+        assert engine._profile_sources is not None
+        engine._profile_sources.forget_erased()
+        assert engine.seen("crm:1") is None
 
 
 def test_another_catalog_that_declares_another_type_is_not_answered_from_memory(
