@@ -14,6 +14,7 @@ from nba_engine.domain import Consent, ProfileUpdate
 from nba_engine.errors import Exhausted, FailedPrecondition, NbaError, Unavailable
 from nba_engine.store import SqliteStore, open_store
 from nba_engine.store.faults import translated
+from nba_engine.store.requests import digest_of
 from nba_engine.testing.customers_suite import FOLD, NOW, happened, state_of, update
 from nba_engine.testing.ledger_suite import granted, hold, request, told
 
