@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -55,12 +56,14 @@ class RequestsModel(RuleBasedStateMachine):
         self.fresh = itertools.count()
 
     @classmethod
-    def check(cls, open_named: Callable[[str], Store]) -> None:
-        """Run the machine over stores that ``open_named`` opens, again for the same name."""
+    def check(cls, open_named: Callable[[str], Store], **changes: Any) -> None:
+        """Run the machine over stores that ``open_named`` opens, again for the same name.
+
+        ``changes`` are those of `hypothesis.settings`.
+        """
+        given = {"max_examples": 40, "stateful_step_count": 30, "deadline": None}
         machine = type("Machine", (cls,), {"open_named": staticmethod(open_named)})
-        run_state_machine_as_test(
-            machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
-        )
+        run_state_machine_as_test(machine, settings=settings(**{**given, **changes}))
 
     @initialize(request=IDS)
     def start(self, request: str) -> None:
