@@ -276,7 +276,7 @@ class Engine:
     def export(self, identity: str) -> Iterator[Exported]:
         """Everything that is held about the customer behind an identity. Raises `NotFound`."""
         found = self.identities(identity)
-        state = self.profile(identity)
+        state = self.seen(identity) or self.profile(identity)
         self.log.flush()
         return export_customer(found, state, self.catalog, self.store, self.log, now=self._clock())
 

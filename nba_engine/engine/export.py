@@ -16,6 +16,7 @@ from nba_engine.domain import (
     CustomerState,
     DecisionLog,
     DecisionRecord,
+    Fetched,
     Identities,
     Interaction,
     Reservation,
@@ -56,12 +57,14 @@ def export_customer(
     *,
     now: float,
 ) -> Iterator[Exported]:
-    """The customer, then links, consents, interactions, reservations, limits, decisions.
+    """The customer, what sources said, then links, consents, interactions, reservations, limits, decisions.
 
     Each kind in the order of time. What happens while it is read may be in it or not.
     """
     identity = identities.identities[0]
     yield Exported(kind="customer", content=_customer(identities, state, catalog, now))
+    for one in state.fetched:
+        yield Exported(kind="fetched", content=_fetched(one, catalog))
     for link in identities.links:
         told = {**msgspec.to_builtins(link), "time": _time(link.time)}
         yield Exported(kind="link", content=told)
@@ -93,11 +96,9 @@ def _customer(
     """Aggregates as rules see them, and the state behind them as it is stored."""
     attributes = {}
     for name, value in state.attributes.items():
-        declared = catalog.attributes.get(name)
-        is_time = declared is not None and declared.type == "timestamp"
         stamp = identities.stamps.get(name)
         attributes[name] = {
-            "value": _time(value) if is_time else value,
+            "value": _value(name, value, catalog),
             "set_time": _time(stamp[0] if isinstance(stamp, list) else stamp),
         }
     aggregates = {}
@@ -119,6 +120,18 @@ def _customer(
             for word, one in sorted(state.consents.items())
         },
     }
+
+
+def _fetched(one: Fetched, catalog: CatalogView) -> dict[str, Any]:
+    """What a profile source last said, as far as this process still has it."""
+    attributes = {name: _value(name, value, catalog) for name, value in one.attributes.items()}
+    return {"source": one.source, "fetch_time": _time(one.time), "attributes": attributes}
+
+
+def _value(name: str, value: Any, catalog: CatalogView) -> Any:
+    """An attribute's value; a time in words."""
+    declared = catalog.attributes.get(name)
+    return _time(value) if declared is not None and declared.type == "timestamp" else value
 
 
 def _interaction(interaction: Interaction) -> dict[str, Any]:

@@ -331,3 +331,22 @@ def test_what_is_kept_of_somebody_goes_when_any_process_erases_them(
         assert seen(engine, "crm:7")[0] == 7  # whoever comes by that identity now is asked for anew
         assert [call for call in crm.calls if call == ("7",)] == [("7",), ("7",)]
         assert crm.calls.count(("2",)) == 1
+
+
+def test_an_export_holds_what_sources_said(tmp_path: Path) -> None:
+    catalog = CATALOG + '[attributes.joined]\ntype = "timestamp"\n'
+    crm = Crm({"1": {"age": 44, "secret": "divorced", "joined": NOON}})
+    it = source(crm, attributes=["age", "secret", "joined"])
+    with sourced(tmp_path, it, catalog=catalog) as engine:
+        assert "fetched" not in {entry.kind for entry in engine.export("crm:1")}
+        engine.decide(ask("crm:1"))
+        entries = list(engine.export("crm:1"))
+        (fetched,) = [entry.content for entry in entries if entry.kind == "fetched"]
+        assert fetched["source"] == "crm"
+        assert fetched["attributes"] == {
+            "age": 44,
+            "secret": "divorced",
+            "joined": "2017-11-07T12:00:00.000000+00:00",
+        }
+        (decision,) = [entry.content for entry in entries if entry.kind == "decision"]
+        assert decision["profile"]["fetched"][0]["attributes"]["secret"] == "divorced"
