@@ -18,6 +18,7 @@ __all__ = ["Cuts", "cut_power"]
 
 POINTS = 25  # cuts of one life
 CALLS = 40  # per client and life
+LIVES = 8  # of one store; then a new one is made
 
 
 class Cuts(msgspec.Struct):
@@ -44,10 +45,11 @@ def cut_power(
     """
     draw = random.Random(seed)
     cuts = Cuts()
-    files: Mapping[str, bytes] = {}
-    before: list[Call] = []
     while cuts.points < points:
         life = folder / f"life-{cuts.lives}"
+        if cuts.lives % LIVES == 0:
+            files: Mapping[str, bytes] = {}
+            before: list[Call] = []
         cuts.lives += 1
         life.mkdir(parents=True)
         _put(files, life)

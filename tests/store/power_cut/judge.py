@@ -15,7 +15,7 @@ import msgspec
 from nba_engine.domain import CustomerState
 from nba_engine.errors import NbaError
 from nba_engine.store import open_log, open_store
-from tests.store.power_cut.workload import CEILING, LOG, STORE, Call
+from tests.store.power_cut.workload import CEILING, FAR, LOG, STORE, Call
 
 _decode_state = msgspec.msgpack.Decoder(CustomerState).decode
 
@@ -26,6 +26,7 @@ _USED = {RESERVED, CONFIRMED, OVERRUN}
 # what the caller was told → how the reservation must have ended
 _TOLD = {"confirmed": {CONFIRMED}, "overrun": {OVERRUN}, "released": {RELEASED}}
 _ENDS = {(RESERVED, CONFIRMED), (RESERVED, RELEASED), (RESERVED, EXPIRED)}
+_RESERVATIONS = "SELECT reservation_id, status, holds, expires FROM reservations"
 _CUSTOMERS = """
 SELECT identity, state, (
   SELECT count(*) FROM interactions AS n WHERE n.customer = c.id AND n.type = 'purchase')
@@ -102,8 +103,11 @@ class _Found:
         ]
         self._status: dict[str, int] = {}
         self._holds: dict[str, dict[str, int]] = {}
-        for name, status, holds in read("SELECT reservation_id, status, holds FROM reservations"):
+        self._running: set[str] = set()  # reserved, and not about to expire
+        for name, status, holds, expires in read(_RESERVATIONS):
             self._status[name], self._holds[name] = status, json.loads(holds)
+            if status == RESERVED and expires == FAR:
+                self._running.add(name)
         self._accounts: dict[str, tuple[int, int]] = {
             row[0]: row[1:] for row in read("SELECT account, reserved, spent FROM accounts")
         }
@@ -125,6 +129,7 @@ class _Found:
         self._publications: dict[str, int] = dict(
             read("SELECT version, sequence FROM publications")
         )
+        self._erasures = {row[0] for row in read("SELECT erasure_id FROM erasures")}
         self._catalogs = {row[0] for row in read("SELECT version FROM catalogs")}
         self._notes: dict[str, str] = dict(read("SELECT name, value FROM progress"))
 
@@ -173,14 +178,15 @@ class _Found:
             case "reserve":
                 kept = (status is not None) == answer
             case "end" if value == "release":
-                kept = status != RESERVED
+                kept = key not in self._running
             case "end":
                 kept = value in self._interactions and status in _TOLD.get(answer, {status})
             case "give up":
-                kept = status != RESERVED and key not in self._answers
+                kept = key not in self._running and key not in self._answers
             case "remember":
                 answer, keep = value
-                kept = self._answers.get(key) == answer and (bool(keep) or status != RESERVED)
+                kept = self._answers.get(key) == answer
+                kept = kept and (bool(keep) or key not in self._running)
             case "record":
                 kept = set(value) <= self._interactions
             case "update":
@@ -189,6 +195,9 @@ class _Found:
                 kept = {self._owner(name) for name in value} == {answer}
             case "publish":
                 kept = self._publications.get(key) == answer and key in self._catalogs
+            case "erase":
+                kept = not self._owner(key) and value not in self._interactions
+                kept = kept and answer and key in self._erasures
             case "note":
                 kept = int(self._notes.get(key, -1)) >= int(value)
         return [] if kept else [f"{kind} {key}: {answer}, but {status}"]
@@ -198,7 +207,7 @@ class _Found:
         asked = {call.key for call in known if call.kind == "reserve"}
         ended = {call.key for call in known if call.kind in {"end", "give up", "remember"}}
         granted = {c.key for c in acknowledged if c.kind == "reserve" and c.answer}
-        happened = {one for call in known if call.kind == "record" for one in call.value}
+        happened = {one for call in known if call.kind in {"record", "touch"} for one in call.value}
         happened |= {call.value for call in known if call.kind == "end"}
         numbers: Counter[str] = Counter()
         for call in known:

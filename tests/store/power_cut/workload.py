@@ -31,7 +31,7 @@ from nba_engine.testing.customers_suite import FOLD, NOW, happened
 from nba_engine.testing.identities_suite import MERGE
 from tests.store.power_cut.vfs import Recorder
 
-__all__ = ["CEILING", "LOG", "STORE", "Call", "Kind", "work"]
+__all__ = ["CEILING", "FAR", "LOG", "STORE", "Call", "Kind", "work"]
 
 STORE, LOG = "nba.db", "decisions.db"
 CLIENTS = 8
@@ -51,6 +51,8 @@ Kind: TypeAlias = Literal[
     "link",
     "publish",
     "note",
+    "touch",
+    "erase",
     "log",
 ]
 
@@ -218,7 +220,7 @@ class _Client(threading.Thread):
     def _request(self) -> ReservationRequest:
         """Two accounts; every fifth expires soon."""
         soon = self._draw.random() < 0.2
-        customer = f"{self._name}-{self._draw.randrange(5)}"
+        customer = f"{self._name}-c{self._draw.randrange(5)}"
         return ReservationRequest(
             reservation_id=self._new,
             decision_id=self._new,
@@ -285,7 +287,7 @@ class _Client(threading.Thread):
         self._call("update", identity, lambda: len(self._store.update([change])), self._count)
 
     def _others(self) -> None:
-        self._draw.choice([self._expire, self._link, self._publish, self._note])()
+        self._draw.choice([self._expire, self._link, self._publish, self._note, self._erase])()
 
     def _expire(self) -> None:
         self._call("expire", "", lambda: self._store.expire(now=self._now))
@@ -300,6 +302,19 @@ class _Client(threading.Thread):
         act = lambda: self._store.link(request, MERGE, now=self._now).state.customer_id  # noqa: E731
         self._call("link", self._new, act, names)
 
+    def _erase(self) -> None:
+        """Somebody comes, and is forgotten."""
+        name = self._new
+        thing = happened(name, identity=name)
+        self._call(
+            "touch",
+            name,
+            lambda: len(self._store.record([thing], FOLD, now=self._now)),
+            [thing.interaction_id],
+        )
+        erase = lambda: self._store.erase(name, erasure_id=name, now=self._now).known  # noqa: E731
+        self._call("erase", name, erase, thing.interaction_id)
+
     def _publish(self) -> None:
         version = self._new
         text = self._draw.randbytes(2_000).hex()
@@ -313,4 +328,4 @@ class _Client(threading.Thread):
         self._call("note", self._name, lambda: self._store.put_progress(self._name, value), value)
 
     def _customer(self) -> str:
-        return f"{self._name}-{self._draw.randrange(5)}"
+        return f"{self._name}-c{self._draw.randrange(5)}"
