@@ -217,7 +217,7 @@ def test_consents_and_attributes_of_one_update_are_one_version(store: SqliteStor
         (OSError(13, "Permission denied"), Unavailable),
         (apsw.BusyError(), Unavailable),
         (apsw.LockedError(), Unavailable),
-        (apsw.ReadOnlyError(), Unavailable),
+        (apsw.ReadOnlyError(), Exhausted),
         (apsw.IOError(), Unavailable),
         (apsw.CantOpenError(), Unavailable),
         (apsw.ConnectionClosedError(), Unavailable),
