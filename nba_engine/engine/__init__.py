@@ -7,13 +7,7 @@ from nba_engine.engine.export import Exported
 from nba_engine.engine.limit_rows import LimitRow, limit_rows
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
-from nba_engine.engine.profile_sources import (
-    Asking,
-    Memory,
-    ProfileSources,
-    SourceInUse,
-    SourceStatus,
-)
+from nba_engine.engine.profile_sources import ProfileSources, SourceStatus
 from nba_engine.engine.publishing import (
     Assemble,
     Catalogs,
@@ -35,7 +29,6 @@ __all__ = [
     "MAX_IDENTITY",
     "MAX_PLACEMENTS",
     "MAX_SLOTS",
-    "Asking",
     "Assemble",
     "CatalogWatcher",
     "Catalogs",
@@ -47,14 +40,12 @@ __all__ = [
     "Exported",
     "LimitRow",
     "LimitUsage",
-    "Memory",
     "ProfileSources",
     "Published",
     "Rebuilding",
     "RecordedCandidates",
     "Repetition",
     "Snapshot",
-    "SourceInUse",
     "SourceStatus",
     "Status",
     "Tap",

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from nba_engine.domain import Change, CustomerState, LinkRequest, ProfileUpdate, Values
-from nba_engine.engine import Engine, ProfileSources, SourceInUse, repeat
-from nba_engine.engine.profile_sources import Whose
+from nba_engine.engine import Engine, repeat
+from nba_engine.engine.profile_sources import ProfileSources, SourceInUse, Whose
 from tests.engine.profile_sources.sources import Crm, asking, wait_for
 from tests.engine.world import CATALOG, NOON, another, ask, shop
 
