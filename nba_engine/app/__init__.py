@@ -4,6 +4,7 @@ from nba_engine.app.app import App, open_app
 from nba_engine.app.check import check
 from nba_engine.app.logged import Logged, open_logged
 from nba_engine.app.plugins import BUILTIN, load_plugins
+from nba_engine.app.retention import forget_interactions
 from nba_engine.app.rotation import midnight
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "App",
     "Logged",
     "check",
+    "forget_interactions",
     "load_plugins",
     "midnight",
     "open_app",

@@ -12,6 +12,7 @@ from nba_engine.app.check import prepared
 from nba_engine.app.follower import Follower
 from nba_engine.app.profile_sources import open_profile_sources
 from nba_engine.app.reaper import Reaper
+from nba_engine.app.retention import Retention
 from nba_engine.app.rotation import Rotation
 from nba_engine.app.sinks import Sinks, open_sinks
 from nba_engine.app.starting import start_with
@@ -20,7 +21,7 @@ from nba_engine.domain import Store
 from nba_engine.engine import Engine, ProfileSources, table_of
 from nba_engine.errors import MistakesFound
 from nba_engine.plugin import Plugins, Register, told_when_slow
-from nba_engine.settings import Settings
+from nba_engine.settings import RetentionSettings, Settings
 from nba_engine.store import Mover, open_log
 
 __all__ = ["App", "open_app"]
@@ -124,6 +125,12 @@ def open_app(
                 rotation = Rotation(Mover(found.settings.store.decision_log, table_of), days=days)
                 rotation.start()
                 opened.callback(rotation.stop)
+            if found.settings.retention != RetentionSettings():
+                retention = Retention(
+                    store, found.settings.store.decision_log, found.settings.retention
+                )
+                retention.start()
+                opened.callback(retention.stop)
         return App(found.settings, found.plugins, engine, sinks, sources, opened.pop_all())
 
 

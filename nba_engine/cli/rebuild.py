@@ -24,18 +24,28 @@ SHOWN = 10  # customers of which is told what differs
 @click.command("rebuild")
 @settings_option
 @click.option("--check", "only_check", is_flag=True, help="Compare only; write nothing.")
+@click.option("--from-what-is-kept", is_flag=True, help="Also when old interactions were deleted.")
 @click.option("--customer", metavar="IDENTITY", help="Only the customer behind this identity.")
-def rebuild_command(settings: Path, only_check: bool, customer: str | None) -> int:  # noqa: FBT001 (click)
+def rebuild_command(
+    settings: Path,
+    only_check: bool,  # noqa: FBT001 (click)
+    from_what_is_kept: bool,  # noqa: FBT001
+    customer: str | None,
+) -> int:
     """Compute all aggregates again from the interactions that are stored.
 
     For when an aggregate was added to the catalog, or means something else since it was changed:
     what happened before counts then, too. The catalog is the one in force. Servers may be
     serving: what they record meanwhile is not lost.
 
+    When old interactions were deleted ([retention], nba store prune), what is left does not give
+    what was counted: then nothing is done, unless --from-what-is-kept says that it shall be.
+
     With --check nothing is written: what differs is told, and the exit code is 1 if anything does.
     """
     with open_app(settings) as app:
         engine = app.engine
+        _refuse_what_is_left(engine.store, allowed=only_check or from_what_is_kept)
         version = _catalog_in_force(engine)
         aggregates = engine.catalog.aggregates
         rebuilding = Rebuilding(engine.store, aggregates)
@@ -59,6 +69,17 @@ def rebuild_command(settings: Path, only_check: bool, customer: str | None) -> i
         errors.print("another catalog was published meanwhile; run this again", markup=False)
         return 1
     return 1 if only_check and wrong else 0
+
+
+def _refuse_what_is_left(store: Store, *, allowed: bool) -> None:
+    """Raise `FailedPrecondition` when aggregates count what is no longer there."""
+    since = store.kept_since()
+    if since is not None and not allowed:
+        day = time.strftime("%Y-%m-%d", time.gmtime(since))
+        raise FailedPrecondition(
+            f"interactions before {day} were deleted, and aggregates still count them: "
+            "--from-what-is-kept computes them from the others all the same"
+        )
 
 
 def _walked(

@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from nba_engine import __version__
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
+from nba_engine.cli.pruning import prune_command
 from nba_engine.errors import FailedPrecondition
 from nba_engine.settings import Settings, load_settings
 from nba_engine.store import CHECKS, back_up, check_log, check_store, path_of, restore
@@ -20,7 +21,10 @@ _MB = 1e6
 
 @click.group("store")
 def store_group() -> None:
-    """Back up, restore and check the embedded store and the decision log."""
+    """Back up, restore, check and prune the store and the decision log."""
+
+
+store_group.add_command(prune_command)
 
 
 @store_group.command("backup")

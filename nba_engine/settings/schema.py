@@ -20,6 +20,7 @@ __all__ = [
     "OfferedModel",
     "PluginSettings",
     "ProfileSourceSettings",
+    "RetentionSettings",
     "SecuritySettings",
     "ServerSettings",
     "Settings",
@@ -170,6 +171,19 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """how many identities one customer may have: a link that would give it more is refused"""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """For how long is kept what happened. A running server deletes what is older, by whole days."""
+
+    interactions_days: Count | None = None
+    """interactions of earlier days than this many ago are deleted; aggregates stay. Without it they
+    stay. Never on a simulated store, as all of this section
+    """
+    decisions_days: Count | None = None
+    """logged decisions of earlier days than this many ago are deleted, also from Parquet files; without
+    it they stay
+    """
+
+
 class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the catalog's TOML files are."""
 
@@ -279,6 +293,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     catalog: CatalogSettings = CatalogSettings()
     models: dict[str, ModelSource] = {}
     """name → folder with a model's `manifest.toml`, or `"plugin:<name>"` for one a plugin offers"""

@@ -4,7 +4,9 @@ from nba_engine.store.archive import Mover, write_file
 from nba_engine.store.backup import back_up
 from nba_engine.store.checking import CHECKS, check_log, check_store
 from nba_engine.store.files import path_of
+from nba_engine.store.lock import turn
 from nba_engine.store.log import SqliteLog, open_log
+from nba_engine.store.log_pruning import count_old, prune_log
 from nba_engine.store.log_reader import LogReader, open_log_reader
 from nba_engine.store.manifest import Manifest, read_manifest
 from nba_engine.store.restore import Restored, restore
@@ -23,11 +25,14 @@ __all__ = [
     "back_up",
     "check_log",
     "check_store",
+    "count_old",
     "open_log",
     "open_log_reader",
     "open_store",
     "path_of",
+    "prune_log",
     "read_manifest",
     "restore",
+    "turn",
     "write_file",
 ]

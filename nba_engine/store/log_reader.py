@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from nba_engine.domain import DecisionRecord
-from nba_engine.errors import NotFound
+from nba_engine.errors import FailedPrecondition, NotFound
 from nba_engine.store.archive import ARCHIVED, archive_of, find, read_decisions_of, read_file
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, open_file, path_of
@@ -152,6 +152,10 @@ class LogReader:
                 for record in read_decisions_of(self._archive / name, wanted):
                     if record.decision_id not in ids:
                         yield record
+            except FailedPrecondition:
+                if self._rows("SELECT 1 FROM archived WHERE file = ?", (name,)):
+                    raise
+                continue  # too old to be kept since a moment ago
             except OSError as error:
                 raise translated(error, self._path) from error
         for row, decision_id in live:

@@ -1,0 +1,77 @@
+"""`nba store prune`: what is too old to be kept is deleted now."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from nba_engine.app import App, forget_interactions, midnight, open_app
+from nba_engine.cli.output import progress_bar, say, settings_option
+from nba_engine.errors import FailedPrecondition
+from nba_engine.store import count_old, prune_log
+
+__all__ = ["prune_command"]
+
+_DAYS = click.IntRange(min=1)
+
+
+@click.command("prune")
+@settings_option
+@click.option("--interactions-days", type=_DAYS, help="Instead of [retention] interactions_days.")
+@click.option("--decisions-days", type=_DAYS, help="Instead of [retention] decisions_days.")
+@click.option("--dry-run", is_flag=True, help="Count only; delete nothing.")
+def prune_command(
+    settings: Path,
+    interactions_days: int | None,
+    decisions_days: int | None,
+    dry_run: bool,  # noqa: FBT001 (click)
+) -> None:
+    """Delete interactions and logged decisions of earlier days than are to be kept, now.
+
+    A server does it by itself, once a day. May run beside one, in small batches, and may be ended
+    at any moment. What was counted of interactions stays counted; what took place earlier than what
+    is kept is rejected from then on.
+    """
+    with open_app(settings) as app:
+        if app.engine.store.simulated:
+            raise FailedPrecondition("a simulated store has its own time: nothing in it is too old")
+        retention = app.settings.retention
+        interactions = interactions_days or retention.interactions_days
+        decisions = decisions_days or retention.decisions_days
+        if interactions is None and decisions is None:
+            raise click.UsageError(
+                "[retention] keeps everything; say what to delete: --interactions-days, "
+                "--decisions-days"
+            )
+        if interactions is not None:
+            _interactions(app, midnight(time.time(), interactions), dry_run=dry_run)
+        if decisions is not None:
+            _decisions(app, midnight(time.time(), decisions), dry_run=dry_run)
+
+
+def _interactions(app: App, before: float, *, dry_run: bool) -> None:
+    with progress_bar(counted=False) as bar:
+        task = bar.add_task("interactions", total=None)
+
+        def told(_count: int, done: int, last: int) -> None:
+            bar.update(task, completed=done, total=max(last, 1))
+
+        count = forget_interactions(app.engine.store, before, told=told, dry_run=dry_run)
+    _say(count, "interactions", before, dry_run=dry_run)
+
+
+def _decisions(app: App, before: float, *, dry_run: bool) -> None:
+    log = app.settings.store.decision_log
+    count = count_old(log, before)
+    if not dry_run:
+        with progress_bar() as bar:
+            task = bar.add_task("decisions", total=count)
+            count = prune_log(log, before, lambda some: bar.advance(task, some))
+    _say(count, "decisions", before, dry_run=dry_run)
+
+
+def _say(count: int, what: str, before: float, *, dry_run: bool) -> None:
+    day = time.strftime("%Y-%m-%d", time.gmtime(before))
+    say(f"{count:,} {what} before {day} {'would be ' if dry_run else ''}deleted")
