@@ -10,6 +10,7 @@ from typing import Self
 
 from nba_engine.app.check import prepared
 from nba_engine.app.follower import Follower
+from nba_engine.app.intakes import Intakes, make_intakes
 from nba_engine.app.profile_sources import open_profile_sources
 from nba_engine.app.reaper import Reaper
 from nba_engine.app.retention import Retention
@@ -37,6 +38,7 @@ class App:
         engine: Engine,
         sinks: Sinks,
         sources: ProfileSources | None,
+        intakes: Intakes,
         resources: ExitStack,
     ) -> None:
         self.settings = settings
@@ -44,6 +46,7 @@ class App:
         self.engine = engine
         self.sinks = sinks
         self.profile_sources = sources
+        self.intakes = intakes  # `nba serve` starts them
         self._resources = resources
 
     @property
@@ -113,6 +116,10 @@ def open_app(
             profile_sources=sources,
         )
         engine.catalogs.why = start.why
+        intakes = make_intakes(
+            found.settings, found.plugins.register, engine, folder, str(settings_path)
+        )
+        opened.callback(intakes.close)
         follower = Follower(engine.catalogs)
         follower.start()
         opened.callback(follower.stop)
@@ -131,7 +138,7 @@ def open_app(
                 )
                 retention.start()
                 opened.callback(retention.stop)
-        return App(found.settings, found.plugins, engine, sinks, sources, opened.pop_all())
+        return App(found.settings, found.plugins, engine, sinks, sources, intakes, opened.pop_all())
 
 
 def _open_store(settings: Settings, register: Register) -> Store:

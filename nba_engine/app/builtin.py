@@ -8,6 +8,7 @@ from nba_engine.app.examples import nba_conformance
 from nba_engine.domain import ModelRuntime, Store
 from nba_engine.plugin import RuntimeFactory, StoreFactory, hookimpl
 from nba_engine.sinks import nba_sinks
+from nba_engine.sources import nba_sources
 from nba_engine.stages import nba_channels, nba_rule_functions, nba_stages
 from nba_engine.store import open_store
 
@@ -18,6 +19,7 @@ __all__ = [
     "nba_plugin_api",
     "nba_rule_functions",
     "nba_sinks",
+    "nba_sources",
     "nba_stages",
     "nba_stores",
 ]

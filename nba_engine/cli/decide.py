@@ -14,7 +14,6 @@ from rich.table import Table
 
 from nba_engine.app import open_app
 from nba_engine.cli.output import errors, output, say, settings_option
-from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import (
     CandidateTrace,
     CatalogView,
@@ -26,6 +25,7 @@ from nba_engine.domain import (
     Value,
 )
 from nba_engine.domain.words import spoken_money
+from nba_engine.sources import RowError, to_seconds
 
 __all__ = ["decide_command"]
 

@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from nba_engine.cli.columns import interaction, profile
-from nba_engine.cli.rows import Row, RowError, open_rows
+from nba_engine.cli.rows import Row, open_rows
 from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
 from nba_engine.errors import InvalidRequest
+from nba_engine.sources import RowError, interaction, profile
 
 __all__ = ["Destination", "ImportReport", "Progress", "import_file"]
 

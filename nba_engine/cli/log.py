@@ -12,10 +12,10 @@ import click
 
 from nba_engine.app import midnight
 from nba_engine.cli.output import progress_bar, say, settings_option
-from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import DecisionRecord
 from nba_engine.engine import table_of
 from nba_engine.settings import load_settings
+from nba_engine.sources import RowError, to_seconds
 from nba_engine.store import LogReader, Mover, open_log_reader, write_file
 
 __all__ = ["log_group"]

@@ -10,10 +10,10 @@ import click
 
 from nba_engine.app import Logged, open_logged
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
-from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import CatalogView
 from nba_engine.engine import Repetition, repeat
 from nba_engine.errors import NotFound
+from nba_engine.sources import RowError, to_seconds
 
 __all__ = ["moment_option", "replay_command", "tell_unread"]
 

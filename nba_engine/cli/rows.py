@@ -1,27 +1,22 @@
-"""Rows of profiles and interactions from Parquet, CSV and JSON lines."""
+"""Rows of profiles and interactions from whole files: Parquet, CSV and JSON lines."""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
-import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from nba_engine.errors import NbaError
+from nba_engine.sources import RowError, json_row, named
 
-__all__ = ["Row", "RowError", "open_rows", "to_seconds"]
+__all__ = ["SUFFIXES", "Row", "open_rows"]
 
-
-class RowError(NbaError):
-    """One row cannot be used; the message says why."""
-
-    reason = "BAD_ROW"
+SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -37,12 +32,10 @@ def open_rows(path: Path) -> tuple[Iterator[Row], int]:
 
     Raises `NbaError` when the file cannot be read or its ending is unknown.
     """
-    readers: dict[str, Callable[[Path], tuple[Iterator[Row], int]]] = {
-        ".csv": _csv,
-        ".jsonl": _jsonl,
-        ".ndjson": _jsonl,
-        ".parquet": _parquet,
-    }
+    functions = (_csv, _jsonl, _jsonl, _parquet)
+    readers: dict[str, Callable[[Path], tuple[Iterator[Row], int]]] = dict(
+        zip(SUFFIXES, functions, strict=True)
+    )
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise NbaError(
@@ -52,31 +45,6 @@ def open_rows(path: Path) -> tuple[Iterator[Row], int]:
         return reader(path)
     except OSError as error:
         raise NbaError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def to_seconds(value: object, zone: tzinfo = UTC) -> float:
-    """Seconds since the epoch from a number, an ISO 8601 text or a datetime.
-
-    One without a zone is in ``zone``. Raises `RowError`.
-    """
-    if isinstance(value, bool):
-        raise RowError(f"{value!r} is no time")
-    if isinstance(value, int | float):
-        return float(value)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise RowError(
-                f"{value!r} is no time; write seconds since the epoch or 2026-11-21T08:30:00+01:00"
-            ) from None
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=zone)).timestamp()
-    raise RowError(f"{value!r} is no time")
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -96,14 +64,9 @@ def _jsonl(path: Path) -> tuple[Iterator[Row], int]:
             if not line.strip():
                 continue
             try:
-                values = json.loads(line)
-            except ValueError as error:
-                yield Row(number, RowError(f"no JSON: {error}"), read)
-                continue
-            if not isinstance(values, dict):
-                yield Row(number, RowError("a line must hold one JSON object"), read)
-                continue
-            yield Row(number, values, read)
+                yield Row(number, json_row(line), read)
+            except RowError as error:
+                yield Row(number, error, read)
 
     return rows(), size
 
@@ -127,15 +90,10 @@ def _csv(path: Path) -> tuple[Iterator[Row], int]:
                     if not cells:
                         continue
                     position = min(size, raw.tell())
-                    if len(cells) != len(heading):
-                        yield Row(
-                            number,
-                            RowError(f"{len(cells)} cells under {len(heading)} headings"),
-                            position,
-                        )
-                        continue
-                    filled = {h: c for h, c in zip(heading, cells, strict=True) if c != ""}
-                    yield Row(number, filled, position)
+                    try:
+                        yield Row(number, named(cells, heading), position)
+                    except RowError as error:
+                        yield Row(number, error, position)
             except UnicodeDecodeError as error:
                 raise NbaError(f"{path}: not UTF-8 near byte {error.start}") from error
             except csv.Error as error:

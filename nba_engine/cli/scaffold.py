@@ -93,6 +93,12 @@ KINDS: Mapping[str, Kind] = {
             register="profile_sources",
         ),
         Kind(
+            name="source",
+            summary="A source of interactions in an SQLite table",
+            module="source",
+            register="sources",
+        ),
+        Kind(
             name="rule-function",
             summary="A rule function: kilometers between two places",
             module="function",

@@ -68,7 +68,7 @@ def serve_command(
     except MistakesFound as found:
         raise MistakesFound([_as_typed(mistake, typed) for mistake in found.mistakes]) from None
     with opened as app:
-        serve(app.engine, app.settings, ready_file=ready_file, child=own)
+        serve(app.engine, app.settings, ready_file=ready_file, child=own, sources=app.intakes)
 
 
 def _supervise(file: Path, environ: Mapping[str, str], ready_file: Path | None) -> None:

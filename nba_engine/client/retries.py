@@ -29,5 +29,5 @@ def delay_before(attempt: int, error: NbaClientError, remaining: float) -> float
 
 def pause_after(failures: int, asked: float | None) -> float:
     """Seconds to wait after so many failures in a row; ``asked`` is what the server asked for."""
-    longest = min(_FIRST * 2 ** min(failures, 10), _LONGEST)
+    longest: float = min(_FIRST * 2 ** min(failures, 10), _LONGEST)
     return (asked or 0.0) + longest * random.uniform(0.5, 1.0)

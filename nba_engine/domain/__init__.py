@@ -72,6 +72,7 @@ from nba_engine.domain.rules import (
     RuleTable,
 )
 from nba_engine.domain.sink import Sink, SinkFactory, SinkRecord, Topic
+from nba_engine.domain.source import Source, SourceBatch, SourceFactory, SourceRecord
 from nba_engine.domain.stage import (
     Channel,
     ChannelFactory,
@@ -188,6 +189,10 @@ __all__ = [
     "Sink",
     "SinkFactory",
     "SinkRecord",
+    "Source",
+    "SourceBatch",
+    "SourceFactory",
+    "SourceRecord",
     "Stage",
     "StageCount",
     "StageFactory",

@@ -78,7 +78,8 @@ class Engine:
         ``request_window``: seconds during which a repeated request id gets the first answer.
         ``max_links``: how many identities one customer may have.
 
-        ``tap`` hears of every decision made and of every call of `record`; not of imports.
+        ``tap`` hears of every decision made, of every call of `record`, and of what sources bring;
+        not of imports.
         ``profile_sources`` say more of customers to decisions; whoever opened them closes them.
         """
         self.store = store
@@ -102,6 +103,11 @@ class Engine:
     def catalog(self) -> CatalogView:
         """The catalog in force."""
         return self._snapshot.catalog
+
+    @property
+    def now(self) -> float:
+        """The time, by the clock of the engine."""
+        return self._clock()
 
     @property
     def model_versions(self) -> Mapping[str, str]:
@@ -228,14 +234,17 @@ class Engine:
         updates: Sequence[ProfileUpdate] = (),
         interactions: Sequence[Interaction] = (),
         progress: tuple[str, str] | None = None,
+        follows: str | None = None,
+        tell: bool = False,
     ) -> list[InteractionResult]:
-        """Profiles and interactions in one commit with a progress mark: for imports.
+        """Profiles and interactions in one commit with a progress mark: for imports and sources.
 
-        Any number of rows. Raises `InvalidRequest` naming the first update that does not fit the
+        Any number of rows; ``follows`` as in `Store.bulk`. With ``tell`` the tap hears of what was
+        recorded. Raises `InvalidRequest` naming the first update that does not fit the
         schema (``updates[3].attributes[age]``); malformed interactions are rejected one by one.
         """
         snapshot, now = self._snapshot, self._clock()
-        return load_batch(
+        results = load_batch(
             self.store,
             self.log,
             snapshot.fold,
@@ -243,7 +252,11 @@ class Engine:
             interactions,
             now=now,
             progress=progress,
+            follows=follows,
         )
+        if tell and self._tap is not None:
+            self._tap.recorded(interactions, results)
+        return results
 
     def profile(self, identity: str) -> CustomerState:
         """The customer behind an identity. Raises `NotFound`."""

@@ -18,7 +18,7 @@ from nba_engine.engine.attribution import attributed
 from nba_engine.engine.requests import identity_violation, time_problem
 from nba_engine.errors import InvalidRequest, Violation
 
-__all__ = ["MAX_INTERACTIONS", "load_batch", "record_interactions"]
+__all__ = ["MAX_INTERACTIONS", "load_batch", "problem_of", "record_interactions"]
 
 MAX_INTERACTIONS = 1000  # per call
 MAX_ID = 256  # characters
@@ -56,17 +56,31 @@ def load_batch(
     *,
     now: float,
     progress: tuple[str, str] | None,
+    follows: str | None = None,
 ) -> list[InteractionResult]:
-    """Like `record_interactions` for any number, with updates and a progress mark, in one commit."""
+    """Like `record_interactions` for any number, with updates and a progress mark, in one commit.
+
+    For ``follows`` see `Store.bulk`.
+    """
     return _checked(
         store,
         log,
         interactions,
         now,
         lambda good, at: store.bulk(
-            updates=updates, interactions=good, fold=fold, now=at, progress=progress
+            updates=updates,
+            interactions=good,
+            fold=fold,
+            now=at,
+            progress=progress,
+            follows=follows,
         ),
     )
+
+
+def problem_of(interaction: Interaction, *, now: float, simulated: bool) -> str:
+    """What is wrong with an interaction; "" when nothing is."""
+    return _problem(interaction, None if simulated else now + AHEAD)
 
 
 def _checked(

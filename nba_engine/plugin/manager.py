@@ -23,6 +23,7 @@ from nba_engine.domain import (
     ProfileSourceFactory,
     RuleFunction,
     SinkFactory,
+    SourceFactory,
     StageFactory,
 )
 from nba_engine.errors import Mistake, MistakesFound
@@ -70,6 +71,11 @@ _OFFERS: Mapping[str, tuple[Callable[[Register], Offers[Any]], Callable[[object]
         lambda register: register.sinks,
         lambda thing: isinstance(thing, SinkFactory),
         "a SinkFactory",
+    ),
+    "nba_sources": (
+        lambda register: register.sources,
+        lambda thing: isinstance(thing, SourceFactory),
+        "a SourceFactory",
     ),
     "nba_profile_sources": (
         lambda register: register.profile_sources,

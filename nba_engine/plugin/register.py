@@ -14,6 +14,7 @@ from nba_engine.domain import (
     ProfileSourceFactory,
     RuleFunction,
     SinkFactory,
+    SourceFactory,
     StageFactory,
 )
 from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
@@ -78,6 +79,7 @@ class Register:
         self.models: Offers[ModelFactory | Path] = Offers("model")
         self.rule_functions: Offers[RuleFunction] = Offers("rule function")
         self.sinks: Offers[SinkFactory] = Offers("sink")
+        self.sources: Offers[SourceFactory] = Offers("source")
         self.profile_sources: Offers[ProfileSourceFactory] = Offers("profile source")
         self.commands: Offers[click.Command] = Offers("command")
 
@@ -92,6 +94,7 @@ class Register:
             self.models,
             self.rule_functions,
             self.sinks,
+            self.sources,
             self.profile_sources,
             self.commands,
         )

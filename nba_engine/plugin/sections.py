@@ -13,9 +13,9 @@ class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that one offer takes.
 
     ``kind`` is "stage" (``[[pipeline]] settings``, chosen by ``stage``), "channel kind"
-    (``[channels.<id>] settings`` of the catalog, chosen by ``kind``), "sink" or "profile source"
-    (``[sinks.<id>] settings``, ``[profile_sources.<id>] settings``, chosen by ``kind``); ``name`` is
-    what it is chosen by.
+    (``[channels.<id>] settings`` of the catalog, chosen by ``kind``), "sink", "source" or "profile
+    source" (``[sinks.<id>] settings``, ``[sources.<id>] settings``, ``[profile_sources.<id>]
+    settings``, chosen by ``kind``); ``name`` is what it is chosen by.
     """
 
     kind: str
@@ -37,6 +37,7 @@ def settings_sections(register: Register) -> list[SettingsSection]:
             register.stages,
             register.channels,
             register.sinks,
+            register.sources,
             register.profile_sources,
         )
         for name in sorted(offers)

@@ -20,6 +20,7 @@ from nba_engine.domain import (
     ProfileSourceFactory,
     RuleFunction,
     SinkFactory,
+    SourceFactory,
     StageFactory,
 )
 from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
@@ -33,6 +34,7 @@ __all__ = [
     "nba_profile_sources",
     "nba_rule_functions",
     "nba_sinks",
+    "nba_sources",
     "nba_stages",
     "nba_stores",
 ]
@@ -118,6 +120,17 @@ def nba_profile_sources() -> Mapping[str, ProfileSourceFactory]:  # type: ignore
     The source is then asked on threads of its own, and decisions wait for it as long as they may.
     Raising here: the plugin is broken. Raising in the factory: the engine does not start. Raising
     in the source: decisions do with what it said before, or without, and say so.
+    """
+
+
+@hookspec
+def nba_sources() -> Mapping[str, SourceFactory]:  # type: ignore[empty-body]
+    """Offer sources of interactions and profiles: name in ``[sources.<id>] kind`` → factory.
+
+    Called once at start-up; the factory whenever a source is opened, which is when ``nba serve``
+    begins to read, and after each failure. The source is then read on a thread of its own, in one
+    process. Raising here: the plugin is broken. Raising in the factory or in the source: it is
+    closed and opened again after a pause, where its last commit was.
     """
 
 

@@ -76,6 +76,12 @@ class Health:
             self._following = following
             self._tell()
 
+    def source(self, name: str, *, healthy: bool) -> None:
+        """Whether a source is read; a name of its own, which the others do not depend on."""
+        words = health_pb2.HealthCheckResponse
+        status = words.SERVING if healthy else words.NOT_SERVING
+        self._servicer.set(f"source:{name}", status)
+
     def stopping(self) -> None:
         """No longer ready, and never again."""
         self._servicer.enter_graceful_shutdown()

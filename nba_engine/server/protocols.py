@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nba_engine.domain import (
@@ -22,7 +22,7 @@ from nba_engine.domain import (
 from nba_engine.engine import CatalogWatcher, Exported, Published, Status
 from nba_engine.errors import Mistake
 
-__all__ = ["Decides", "Publishes"]
+__all__ = ["Decides", "Publishes", "Reads"]
 
 
 class Publishes(Protocol):
@@ -69,6 +69,16 @@ class Publishes(Protocol):
 
     def watch(self, watcher: CatalogWatcher) -> None:
         """Tell ``watcher`` of every switch, and when this process cannot follow."""
+
+
+class Reads(Protocol):
+    """Sources of interactions: `nba_engine.app.Intakes` has this shape."""
+
+    def start(self) -> None:
+        """Begin to read."""
+
+    def watch(self, watcher: Callable[[str, bool], None]) -> None:
+        """Tell ``watcher`` of each source whether it is healthy: now, and when that changes."""
 
 
 class Decides(Protocol):

@@ -11,7 +11,7 @@ from types import FrameType
 
 from nba_engine.processes import Child
 from nba_engine.server.logging import capture_standard_logging, make_logger
-from nba_engine.server.protocols import Decides
+from nba_engine.server.protocols import Decides, Reads
 from nba_engine.server.publishing import reload_folder
 from nba_engine.server.server import Server
 from nba_engine.settings import Settings
@@ -27,13 +27,14 @@ def serve(
     *,
     ready_file: Path | None = None,
     child: Child | None = None,
+    sources: Reads | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully. Call it on the main thread.
 
     SIGHUP publishes what lies in the catalog folder.
 
     ``ready_file`` gets ``host:port`` once the server answers. As a ``child`` it is one of several
-    processes at that address.
+    processes at that address. ``sources`` are read from then on, and stopped by whoever made them.
     """
     if child is None:
         logger = make_logger(settings.logging)
@@ -55,6 +56,9 @@ def serve(
             partial.replace(ready_file)
         if child is not None:
             child.tell_ready()
+        if sources is not None:
+            sources.watch(server.source_is)
+            sources.start()
 
     name = wait_for_signal(ready, hangup=lambda: reload_folder(engine.catalogs, logger))
     logger.info("stopping", signal=name, grace_seconds=settings.server.grace_seconds)

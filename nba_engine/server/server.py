@@ -109,6 +109,10 @@ class Server:
         )
         return self._port
 
+    def source_is(self, name: str, healthy: bool) -> None:  # noqa: FBT001 - as watchers are told
+        """Report the health of a source of interactions as that of ``source:<name>``."""
+        self._health.source(name, healthy=healthy)
+
     @property
     def address(self) -> str:
         """Where the server listens, with the real port."""

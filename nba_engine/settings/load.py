@@ -105,6 +105,10 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
             for name, model in settings.models.items()
         },
         tables={name: folder / path for name, path in settings.tables.items()},
+        sources={
+            name: replace(source, rejects=folder / source.rejects)
+            for name, source in settings.sources.items()
+        },
     )
 
 

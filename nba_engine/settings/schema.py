@@ -25,6 +25,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SinkSettings",
+    "SourceSettings",
     "StageSettings",
     "StoreSettings",
     "is_loopback",
@@ -261,6 +262,23 @@ class ProfileSourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """the source's own settings, checked by the source"""
 
 
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``[sources.<id>]``. ``settings`` is checked by the source's own struct."""
+
+    kind: Annotated[str, REQUIRED] = ""
+    """name of a source that a plugin offers; built in: `"jsonl"`, `"csv"`"""
+    batch: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    """records that are written in one commit, at most"""
+    poll_seconds: Positive = 1.0
+    """how long it waits when all is read"""
+    timeout_seconds: Positive = 60.0
+    """a source that does not answer for so long is left, and opened again"""
+    rejects: FilePath = Path("data/rejects.jsonl")
+    """file with a line for each record that cannot be used: where it is, and why"""
+    settings: dict[str, Any] = {}
+    """the source's own settings, checked by the source"""
+
+
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which plugins may be missing, and which stay off."""
 
@@ -304,6 +322,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerSettings = BreakerSettings()
     sinks: dict[str, SinkSettings] = {}
     """id → where copies of decisions and interactions go"""
+    sources: dict[str, SourceSettings] = {}
+    """id → where interactions and profiles come from, beside the API. `nba serve` reads them"""
     profile_sources: dict[str, ProfileSourceSettings] = {}
     """id → where further attributes of customers come from"""
     plugins: PluginSettings = PluginSettings()

@@ -39,6 +39,7 @@ from nba_engine.testing.samples import (
     sample_interactions,
 )
 from nba_engine.testing.sink_suite import SinkSuite, sample_records
+from nba_engine.testing.source_suite import SourceSuite
 from nba_engine.testing.stage_suite import StageSuite
 from nba_engine.testing.store_suite import StoreSuite
 from nba_engine.testing.world import NOW, make_catalog, shop
@@ -64,6 +65,7 @@ __all__ = [
     "ProfileSourceSuite",
     "RuleFunctionSuite",
     "SinkSuite",
+    "SourceSuite",
     "StageSuite",
     "StoreSuite",
     "dropped",

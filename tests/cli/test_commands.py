@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from nba_engine._gen.nba.v1 import decision_service_pb2, decision_service_pb2_grpc
-from nba_engine.cli.rows import to_seconds
+from nba_engine.sources import to_seconds
 from tests.cli.conftest import Nba
 
 
@@ -134,7 +134,7 @@ def test_import_lists_bad_rows_and_exits_with_1(nba: Nba, shop: Path) -> None:
     assert nba("import", "interactions", file, "-s", shop) == 1
 
     assert "30 imported, 30 rejected" in nba.out
-    assert "row 2 (and 29 more rows): 'soon' is no time" in nba.err
+    assert "row 2 (and 29 more rows): 'time' is no time; write" in nba.err
     assert nba("import", "interactions", file, "-s", shop) == 1
     assert "imported by an earlier run (60 rows, 30 rejected)" in nba.out
     assert nba("import", "interactions", file, "-s", shop, "--again") == 1

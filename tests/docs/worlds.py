@@ -60,6 +60,7 @@ WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] 
     "docs/decision-log.md": the_shop,
     "docs/identities.md": the_shop,
     "docs/interactions.md": the_shop,
+    "docs/interactions.md": the_shop,
     "docs/operations.md": the_shop,
     "docs/settings.md": the_shop,
 }

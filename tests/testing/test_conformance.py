@@ -65,7 +65,15 @@ def test_the_built_in_plugin_passes_its_own_check(capsys: pytest.CaptureFixture[
     assert report["passed"]
     assert not report["problem"]
     kinds = {promise["kind"] for promise in report["promises"]}
-    assert kinds == {"stage", "channel", "model-runtime", "store", "sink", "rule-function"}
+    assert kinds == {
+        "stage",
+        "channel",
+        "model-runtime",
+        "store",
+        "sink",
+        "source",
+        "rule-function",
+    }
     checked = {(one["kind"], one["name"]) for one in report["checks"]}
     measured = {(one["kind"], one["name"]) for one in report["costs"]}
     promised = {(one["kind"], one["name"]) for one in report["promises"]}

@@ -25,6 +25,7 @@ from nba_engine.testing.model_suite import ModelSuite
 from nba_engine.testing.profile_source_suite import ProfileSourceSuite
 from nba_engine.testing.runtime_suite import ModelRuntimeSuite
 from nba_engine.testing.sink_suite import SinkSuite
+from nba_engine.testing.source_suite import SourceSuite
 from nba_engine.testing.stage_suite import StageSuite
 from nba_engine.testing.store_suite import StoreSuite
 
@@ -48,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "model-runtime": Kind(lambda register: register.model_runtimes, ModelRuntimeSuite, "runtime"),
     "store": Kind(lambda register: register.stores, StoreSuite, "factory"),
     "sink": Kind(lambda register: register.sinks, SinkSuite, "factory"),
+    "source": Kind(lambda register: register.sources, SourceSuite, "factory"),
     "profile-source": Kind(
         lambda register: register.profile_sources, ProfileSourceSuite, "factory"
     ),

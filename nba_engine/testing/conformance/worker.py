@@ -16,6 +16,7 @@ __all__ = ["LINES", "main"]
 
 LINES = "lines.jsonl"
 _CASES = "nba_engine.testing.conformance.cases"
+_BESIDE = ("command", "source")  # no part of a decision, so they cost none
 _INI = """
 [pytest]
 python_classes = Test
@@ -39,7 +40,7 @@ def main(plugin: str, folder: Path) -> None:
         problem = "" if code == pytest.ExitCode.NO_TESTS_COLLECTED else f"pytest ended with {code}"
     plugins = loaded()
     for promise in () if problem else promises_of(plugins.register, plugin):
-        if promise.kind != "command":
+        if promise.kind not in _BESIDE:
             lines.write(Started(f"measuring {promise.kind} {promise.name}"))
             place = folder / "costs" / f"{promise.kind}-{promise.name}"
             lines.write(Measured(measure(plugins, plugin, promise, place)))

@@ -1,4 +1,7 @@
-"""What the columns of a row mean: an interaction, or a profile."""
+"""What the columns of a row mean: an interaction, or a profile.
+
+What is wrong with one is told without its values: they may be personal.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from nba_engine.cli.rows import RowError, to_seconds
 from nba_engine.domain import Attribute, Consent, Interaction, ProfileUpdate
+from nba_engine.sources.rows import RowError, to_seconds
 
 __all__ = ["interaction", "profile"]
 
@@ -28,7 +31,7 @@ def interaction(values: Mapping[str, Any]) -> Interaction:
     texts = {name: _text(values, name) for name in ("interaction_id", "identity", "type")}
     if "time" not in values:
         raise RowError("column 'time' is missing")
-    time = to_seconds(values.pop("time"))
+    time = _time(values.pop("time"), "'time'")
     if not math.isfinite(time):
         raise RowError("'time' is not finite")
     recommendation = values.pop("recommendation_id", "")
@@ -50,7 +53,7 @@ def profile(values: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> P
     """
     values = dict(values)
     identity = _text(values, "identity")
-    time = to_seconds(values.pop("time", clock.time()))
+    time = _time(values.pop("time", clock.time()), "'time'")
     found = _object(values.pop("attributes", {}), "attributes")
     consents = {
         key: _boolean(given, key)
@@ -75,6 +78,14 @@ def profile(values: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> P
             for key, given in consents.items()
         },
     )
+
+
+def _time(value: Any, name: str) -> float:
+    try:
+        return to_seconds(value)
+    except RowError:
+        hint = "write seconds since the epoch or 2026-11-21T08:30:00+01:00"
+        raise RowError(f"{name} is no time; {hint}") from None
 
 
 def _text(values: dict[str, Any], name: str) -> str:
@@ -103,7 +114,7 @@ def _boolean(value: Any, name: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise RowError(f"{name!r}: {value!r} is neither true nor false")
+    raise RowError(f"{name!r} is neither true nor false")
 
 
 def _guess(value: Any) -> Any:
@@ -136,7 +147,7 @@ def _typed(name: str, value: Any, kind: str) -> Any:
         if kind == "bool":
             return _boolean(value, name)
         if kind == "timestamp":
-            return to_seconds(value)
+            return _time(value, f"attribute {name!r}")
         if isinstance(value, str):
             value = json.loads(value)
         if kind.startswith("list<") and isinstance(value, list):
@@ -148,7 +159,7 @@ def _typed(name: str, value: Any, kind: str) -> Any:
         raise
     except (TypeError, ValueError):
         pass
-    raise RowError(f"attribute {name!r}: {value!r} is no {kind}")
+    raise RowError(f"attribute {name!r} is no {kind}")
 
 
 def _number(value: Any, kind: str) -> int | float:
