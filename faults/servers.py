@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,13 +23,15 @@ START, READY = 60.0, 60.0  # seconds until all, and one that was killed, must be
 
 
 class Servers:
-    """The supervisor and its processes. A context manager."""
+    """The supervisor and its processes. A context manager. ``environ``: more variables for them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, environ: Mapping[str, str] | None = None) -> None:
         self._ready = world.settings.parent / "ready"
         command = [sys.executable, "-P", "-m", "nba_engine.cli", "serve", "-s", str(world.settings)]
         self._process = subprocess.Popen(
-            [*command, "--ready-file", str(self._ready)], stdout=subprocess.PIPE
+            [*command, "--ready-file", str(self._ready)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(environ or {})},
         )
         self._changed = threading.Condition()
         self._pids: dict[int, int] = {}  # number → pid of the process that is ready
