@@ -53,7 +53,8 @@ def carry_limits(connection: apsw.Connection, newer: Path, manifest: Manifest) -
                 connection.execute(f"DELETE FROM main.{table}")  # noqa: S608 - constants
                 connection.execute(f"INSERT INTO main.{table} SELECT * FROM newer.{table}")  # noqa: S608 - constants
             connection.execute(
-                "INSERT OR REPLACE INTO main.meta SELECT * FROM newer.meta WHERE key = 'clock'"
+                "INSERT OR REPLACE INTO main.meta SELECT * FROM newer.meta"
+                " WHERE key IN ('clock', 'windows_since')"
             )
             strangers: list[Any] = connection.execute(_STRANGERS).fetchall()
             for customer_id, identity in strangers:
