@@ -22,22 +22,22 @@ class FailingDisk(apsw.VFS):
     """
 
     def __init__(self, told: Path) -> None:
-        self._told = told
+        self.told = told
         self.base = apsw.vfs_names()[0]
         super().__init__("failing disk", self.base, makedefault=True)
 
     @property
     def state(self) -> str:
         try:
-            return self._told.read_text("utf-8")
+            return self.told.read_text("utf-8")
         except FileNotFoundError:
             return ""
 
     def become(self, state: State) -> None:
         """Fail like this from now on, in every process that looks at the file; "": no more."""
-        new = self._told.with_name(f"{self._told.name}.new")
+        new = self.told.with_name(f"{self.told.name}.new")
         new.write_text(state, "utf-8")
-        new.replace(self._told)
+        new.replace(self.told)
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
