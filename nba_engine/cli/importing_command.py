@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from types import FrameType
 
 import click
 import msgspec
 
 from nba_engine.app import open_app
+from nba_engine.cli.following import Followed, follow, followed_sources
 from nba_engine.cli.importing import ImportReport, Progress, import_file
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
+from nba_engine.cli.rows import SUFFIXES
 from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
-from nba_engine.engine import Engine
+from nba_engine.engine import Engine, Rejected
+from nba_engine.errors import NbaError
+from nba_engine.sources import Holds
 
 __all__ = ["EngineDestination", "import_command"]
 
 SHOWN_REASONS = 20
+POLL_SECONDS = 0.5
 
 
 class EngineDestination:
@@ -58,17 +64,21 @@ def _noted(at: Progress) -> str:
 @click.command("import")
 @click.argument("kind", type=click.Choice(["profiles", "interactions"]))
 @click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="FILES…"
 )
 @settings_option
 @click.option("--again", is_flag=True, help="Start from the first row, whatever was done before.")
+@click.option(
+    "--follow", "following", is_flag=True, help="Go on reading as files grow, until Ctrl-C."
+)
 def import_command(
-    kind: Literal["profiles", "interactions"],
+    kind: Holds,
     files: tuple[Path, ...],
     settings: Path,
     again: bool,  # noqa: FBT001 (click hands flags over as booleans)
+    following: bool,  # noqa: FBT001
 ) -> int:
-    """Import profiles or interactions from Parquet, CSV or JSON lines.
+    """Import profiles or interactions from Parquet, CSV or JSON lines, or folders of these.
 
     Profiles: a column `identity`, one per declared attribute, and `consent:<purpose>:<channel>`
     with true or false. Interactions: `interaction_id`, `identity`, `type`, `time` (ISO 8601 or
@@ -77,11 +87,18 @@ def import_command(
     An import that was interrupted goes on where it stopped when it is started again, and a file
     that was finished is left alone; `--again` starts from the first row. A repeated interaction id
     has no second effect. Bad rows are listed and the others imported; the exit code is 1 then.
+
+    With --follow, CSV and JSON lines are read as they grow, with new files of folders, renamed and
+    replaced ones. Each run goes on where the one before was stopped.
     """
+    if following and again:
+        raise click.UsageError("--follow goes on where it was stopped: leave --again out")
     rejected = 0
     with open_app(settings) as app:
+        if following:
+            return _follow(app.engine, kind, files)
         destination = EngineDestination(app.engine)
-        for file in files:
+        for file in _files(files):
             with progress_bar(counted=False) as bar:
                 task = bar.add_task(file.name, total=None)
                 report = import_file(
@@ -96,6 +113,72 @@ def import_command(
             _print_report(file, report)
             rejected += report.rejected + report.earlier.rejected
     return 1 if rejected else 0
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files as they are, and those in folders by name. Raises `NbaError` for a folder without."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = [
+            file
+            for file in sorted(path.iterdir())
+            if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
+        ]
+        if not inside:
+            raise NbaError(f"{path}: there is no file of {', '.join(SUFFIXES)} in this folder")
+        yield from inside
+
+
+def _follow(engine: Engine, kind: Holds, paths: Sequence[Path]) -> int:
+    """Until Ctrl-C; the exit code says whether anything was rejected."""
+    so_far = Followed()
+    shown = 0
+
+    def reject(rejected: Sequence[Rejected]) -> None:
+        nonlocal shown
+        for one in rejected[: max(0, SHOWN_REASONS - shown)]:
+            errors.print(f"  {one.place}: {one.problem}", markup=False, highlight=False)
+        shown += len(rejected)
+
+    sources = followed_sources(paths, kind)
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)  # after the batch in hand; a second time, at once
+        signal.signal(number, signal.default_int_handler)
+
+    former = signal.signal(signal.SIGINT, stop)
+    try:
+        with errors.status("reading", spinner="simpleDots") as status:
+            for so_far in follow(
+                engine,
+                sources,
+                reject,
+                poll_seconds=POLL_SECONDS,
+                stopping=lambda: bool(stopping),
+            ):
+                status.update(_so_far(so_far))
+    finally:
+        signal.signal(signal.SIGINT, former)
+        for source in sources.values():
+            source.close()
+    if shown > SHOWN_REASONS:
+        errors.print(f"  … and {shown - SHOWN_REASONS} more", markup=False)
+    say(_so_far(so_far))
+    return 1 if so_far.rejected else 0
+
+
+def _so_far(so_far: Followed) -> str:
+    parts = [f"{so_far.written:,} imported"]
+    if so_far.duplicates:
+        parts.append(f"{so_far.duplicates:,} known already")
+    if so_far.rejected:
+        parts.append(f"{so_far.rejected:,} rejected")
+    if so_far.behind:
+        parts.append(f"{so_far.behind:,} bytes to go")
+    return ", ".join(parts)
 
 
 def _print_report(file: Path, report: ImportReport) -> None:

@@ -1,7 +1,7 @@
 """The built-in sources. Ordinary plugins: they import only what any plugin may."""
 
 from nba_engine.sources.columns import interaction, profile
-from nba_engine.sources.files import CSV, JSONL, FileSettings, FileSource
+from nba_engine.sources.files import CSV, JSONL, FileSettings, FileSource, Holds
 from nba_engine.sources.plugin import nba_sources
 from nba_engine.sources.rows import RowError, json_row, named, to_seconds
 
@@ -10,6 +10,7 @@ __all__ = [
     "JSONL",
     "FileSettings",
     "FileSource",
+    "Holds",
     "RowError",
     "interaction",
     "json_row",

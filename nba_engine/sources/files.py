@@ -27,7 +27,7 @@ from nba_engine.sources.columns import interaction, profile
 from nba_engine.sources.growing import Growing, Mark
 from nba_engine.sources.rows import RowError, cells_of, json_row, named
 
-__all__ = ["CSV", "JSONL", "FileSettings", "FileSource"]
+__all__ = ["CSV", "JSONL", "FileSettings", "FileSource", "Holds"]
 
 _log = logging.getLogger("nba_engine.sources")
 
