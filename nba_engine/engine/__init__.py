@@ -4,8 +4,8 @@ from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
 from nba_engine.engine.export import Exported
-from nba_engine.engine.limit_rows import LimitRow, limit_rows
 from nba_engine.engine.intake import Rejected, Taken, mark_name, take_in
+from nba_engine.engine.limit_rows import LimitRow, limit_rows
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
 from nba_engine.engine.profile_sources import ProfileSources, SourceStatus
@@ -56,8 +56,8 @@ __all__ = [
     "decision_of",
     "last_two",
     "lead_seconds",
-    "mark_name",
     "limit_rows",
+    "mark_name",
     "repeat",
     "status_of",
     "table_of",
