@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import textwrap
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import apsw
 
-__all__ = ["FailingDisk", "State", "environment"]
+__all__ = ["FailingDisk", "RealDisk", "State", "environment"]
 
 State: TypeAlias = Literal["", "full", "read-only"]
 
@@ -70,6 +71,27 @@ class _File(apsw.VFSFile):
         if self._disk.state == "read-only":
             raise apsw.ReadOnlyError
         super().xTruncate(newsize)
+
+
+class RealDisk:
+    """A small file system of its own that is filled to the last byte, and emptied again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._filler = folder / "filler"
+
+    def become(self, state: State) -> None:
+        """ "full", or "" for well; there is no other."""
+        if not state:
+            self._filler.unlink(missing_ok=True)
+            return
+        with self._filler.open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
 
 
 def environment(folder: Path, told: Path) -> dict[str, str]:
