@@ -24,7 +24,7 @@ SHOWN = 10  # customers of which is told what differs
 @click.command("rebuild")
 @settings_option
 @click.option("--check", "only_check", is_flag=True, help="Compare only; write nothing.")
-@click.option("--from-what-is-kept", is_flag=True, help="Also when old interactions were deleted.")
+@click.option("--from-what-is-kept", is_flag=True, help="Forget what deleted interactions counted.")
 @click.option("--customer", metavar="IDENTITY", help="Only the customer behind this identity.")
 def rebuild_command(
     settings: Path,
@@ -38,17 +38,16 @@ def rebuild_command(
     what happened before counts then, too. The catalog is the one in force. Servers may be
     serving: what they record meanwhile is not lost.
 
-    When old interactions were deleted ([retention], nba store prune), what is left does not give
-    what was counted: then nothing is done, unless --from-what-is-kept says that it shall be.
+    When old interactions were deleted ([retention], nba store prune), what may have counted them
+    stays as it is, and is named; with --from-what-is-kept it is computed from the others alone.
 
     With --check nothing is written: what differs is told, and the exit code is 1 if anything does.
     """
     with open_app(settings) as app:
         engine = app.engine
-        _refuse_what_is_left(engine.store, allowed=only_check or from_what_is_kept)
         version = _catalog_in_force(engine)
         aggregates = engine.catalog.aggregates
-        rebuilding = Rebuilding(engine.store, aggregates)
+        rebuilding = Rebuilding(engine.store, aggregates, from_what_is_kept=from_what_is_kept)
         if customer is None:
             total, ids = engine.store.count_customers(), rebuilding.customers()
         else:
@@ -56,6 +55,7 @@ def rebuild_command(
         walk = rebuilding.check(ids) if only_check else rebuilding.mend(ids)
         customers, different = _walked(walk, total, aggregates, show=only_check)
         switched = _last_version(engine.store) != version
+        held = sorted(rebuilding.held)
     wrong = sum(different.values())
     what = "differ" if only_check else "rebuilt"
     count = different[""]
@@ -65,21 +65,17 @@ def rebuild_command(
         if name:
             gone = "" if name in aggregates else ", which the catalog does not declare"
             say(f"  {name}{gone}: {times:,}")
+    if held:
+        errors.print(
+            f"old interactions were deleted: {', '.join(held)} may have counted them and "
+            "stay as they are (--from-what-is-kept computes them from the others alone)",
+            markup=False,
+            highlight=False,
+        )
     if switched:
         errors.print("another catalog was published meanwhile; run this again", markup=False)
         return 1
     return 1 if only_check and wrong else 0
-
-
-def _refuse_what_is_left(store: Store, *, allowed: bool) -> None:
-    """Raise `FailedPrecondition` when aggregates count what is no longer there."""
-    since = store.kept_since()
-    if since is not None and not allowed:
-        day = time.strftime("%Y-%m-%d", time.gmtime(since))
-        raise FailedPrecondition(
-            f"interactions before {day} were deleted, and aggregates still count them: "
-            "--from-what-is-kept computes them from the others all the same"
-        )
 
 
 def _walked(

@@ -2,6 +2,8 @@
 
 While others record, link and decide: a customer's aggregates are replaced only if nothing was added
 to what they were computed from. If something was, it is added to them and they are offered again.
+
+Where interactions were forgotten (retention), what may have counted them is kept as it is.
 """
 
 from __future__ import annotations
@@ -37,19 +39,30 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Computed(msgspec.Struct, frozen=True):
     kept: CustomerState
+    folded: dict[str, Any]  # all that the stored interactions give
     rebuilt: Rebuilt
 
 
 class Rebuilding:
     """Holds the aggregates of customers against their interactions, and mends them if asked to.
 
-    What is kept of aggregates that ``specs`` does not declare goes.
+    What is kept of aggregates that ``specs`` does not declare goes, unless interactions were
+    forgotten. ``held`` are the aggregates that were left as they are because of that; with
+    ``from_what_is_kept``, none is.
     """
 
-    def __init__(self, store: Store, specs: Mapping[str, AggregateSpec]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        specs: Mapping[str, AggregateSpec],
+        *,
+        from_what_is_kept: bool = False,
+    ) -> None:
+        self._from_what_is_kept = from_what_is_kept
         self._store = store
         self._specs = specs
         self._fold = fold_for(specs)
+        self.held: set[str] = set()
 
     def customers(self) -> Iterator[str]:
         """The ids of all customers. Those merged meanwhile are met as what they have become."""
@@ -86,17 +99,17 @@ class Rebuilding:
             wrong = []
             for late in refused:
                 name = late.customer_id
-                found[name] = self._computed(name, late)
+                found[name] = self._computed(name, found[name])
                 told[name] = self._difference(found[name])
                 if told[name] is not None:
                     wrong.append(name)
         raise _too_fast(wrong[0])
 
-    def _computed(self, customer_id: str, known: Rebuilt | None = None) -> _Computed | None:
+    def _computed(self, customer_id: str, known: _Computed | None = None) -> _Computed | None:
         """A customer and its aggregates computed again, from ``known`` on; None: is no more."""
-        aggregates: dict[str, Any] = {} if known is None else known.aggregates
-        after = 0 if known is None else known.newest
-        merges = -1 if known is None else known.merges
+        aggregates: dict[str, Any] = {} if known is None else known.folded
+        after = 0 if known is None else known.rebuilt.newest
+        merges = -1 if known is None else known.rebuilt.merges
         restarts = 0
         while restarts < _TRIES:
             page = self._store.history(customer_id, after=after)
@@ -113,12 +126,28 @@ class Rebuilding:
             if after >= page.newest:
                 rebuilt = Rebuilt(
                     customer_id=customer_id,
-                    aggregates=aggregates,
+                    aggregates=self._complete(page.state.aggregates, aggregates),
                     newest=page.newest,
                     merges=page.merges,
                 )
-                return _Computed(page.state, rebuilt)
+                return _Computed(page.state, aggregates, rebuilt)
         raise _too_fast(customer_id)
+
+    def _complete(self, kept: Mapping[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+        """The aggregates computed again; those as kept that forgotten interactions may count in.
+
+        What is forgotten while a customer is read was read before it went, or is known here.
+        """
+        since = self._store.kept_since()
+        if since is None or self._from_what_is_kept:
+            return again
+        complete = dict(again)
+        for name in kept:  # of what never counted anything, there is nothing to lose
+            spec = self._specs.get(name)
+            if spec is None or not _needs_nothing_before(spec, again.get(name), since):
+                self.held.add(name)
+                complete[name] = kept[name]
+        return complete
 
     def _difference(self, computed: _Computed | None) -> Difference | None:
         if computed is None:
@@ -132,6 +161,21 @@ class Rebuilding:
         if not different:
             return None
         return Difference(customer_id=computed.kept.customer_id, aggregates=different)
+
+
+def _needs_nothing_before(spec: AggregateSpec, state: Any, since: float) -> bool:
+    """Whether this state is the same, whatever happened before."""
+    if state is None:
+        return False
+    if spec.kind == "last":
+        return not spec.by
+    if spec.kind != "set" or not spec.within:
+        return False
+    times = [
+        time for cell in state.values() for time in (cell if isinstance(cell, list) else [cell])
+    ]
+    newest = max((time for time in times if time is not None), default=-math.inf)
+    return bool(newest - spec.within >= since)
 
 
 def same_states(spec: AggregateSpec | None, one: Any, other: Any) -> bool:

@@ -102,3 +102,23 @@ def test_what_the_catalog_no_longer_declares_goes(busy: Path, nba: Nba) -> None:
     assert "  purchases, which the catalog does not declare: 2" in nba.out
     with open_app(busy) as app:
         assert app.engine.profile("crm:0").aggregates == {}
+
+
+def test_what_may_have_counted_forgotten_interactions_is_named(busy: Path, nba: Nba) -> None:
+    assert nba("catalog", "publish", "-s", busy) == 0
+    with open_app(busy) as app:
+        app.engine.store.forget_interactions(1_015.0)
+    assert nba("rebuild", "-s", busy) == 0, nba.err
+    assert "held" not in nba.err
+    with open_app(busy) as app:  # what is new starts with what is kept
+        assert app.engine.profile("crm:0").aggregates["spent"] == 2.5
+        assert app.engine.profile("crm:0").aggregates["purchases"] == 1_028.0
+        app.engine.store.forget_interactions(1_020.0)
+    assert nba("rebuild", "-s", busy) == 0
+    assert "old interactions were deleted: pills, spent may have counted them" in nba.err
+    with open_app(busy) as app:
+        assert app.engine.profile("crm:0").aggregates["spent"] == 2.5
+    assert nba("rebuild", "--check", "-s", busy) == 0
+    assert nba("rebuild", "-s", busy, "--from-what-is-kept") == 0
+    with open_app(busy) as app:
+        assert app.engine.profile("crm:0").aggregates["spent"] == 1.5

@@ -76,12 +76,14 @@ batches = st.lists(
 )
 
 
-def happened(number: int, *, identity: str = "c:1", **properties: Any) -> Interaction:
+def happened(
+    number: int, *, identity: str = "c:1", time: float | None = None, **properties: Any
+) -> Interaction:
     return Interaction(
         interaction_id=f"i{number}",
         identity=identity,
         type="purchase",
-        time=number % 7 * DAY,
+        time=number % 7 * DAY if time is None else time,
         properties={"shop": "a", "amount": 0.1, **properties},
     )
 
@@ -273,3 +275,48 @@ def test_states_of_another_kind_are_never_the_same() -> None:
     assert same_states(spec, [0.0, 1.0], [0.0, 1.0 + 1e-10])
     assert not same_states(SPECS["taste"], {"a": [0.0, 1.0]}, {})
     assert not same_states(SPECS["count"], 1, 2)
+
+
+def test_what_may_have_counted_forgotten_interactions_stays_as_it_is() -> None:
+    store = lived([[happened(n) for n in range(14)], [happened(n, identity="c:2") for n in (20,)]])
+    store.forget_interactions(3 * DAY)
+    before, other = states(store), states(store, "c:2")
+    # the time of the last one, and what was seen on the last days, need nothing that is gone
+    changed = CHANGED | specs(
+        count={"kind": "last"},
+        last_shop={"kind": "last", "property": "amount"},
+        recent={"kind": "set", "by": "shop", "within": 2 * DAY},
+        cart={"kind": "set", "by": "shop", "within": 4 * DAY},
+    )
+    rebuilding = Rebuilding(store, changed)
+    list(rebuilding.mend(rebuilding.customers()))
+    after = states(store)
+    assert after["count"] == 6 * DAY
+    assert after["last_shop"] == [6 * DAY, "i6", 0.1]
+    assert after["recent"] == {"a": 6 * DAY}
+    unchanged = ("by_shop", "total", "by_sum", "first", "cart", "warm", "taste")
+    assert {name: after.get(name) for name in unchanged} == {
+        name: before.get(name) for name in unchanged
+    }
+    assert after["new"] == pytest.approx(8 * 0.1)  # what is new starts with what is kept
+    assert states(store, "c:2")["count"] == 6 * DAY
+    assert states(store, "c:2")["total"] == other["total"]
+    assert rebuilding.held >= {"by_shop", "total", "first", "warm", "taste"}
+    assert not rebuilding.held & {"count", "last_shop", "recent", "new"}
+    assert check(store, changed) == []
+
+
+def test_what_comes_while_something_is_kept_is_not_counted_twice() -> None:
+    inner = lived([[happened(n) for n in range(14)]])
+    inner.forget_interactions(3 * DAY)
+    times = iter(range(104, 109))
+
+    def happen() -> None:
+        number = next(times, 0)
+        if number:
+            inner.record([happened(number, time=6 * DAY)], fold_for(SPECS), now=0.0)
+
+    changed = SPECS | specs(last_shop={"kind": "last", "property": "amount"})
+    mend(Interrupting(inner, happen), changed)
+    assert states(inner)["count"] == 14 + 5
+    assert check(inner, changed) == []
