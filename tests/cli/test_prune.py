@@ -81,7 +81,9 @@ def test_a_simulated_store_has_a_time_of_its_own(shop: Path, nba: Nba) -> None:
     assert "simulated" in nba.err
 
 
-def test_aggregates_are_rebuilt_from_what_is_left_only_when_that_is_wanted(old_shop: Path, nba: Nba) -> None:
+def test_aggregates_are_rebuilt_from_what_is_left_only_when_that_is_wanted(
+    old_shop: Path, nba: Nba
+) -> None:
     nba("store", "prune", "-s", old_shop, "--interactions-days", "2")
     assert nba("rebuild", "-s", old_shop) == 0
     assert "were deleted" in nba.err
