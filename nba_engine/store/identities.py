@@ -179,7 +179,7 @@ def to_current_customers(
     }
     late = [one for one in requests if last is not None and one.decision_id < last]
     gone = {
-        one.customer_id
+        one.reservation_id
         for one in late
         if was_erased(connection, one.decision_id, (one.customer_id,))
     }
@@ -191,7 +191,7 @@ def to_current_customers(
 def _current(
     request: ReservationRequest, current: Mapping[str, str], gone: Container[str]
 ) -> ReservationRequest:
-    if request.customer_id in gone:
+    if request.reservation_id in gone:
         return refused_request(request)
     if request.customer_id in current:
         return moved_request(request, current[request.customer_id])

@@ -146,6 +146,17 @@ class ErasingSuite:
         assert reserve(store, "crm:1", "r1", began=LATER + 1)
         assert reserve(store, "crm:2", "r2", began=NOW)
 
+    def test_of_two_decisions_at_once_only_the_one_begun_before_is_refused(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store(simulated=False)
+        erased = store.erase("crm:new", now=LATER).time  # nobody yet, so the identity is the name
+        asked = [wanted("crm:new", "r1", erased), wanted("crm:new", "r2", erased + 1)]
+        assert [one.granted for one in store.reserve(asked, now=LATER + 1)] == [False, True]
+        store.record([happened("n", identity="crm:new", time=erased)], FOLD, now=erased)
+        late = wanted("crm:new", "r3", erased)
+        assert not store.reserve([late], now=erased)[0].granted  # whoever it is by now
+
     def test_an_attempt_begun_before_leaves_no_answer_and_holds_nothing(
         self, make_store: MakeStore
     ) -> None:

@@ -163,7 +163,7 @@ class FakeStore(FakeHistories, FakeErasures, FakeForgetting):
             if claim is not None:
                 data.erased.check(claim)
                 data.ledger.take(claim, [one.reservation_id for one in requests], at)
-            current = [data.erased.current(data.identities.current(one)) for one in requests]
+            current = [data.identities.current(data.erased.current(one)) for one in requests]
             return data.ledger.reserve(current, at)
 
     def release(

@@ -88,7 +88,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.made: list[Wanted] = []  # every reservation that was asked for
         self.waiting: list[Wanted] = []  # decided on, not yet reserved
         self.recorded: list[Interaction] = []
-        self.ids: dict[str, str] = {}  # customer ids that decisions read → identity
+        self.ids: dict[str, str] = {}  # customer ids, also of merged customers → an identity
         self.erased: dict[str, float] = {}  # identities and such ids → when
 
     @classmethod
@@ -155,7 +155,6 @@ class StoreMachine(RuleBasedStateMachine):
     def read(self, identity: str, treatments: Sequence[str]) -> None:
         found = self.store.customer(identity)
         state = CustomerState(customer_id=identity) if found is None else found[0]
-        self.ids[state.customer_id] = identity
         deciding = make_deciding(self.catalog, state=state, now=self.now)
         for treatment in treatments:
             expires = self.now + LIVES[treatment]
@@ -323,8 +322,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.erase(identity, now=self.now)
         name = self.model.owner.get(identity, identity)
         names = {identity, *(one for one in NAMES if self.model.owner.get(one) == name)}
-        names |= {one for one, whose in self.ids.items() if whose in names}
-        self.erased |= dict.fromkeys(names, self.now)
+        ids = [one for one, whose in self.ids.items() if whose in names]
+        self.erased |= dict.fromkeys([*names, *ids], self.now)
+        for one in ids:
+            del self.ids[one]
         self.model.erase(identity)
 
     @property
@@ -336,6 +337,7 @@ class StoreMachine(RuleBasedStateMachine):
         found = {name: self.store.customer(name) for name in NAMES}
         known = {name: one[0] for name, one in found.items() if one is not None}
         assert known.keys() == self.model.owner.keys()
+        self.ids |= {state.customer_id: name for name, state in known.items()}
         ids = {(state.customer_id, self.model.owner[name]) for name, state in known.items()}
         assert len({one for one, _ in ids}) == len({name for _, name in ids}) == len(ids)
         for customer_id, name in ids:
