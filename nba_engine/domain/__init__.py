@@ -62,7 +62,7 @@ from nba_engine.domain.profile import Consent, CustomerState, Fetched
 from nba_engine.domain.profile_source import ProfileSource, ProfileSourceFactory
 from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
-from nba_engine.domain.retention import Forgotten
+from nba_engine.domain.retention import Forgotten, ForgottenWindows
 from nba_engine.domain.rules import (
     Change,
     ChangeKind,
@@ -95,6 +95,7 @@ from nba_engine.domain.values import (
     Values,
     to_micros,
 )
+from nba_engine.domain.windows import over_by, window_over
 
 __all__ = [
     "CONFIRMING",
@@ -145,6 +146,7 @@ __all__ = [
     "FloatArray",
     "Fold",
     "Forgotten",
+    "ForgottenWindows",
     "Held",
     "History",
     "Hold",
@@ -208,5 +210,7 @@ __all__ = [
     "digest_of_name",
     "id_time",
     "of_customer",
+    "over_by",
     "to_micros",
+    "window_over",
 ]

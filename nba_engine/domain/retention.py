@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Forgotten"]
+__all__ = ["Forgotten", "ForgottenWindows"]
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,3 +13,10 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     more: int = 0
     last: int = 0
+
+
+class ForgottenWindows(msgspec.Struct, frozen=True, kw_only=True):
+    """How many accounts were forgotten. ``more`` is where to go on; "": that was the end."""
+
+    count: int
+    more: str = ""

@@ -19,7 +19,7 @@ from nba_engine.domain.ledger import Answer, ReservationRequest, Usage
 from nba_engine.domain.profile import Consent, CustomerState
 from nba_engine.domain.publication import CatalogFiles, Publication
 from nba_engine.domain.requests import Claim, KnownRequest
-from nba_engine.domain.retention import Forgotten
+from nba_engine.domain.retention import Forgotten, ForgottenWindows
 from nba_engine.domain.values import Value
 
 __all__ = ["DecisionLog", "Fold", "ProfileUpdate", "Store"]
@@ -253,6 +253,20 @@ class Store(Protocol):
         passed) as `give_up` does.
         """
 
+    def windows_since(self) -> float | None:
+        """Accounts of calendar windows that ended earlier were forgotten; None: none ever was."""
+
+    def forget_windows(
+        self, before: float, *, after: str = "", dry_run: bool = False
+    ) -> ForgottenWindows:
+        """Delete a batch of accounts whose calendar windows ended before a time; one commit.
+
+        They are told by their names (`window_over`). Those that hold a reservation stay. ``after`` is
+        ``more`` of the batch before. From the first batch on an account that is not there, and whose
+        window ended before, grants nothing; what is confirmed late is not charged to it. With
+        ``dry_run`` they are only counted.
+        """
+
     def keep_catalog(self, catalog: CatalogFiles) -> None:
         """Store a catalog without putting it in force; a version that is stored stays as it is."""
 
@@ -272,6 +286,12 @@ class Store(Protocol):
 
     def catalog_files(self, version: str) -> Mapping[str, str] | None:
         """The files of a catalog by its content hash; None: not stored."""
+
+    def forget_catalogs(self, versions: Sequence[str], *, now: float) -> int:
+        """Delete the files of these, but not of what is in force or to come; how many there were.
+
+        Publications stay. One commit.
+        """
 
     def close(self) -> None:
         """Finish what was accepted, then release files."""

@@ -25,7 +25,7 @@ CREATE TABLE catalogs(
 -- What was put in force; the last one that is due is.
 CREATE TABLE publications(
   sequence INTEGER PRIMARY KEY,
-  version TEXT NOT NULL REFERENCES catalogs,
+  version TEXT NOT NULL,              -- of a catalog; whose files may have been forgotten
   models TEXT NOT NULL,               -- JSON: {name: version}
   origin TEXT NOT NULL,
   author TEXT NOT NULL,

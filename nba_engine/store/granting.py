@@ -16,6 +16,7 @@ import msgspec
 
 from nba_engine.domain import Answer, Hold, ReservationRequest
 from nba_engine.store.expiry import Expiry
+from nba_engine.store.past import is_forgotten
 from nba_engine.store.rolling import set_window
 from nba_engine.store.rows import among, put
 from nba_engine.store.schema import EXPIRED, RELEASED
@@ -117,6 +118,8 @@ class Granting:
             used = 0 if account is None else account.used
             if used + hold.amount > hold.ceiling:
                 return hold, max(0, hold.ceiling - used)
+            if account is None and is_forgotten(self._connection, hold.account):
+                return hold, 0
         return None
 
     def _grant(self, request: ReservationRequest, holds: Sequence[Hold]) -> None:

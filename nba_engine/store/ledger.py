@@ -90,11 +90,14 @@ class Ledger(Expiry):
 
 
 def _beyond(connection: apsw.Connection, account: str, amount: int) -> int:
-    """How much of an amount spent without a reservation is more than there is room for."""
-    room: int = connection.execute(
+    """How much of an amount spent without a reservation is more than there is room for.
+
+    Nothing, where the account was forgotten with its window.
+    """
+    room: int | None = connection.execute(
         "SELECT ceiling - reserved - spent FROM accounts WHERE account = ?", (account,)
     ).get
-    return max(0, amount - max(0, room))
+    return 0 if room is None else max(0, amount - max(0, room))
 
 
 def check_requests(requests: Sequence[ReservationRequest]) -> None:

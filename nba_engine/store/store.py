@@ -51,6 +51,7 @@ from nba_engine.store.interactions import (
     record_interactions,
 )
 from nba_engine.store.ledger import Ledger, check_requests
+from nba_engine.store.past import StoredPast
 from nba_engine.store.progress import check_progress
 from nba_engine.store.requests import (
     check_claim,
@@ -100,7 +101,7 @@ def open_store(
 
 
 class SqliteStore(
-    StoredCatalogs, StoredAccounts, StoredHistories, StoredErasures, StoredForgetting
+    StoredCatalogs, StoredAccounts, StoredHistories, StoredErasures, StoredForgetting, StoredPast
 ):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 

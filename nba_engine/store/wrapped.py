@@ -14,6 +14,7 @@ from nba_engine.domain import (
     Erasure,
     Fold,
     Forgotten,
+    ForgottenWindows,
     History,
     Holdings,
     Identities,
@@ -124,6 +125,20 @@ class WrappedStore:
     ) -> Forgotten:
         """Delete a batch of the interactions that took place before a time; one commit."""
         return self.inner.forget_interactions(before, after=after, dry_run=dry_run)
+
+    def windows_since(self) -> float | None:
+        """Accounts of calendar windows that ended earlier were forgotten; None: none ever was."""
+        return self.inner.windows_since()
+
+    def forget_windows(
+        self, before: float, *, after: str = "", dry_run: bool = False
+    ) -> ForgottenWindows:
+        """Delete a batch of accounts whose calendar windows ended before a time; one commit."""
+        return self.inner.forget_windows(before, after=after, dry_run=dry_run)
+
+    def forget_catalogs(self, versions: Sequence[str], *, now: float) -> int:
+        """Delete the files of these, but not of what is in force or to come."""
+        return self.inner.forget_catalogs(versions, now=now)
 
     def erase(self, identity: str, *, erasure_id: str = "", now: float) -> Erasure:
         """Erase the customer behind an identity; one commit."""

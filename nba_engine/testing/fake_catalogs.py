@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nba_engine.domain import CatalogFiles, Publication
 from nba_engine.store.catalogs import check_follows, next_publication
@@ -40,3 +40,12 @@ class FakeCatalogs:
         self.keep(catalog)
         self.publications.append(wanted)
         return wanted, True
+
+    def forget(self, versions: Sequence[str], now: float) -> int:
+        """Delete the files of these, but not of what is in force or to come; how many."""
+        due = max((one.sequence for one in self.publications if one.switch_time <= now), default=0)
+        kept = {one.version for one in self.publications if one.sequence >= due}
+        gone = [version for version in {*versions} - kept if version in self.files]
+        for version in gone:
+            del self.files[version]
+        return len(gone)

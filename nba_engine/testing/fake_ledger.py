@@ -19,6 +19,7 @@ from nba_engine.domain import (
     ReservationRequest,
     Usage,
     of_customer,
+    window_over,
 )
 from nba_engine.errors import RequestTaken
 
@@ -84,6 +85,7 @@ class FakeLedger:
         self._accounts: dict[str, _Account] = {}
         self._reservations: dict[str, _Reservation] = {}
         self.attempts: dict[str, _Attempt] = {}
+        self.windows_since: float | None = None
 
     def copy(self) -> FakeLedger:
         """The same state, to be changed."""
@@ -92,6 +94,7 @@ class FakeLedger:
         other._accounts = dict(self._accounts)
         other._reservations = dict(self._reservations)
         other.attempts = dict(self.attempts)
+        other.windows_since = self.windows_since
         return other
 
     def time(self, now: float) -> float:
@@ -120,7 +123,8 @@ class FakeLedger:
         self._let_fall(now)
         for hold in holds:
             room = replace(self._account(hold), ceiling=hold.ceiling).room
-            if hold.amount > room:
+            if hold.amount > room or self._is_forgotten(hold.account):
+                room = 0 if self._is_forgotten(hold.account) else room
                 return Answer(
                     reservation_id=name, granted=False, refused_by=hold.limit, room=max(0, room)
                 )
@@ -136,6 +140,24 @@ class FakeLedger:
 
     def _account(self, hold: Hold) -> _Account:
         return self._accounts.get(hold.account) or _Account(hold.limit, hold.rolls)
+
+    def _is_forgotten(self, account: str) -> bool:
+        over = window_over(account)
+        since = self.windows_since
+        gone = since is not None and over is not None and over <= since
+        return gone and account not in self._accounts
+
+    def forget_windows(self, before: float) -> int:
+        """Delete accounts whose windows ended before, and that hold nothing; how many."""
+        self.windows_since = max(before, self.windows_since or before)
+        gone = [
+            name
+            for name, one in self._accounts.items()
+            if not one.reserved and (over := window_over(name)) is not None and over <= before
+        ]
+        for name in gone:
+            del self._accounts[name]
+        return len(gone)
 
     def _let_fall(self, now: float) -> None:
         for name, one in self._accounts.items():
@@ -168,7 +190,9 @@ class FakeLedger:
             self._reservations[name] = replace(one, status="confirmed")
         overrun = False
         for account, amount in one.holds.items():
-            found = self._accounts[account]
+            found = self._accounts.get(account)
+            if found is None:
+                continue  # forgotten with its window
             over = max(0, amount - max(0, found.room)) if late else 0
             overrun = overrun or over > 0
             spend = _Spend(now, amount, over)

@@ -35,11 +35,12 @@ from nba_engine.testing.fake_data import FakeData, Kept, record, update
 from nba_engine.testing.fake_erasures import FakeErasures
 from nba_engine.testing.fake_forgetting import FakeForgetting
 from nba_engine.testing.fake_histories import FakeHistories
+from nba_engine.testing.fake_past import FakePast
 
 __all__ = ["FakeStore", "FakeStores"]
 
 
-class FakeStore(FakeHistories, FakeErasures, FakeForgetting):
+class FakeStore(FakeHistories, FakeErasures, FakeForgetting, FakePast):
     """`nba_engine.domain.Store` on dictionaries; commits are serial. ``down`` makes it away."""
 
     def __init__(self, *, simulated: bool = True, kept: Kept | None = None) -> None:
