@@ -17,8 +17,8 @@ from nba_engine.testing.histories_suite import HistoriesSuite
 from nba_engine.testing.identities_suite import IdentitiesSuite
 from nba_engine.testing.ledger_suite import LedgerSuite
 from nba_engine.testing.merged_limits_suite import MergedLimitsSuite
-from nba_engine.testing.progress_suite import ProgressSuite
 from nba_engine.testing.past_suite import PastSuite
+from nba_engine.testing.progress_suite import ProgressSuite
 from nba_engine.testing.requests_model import RequestsModel
 from nba_engine.testing.requests_suite import RequestsSuite
 from nba_engine.testing.rolling_suite import RollingSuite
