@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from faults.servers import Servers
 from faults.world import World, write_world
 from nba_engine._gen.nba.v1.decision_service_pb2 import DecideRequest, PlacementRequest
 from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
+from nba_engine.cli.main import run
 from nba_engine.store import open_log_reader, open_store
 
 CLIENTS = 8
@@ -24,18 +23,19 @@ CLIENTS = 8
 pytestmark = pytest.mark.timeout(120)
 
 
-def run(world: World, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`nba store …`."""
-    command = [sys.executable, "-P", "-m", "nba_engine.cli", "store", *map(str, arguments)]
-    command += ["-s", str(world.settings)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+class Nba:
+    """`nba store …` in this process, which is not one of the servers'."""
 
+    def __init__(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        self._world = world
+        self._capsys = capsys
 
-def nba(world: World, *arguments: object) -> str:
-    """What `nba store …` prints when it does well."""
-    done = run(world, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    def __call__(self, *arguments: object) -> tuple[int, str]:
+        """Exit code, and what it printed."""
+        self._capsys.readouterr()
+        code = run(["store", *map(str, arguments), "-s", str(self._world.settings)])
+        out, err = self._capsys.readouterr()
+        return code, out + err
 
 
 class Load:
@@ -102,21 +102,27 @@ def logged(folder: Path) -> Iterator[str]:
         reader.close()
 
 
-def test_what_was_acknowledged_before_a_backup_under_load_is_in_it(tmp_path: Path) -> None:
+def test_what_was_acknowledged_before_a_backup_under_load_is_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world = write_world(tmp_path, processes=2, reservations=50_000, customers=800, ttl=3600)
     out = tmp_path / "backup"
+    nba = Nba(world, capsys)
     with Servers(world) as servers:
         with Load(servers.address) as load:
-            before = load.wait_for(100)
-            assert "MB, as of" in nba(world, "backup", "--out", out)
-            after = load.wait_for(100)
-        refused = run(world, "restore", out)
-        assert refused.returncode == 1
-        assert "open in another process: stop the server" in refused.stderr
-        assert nba(world, "check") == "sound\n"  # beside the server
+            before = load.wait_for(60)
+            code, text = nba("backup", "--out", out)
+            after = load.wait_for(60)
+        assert (code, "MB, as of" in text) == (0, True)
+        code, text = nba("restore", out)
+        assert (code, "open in another process: stop the server" in text) == (1, True)
+        code, text = nba("check")  # beside the server
+        assert (code, "sound" in text) == (0, True)
     assert servers.exit_code == 0
-    nba(world, "restore", out, "--limits-of-backup")
-    assert nba(world, "check") == "sound\n"
+    assert nba("restore", out)[0] == 0
+    assert set(load.acknowledged) <= reserved(tmp_path)  # what was granted since counts
+    assert nba("restore", out, "--limits-of-backup")[0] == 0
+    assert nba("check")[0] == 0
     held = reserved(tmp_path)
     assert set(before) <= held <= set(load.acknowledged)
     assert held < set(after)  # it is of a moment, not of the end
