@@ -9,7 +9,15 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-BENCHMARKS = ("rules.py", "decide.py", "streams.py", "faults.py", "store.py", "models.py")
+BENCHMARKS = (
+    "rules.py",
+    "decide.py",
+    "streams.py",
+    "faults.py",
+    "reservations.py",
+    "store.py",
+    "models.py",
+)
 
 
 def main() -> int:

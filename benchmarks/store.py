@@ -1,6 +1,6 @@
-"""The embedded store: durable reservations per second, reads, recording, the decision log.
+"""The embedded store: reads, recording, the decision log.
 
-    python benchmarks/store.py [--folder FOLDER] [--seconds 2]
+    python benchmarks/store.py [--folder FOLDER]
 
 ``--folder`` chooses the disk; the default is the system's folder for temporary files. The cost
 of one commit to this disk is printed too, because every other number hangs on it.
@@ -9,10 +9,8 @@ of one commit to this disk is printed too, because every other number hangs on i
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -49,31 +47,17 @@ SPECS = (
     ),
     AggregateSpec(name="owned", kind="set", types=("purchase",), by="category", within=91 * DAY),
 )
-ratios: dict[int, float] = {}  # callers → durable reservations, of what the raw store does
-
-_RAW_ACCOUNT = (
-    "INSERT INTO accounts(account, limit_id, ceiling, reserved, spent, overrun, rolls)"
-    " VALUES (?1, 'cap', 1000000, ?2, 0, 0, 0)"
-    " ON CONFLICT(account) DO UPDATE SET reserved = reserved + excluded.reserved"
-)
-_RAW_RESERVATION = (
-    "INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, holds)"
-    " VALUES (?, ?, 'cccccccccccccccccccccccccccccccc', 0, 1500086400.0,"
-    """ '{"cap/1":1,"campaign/2017-11":7}')"""
-)
 FOLD = fold_for({spec.name: spec for spec in SPECS})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--folder", default=None)
-    parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = [
             *commits(Path(folder)),
             *reads(Path(folder)),
-            *reservations(Path(folder), options.seconds),
             *recording(Path(folder)),
             *logging(Path(folder)),
         ]
@@ -84,10 +68,6 @@ def main() -> None:
             f"{name:<{width}}  {count / wall:>12,.0f} {wall / count * 1e6:>10,.1f}"
             f" {cpu / count * 1e6:>12,.1f}"
         )
-    told = ", ".join(f"{ratio:.2f} with {callers}" for callers, ratio in ratios.items())
-    print(
-        f"durable reservations, of what the raw store does with commits as large: {told} (wanted: 0.5)"
-    )
 
 
 Row = tuple[str, int, float, float]  # what, how many, wall seconds, CPU seconds of this process
@@ -150,61 +130,6 @@ def reservation(number: object, account: str) -> ReservationRequest:
         ),
         expires=START + DAY,
     )
-
-
-def reservations(folder: Path, seconds: float) -> Iterator[Row]:
-    """Each beside the raw store: the same rows in commits of as many as there are callers."""
-    store = open_store(folder / "reservations.db", simulated=True)
-    for threads in (1, 16, 64):
-        raw = reserve_raw(folder / f"raw{threads}.db", threads, seconds)
-        ours = reserve_with(store, threads, seconds)
-        yield from (raw, ours)
-        ratios[threads] = (ours[1] / ours[2]) / (raw[1] / raw[2])
-    assert store.recount() == store.usage_report()
-    store.close()
-
-
-def reserve_raw(path: Path, batch: int, seconds: float) -> Row:
-    """What SQLite does with the same rows, without checks, threads and queue, through apsw."""
-    open_store(path, simulated=True).close()  # the same tables and indices
-    connection = apsw.Connection(str(path))
-    connection.pragma("synchronous", "FULL")
-    until = time.perf_counter() + seconds
-    wall, cpu, count = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() < until:
-        connection.execute("BEGIN IMMEDIATE")
-        for _ in range(batch):
-            count += 1
-            for account, amount in ((f"cap/{count}", 1), ("campaign/2017-11", 7)):
-                connection.execute(_RAW_ACCOUNT, (account, amount))
-            connection.execute(_RAW_RESERVATION, (f"reservation-{count}", f"decision-{count}"))
-        connection.execute("COMMIT")
-    row = count, time.perf_counter() - wall, time.process_time() - cpu
-    connection.close()
-    return f"raw SQLite: reservations in commits of {batch}", *row
-
-
-def reserve_with(store: SqliteStore, threads: int, seconds: float) -> Row:
-    until = time.perf_counter() + seconds
-    counts = [0] * threads
-
-    def work(thread: int) -> None:
-        for number in itertools.count():
-            if time.perf_counter() >= until:
-                break
-            key = f"{threads}-{thread}-{number}"
-            (answer,) = store.reserve([reservation(key, f"cap/{thread}-{number}")], now=START)
-            assert answer.granted
-            counts[thread] += 1
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    wall, cpu = time.perf_counter(), time.process_time()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    name = f"durable reservations, {threads} thread" + ("" if threads == 1 else "s")
-    return name, sum(counts), time.perf_counter() - wall, time.process_time() - cpu
 
 
 def recording(folder: Path) -> Iterator[Row]:
