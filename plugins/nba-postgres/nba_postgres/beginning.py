@@ -49,7 +49,7 @@ def begin(unit: Unit, lock: int, *, exclusive: bool) -> None:
         Statement(statements.LOCK_ALL if exclusive else statements.SHARE, {"lock": lock}),
         Statement(statements.CLOCK),
         Statement(statements.LAST_ERASURE),
-        Statement(statements.KEPT_SINCE),
+        Statement(statements.SINCE),
         Statement(statements.LOCK_PROGRESS, {"numbers": list(marks.values())}) if marks else None,
         Statement(statements.PROGRESS, {"names": list(marks)}) if marks else None,
         statements.claim_rows(list(new.values())) if new else None,
@@ -74,9 +74,10 @@ def begin(unit: Unit, lock: int, *, exclusive: bool) -> None:
         _add_attempts(unit, dead)
     if erasure:
         _find_erased(unit, *erasure[0])
-    if since:
-        for write in unit.of(Write):
-            unit.checked[write] = without_forgotten(unit.items(write), since[0][0])
+    forgotten: dict[str, float] = dict(since)
+    unit.book.windows_since = forgotten.get("windows_since")
+    for write in unit.of(Write) if "kept_since" in forgotten else ():
+        unit.checked[write] = without_forgotten(unit.items(write), forgotten["kept_since"])
 
 
 def number_of(name: str) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from nba_engine.domain import Answer, Hold, ReservationRequest
+from nba_engine.domain import Answer, Hold, ReservationRequest, window_over
 from nba_engine.store.ledger import Moved
 from nba_engine.store.schema import CONFIRMED, EXPIRED, OVERRUN, RELEASED, RESERVED
 
@@ -73,6 +73,7 @@ class Book:
         self._simulated = simulated
         self.clock: float | None = None
         self.clock_moved = False
+        self.windows_since: float | None = None  # windows that ended earlier were forgotten
         self.complete = True  # everything that is due was read
         self.accounts: dict[str, Account] = {}
         self.entries: dict[str, Entry] = {}
@@ -129,6 +130,8 @@ class Book:
                 raise NotAllReadError
         overrun = False
         for name, amount in entry.holds.items():
+            if name not in self.accounts:  # forgotten with its window
+                continue
             account = self._changed(name)
             room = account.ceiling - account.reserved - account.spent
             over = max(0, amount - max(0, room)) if late else 0
@@ -161,18 +164,27 @@ class Book:
         for hold in holds:
             self._set_window(hold, now)
         for hold in holds:
-            account = self.accounts[hold.account]
-            if account.reserved + account.spent + hold.amount > hold.ceiling:
+            room = self._room(hold)
+            if hold.amount > room:
                 if not self.complete:
                     raise NotAllReadError
                 return Answer(
                     reservation_id=request.reservation_id,
                     granted=False,
                     refused_by=hold.limit,
-                    room=max(0, hold.ceiling - account.reserved - account.spent),
+                    room=max(0, room),
                 )
         self._grant(request, holds)
         return Answer(reservation_id=request.reservation_id, granted=True)
+
+    def _room(self, hold: Hold) -> int:
+        """What is left of an account; below any amount where it was forgotten with its window."""
+        account = self.accounts[hold.account]
+        if account.new and not account.limit and self.windows_since is not None:
+            over = window_over(hold.account)
+            if over is not None and over <= self.windows_since:
+                return -1
+        return hold.ceiling - account.reserved - account.spent
 
     def _grant(self, request: ReservationRequest, holds: Sequence[Hold]) -> None:
         for hold in holds:

@@ -22,7 +22,6 @@ __all__ = [
     "ERASED",
     "FALLING",
     "IDENTITIES",
-    "KEPT_SINCE",
     "KNOWN_INTERACTIONS",
     "LAST_ERASURE",
     "LOCK_ACCOUNTS",
@@ -36,6 +35,7 @@ __all__ = [
     "PROGRESS",
     "SALT",
     "SHARE",
+    "SINCE",
     "SPENDS",
     "UPDATES",
     "claim_rows",
@@ -46,7 +46,7 @@ __all__ = [
 SHARE = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALL = "SELECT pg_advisory_xact_lock(%(lock)s)"
 CLOCK = "SELECT value FROM meta WHERE key = 'clock'"
-KEPT_SINCE = "SELECT value FROM meta WHERE key = 'kept_since'"
+SINCE = "SELECT key, value FROM meta WHERE key IN ('kept_since', 'windows_since')"
 # progress marks are few, and may not be there yet: each is locked by the number of its name
 LOCK_PROGRESS = """
 SELECT pg_advisory_xact_lock(number)

@@ -39,7 +39,7 @@ from nba_postgres.changes import Expire, GiveUp, Release, Remember, Reserve, Who
 from nba_postgres.connections import Connections
 from nba_postgres.linking import link
 from nba_postgres.migrate import lock_of, open_schema
-from nba_postgres.verbs import Accounts, Catalogs, Erasures, Histories, held_by_postgres
+from nba_postgres.verbs import Accounts, Catalogs, Erasures, Histories, Past, held_by_postgres
 from nba_postgres.writer import Writer
 
 __all__ = ["PostgresStore", "open_store"]
@@ -59,7 +59,7 @@ def open_store(url: str, *, create: bool = True, simulated: bool | None = None) 
     return PostgresStore(address, simulated=opened.simulated)
 
 
-class PostgresStore(Accounts, Catalogs, Histories, Erasures):
+class PostgresStore(Accounts, Catalogs, Histories, Erasures, Past):
     """`nba_engine.domain.Store` in a PostgreSQL schema; made by `open_store`.
 
     Writes are durable when the call returns; concurrent ones of a process share a transaction.

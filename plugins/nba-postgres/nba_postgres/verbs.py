@@ -13,6 +13,7 @@ from nba_engine.domain import (
     Erased,
     Erasure,
     Forgotten,
+    ForgottenWindows,
     History,
     Publication,
     Rebuilt,
@@ -21,13 +22,13 @@ from nba_engine.domain import (
 from nba_engine.store.customers import stored_text
 from nba_engine.store.erasing import check_erasure
 from nba_engine.store.forgetting import check_before
-from nba_postgres import catalogs, erasing, forgetting, histories, usage
+from nba_postgres import catalogs, erasing, forgetting, histories, past, usage
 from nba_postgres.changes import Change, Whole
 from nba_postgres.connections import Connection, Connections
 from nba_postgres.session import Session
 from nba_postgres.writer import Writer
 
-__all__ = ["Accounts", "Catalogs", "Erasures", "Histories", "Verbs", "held_by_postgres"]
+__all__ = ["Accounts", "Catalogs", "Erasures", "Histories", "Past", "Verbs", "held_by_postgres"]
 
 _T = TypeVar("_T")
 
@@ -160,6 +161,34 @@ class Histories(Verbs):
         if rows:
             self._submit(Whole(lambda session: forgetting.delete(session, rows)), None)
         return found
+
+
+class Past(Verbs):
+    """The verbs that forget windows and catalogs."""
+
+    def windows_since(self) -> float | None:
+        """Accounts of calendar windows that ended earlier were forgotten; None: none ever was."""
+        return self._connections.read(past.read_windows_since)
+
+    def forget_windows(
+        self, before: float, *, after: str = "", dry_run: bool = False
+    ) -> ForgottenWindows:
+        """Delete a batch of accounts whose windows ended before. See `nba_engine.domain.Store`."""
+        check_before(before)
+        if not dry_run and not after:
+            self._submit(Whole(lambda session: past.keep_windows(session, before)), None)
+        found, names = self._connections.read(
+            lambda c: past.find_over(c, before, after, dry_run=dry_run)
+        )
+        if names and not dry_run:
+            self._submit(Whole(lambda session: past.delete_accounts(session, names)), None)
+        return found
+
+    def forget_catalogs(self, versions: Sequence[str], *, now: float) -> int:
+        """Delete stored catalogs, but those in force or to come; how many were there."""
+        change = Whole(lambda session: past.delete_catalogs(session, versions, now))
+        gone: int = self._submit(change, None)
+        return gone
 
 
 class Erasures(Verbs):
