@@ -48,7 +48,7 @@ def judge(folder: Path, journal: Sequence[Call], cut: int) -> Verdict:
     """Open store and log as anybody would, and hold them against what was acknowledged before."""
     try:
         return _judged(folder, journal, cut)
-    except (NbaError, apsw.Error) as error:
+    except (NbaError, apsw.Error, msgspec.MsgspecError, ValueError) as error:  # damaged
         return Verdict([], [], [f"{type(error).__name__}: {error}"], set())
 
 
