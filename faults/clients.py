@@ -125,17 +125,19 @@ class Client(threading.Thread):
         if answer is None:
             return
         (given,) = answer.decision.recommendations
-        if named and self._random.random() < REPEATED:
-            repeat = self._try_to_decide(identity, request, again=True)
-            if repeat is not None and repeat.decision != answer.decision:
-                self._journal.differ(
-                    identity, answer.decision.decision_id, repeat.decision.decision_id
-                )
         if given.action == "nothing":
             self._journal.refuse(identity)
+        else:
+            version = answer.decision.catalog_version
+            self._journal.grant(identity, given.recommendation_id, version)
+            self._target.add()
+        if named and self._random.random() < REPEATED:
+            repeat = self._try_to_decide(identity, request, again=True)
+            if repeat is not None:
+                same = repeat.decision == answer.decision
+                self._journal.repeat(identity, answer.decision.decision_id, same=same)
+        if given.action == "nothing":
             return
-        self._journal.grant(identity, given.recommendation_id)
-        self._target.add()
         dice = self._random.random()
         if dice < LATE:
             when = time.monotonic() + self._too_late

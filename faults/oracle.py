@@ -1,150 +1,180 @@
-"""Judges a run from the database's own history and the clients' journal. Knows no ledger."""
+"""Judges a run from the database's own history and the clients' journal. Knows no ledger.
+
+While the run goes on, only what is new is looked at, so that a check after the last kill costs no
+more than one after the first; at the end everything is looked at once more.
+"""
 
 from __future__ import annotations
 
-import json
+import random
 import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import apsw
+import msgspec
 
+from faults.history import CONFIRMED, OVERRUN, RELEASED, Granted, History
 from faults.journal import Journal
 
 __all__ = ["Oracle"]
 
-RESERVED, CONFIRMED, RELEASED, EXPIRED, OVERRUN = range(5)
-LATE = {(EXPIRED, CONFIRMED), (EXPIRED, OVERRUN)}  # it was shown after its time: charged, no grant
-ENDS = {(RESERVED, CONFIRMED), (RESERVED, RELEASED), (RESERVED, EXPIRED)}
+SAMPLE = 200  # older reservations and interactions that are looked for again at each check
 
 _OWNERS = "SELECT c.customer_id, i.identity FROM identities i JOIN customers c ON c.id = i.customer"
+_SHOWN = """
+SELECT i.identity, c.state, (
+  SELECT count(*) FROM interactions AS n WHERE n.customer = c.id AND n.type = 'impression')
+FROM identities AS i JOIN customers AS c ON c.id = i.customer
+"""
+_EFFECTS = {"CONFIRMED": CONFIRMED, "RELEASED": RELEASED, "OVERRUN": OVERRUN}
 
 
 class Oracle:
-    """Follows the history from where it last stopped; the three counts, and what else is wrong."""
+    """Follows history and journal; the three counts, and what else is wrong.
 
-    def __init__(self, database: Path, amounts: Mapping[str, int]) -> None:
+    ``amounts``: catalog version → limit → amount, of all that may have decided.
+    """
+
+    def __init__(self, database: Path, amounts: Mapping[str, Mapping[str, int]]) -> None:
         self._connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
         self._connection.set_busy_timeout(10_000)
         self._amounts = amounts
-        self._seen = 0
-        self._limits: dict[str, str] = {}  # account → limit
-        self._reserved: Counter[str] = Counter()  # account → amount
-        self._spent: Counter[str] = Counter()
-        self.status: dict[str, int] = {}  # reservation → where it stands
-        self._customer: dict[str, str] = {}  # reservation → customer id
-        self.grants = self.late = 0
+        self._history = History()
+        self._draw = random.Random(0)
+        self._owners: dict[str, str] = {}  # customer id → identity
+        self._granted = self._recorded = 0  # of the journal: looked at so far
+        self._unanswered: dict[str, Granted] = {}  # durable, and nobody was told
         self.lost: set[str] = set()
         self.exceeded: set[str] = set()
-        self.double: set[str] = set()
-        self.wrong: list[str] = []  # counters that do not equal their recount
+        self.seconds = 0.0  # spent here
+
+    @property
+    def grants(self) -> int:
+        """Reservations that were granted, answered or not."""
+        return len(self._history.status)
+
+    @property
+    def late(self) -> int:
+        """How many were confirmed after their time."""
+        return self._history.late
+
+    @property
+    def double(self) -> set[str]:
+        """What was done twice, or for nobody."""
+        return self._history.double
+
+    @property
+    def wrong(self) -> list[str]:
+        """Counters that do not equal their recount."""
+        return self._history.wrong
 
     def check(self, journal: Journal) -> None:
         """Durable is what was acknowledged, and at most what is unknown besides. Others may write."""
-        granted, recorded = journal.acknowledged()  # before the database is read …
+        began = time.monotonic()
+        granted, recorded = len(journal.grants), len(journal.records)  # before the database is read
         with self._connection:
-            self._advance()
-            self._compare_counters()
-            durable = set(self.status)
-            owner: dict[str, str] = dict(self._connection.execute(_OWNERS))
-            interactions = {
-                row[0]
-                for row in self._connection.execute("SELECT interaction_id FROM interactions")
-            }
-        granted_since, _ = journal.acknowledged()  # … and after it
-        attempted, unknown = journal.tries()
-        self.lost |= {f"reservation {one}" for one in granted - durable}
-        self.lost |= {f"interaction {one}" for one in recorded - interactions}
-        answered = Counter(journal.granted[one] for one in granted_since)
-        extra: dict[str, list[str]] = {}
-        for one in durable - granted_since:
-            extra.setdefault(owner[self._customer[one]], []).append(one)
-        for identity, ones in extra.items():
-            open_tries = attempted.get(identity, 0) - answered[identity]
-            if len(ones) > max(open_tries, unknown.get(identity, 0)):
-                self.double |= {f"nobody asked for {one}" for one in ones}
+            self._history.follow(self._connection)
+            self._history.compare(self._connection)
+            for number in (*range(self._granted, granted), *self._sample(self._granted)):
+                reservation = journal.grants[number]
+                if not self._is_there("reservations", "reservation_id", reservation):
+                    self.lost.add(f"reservation {reservation}")
+            for number in (*range(self._recorded, recorded), *self._sample(self._recorded)):
+                interaction = journal.records[number]
+                if not self._is_there("interactions", "interaction_id", interaction):
+                    self.lost.add(f"interaction {interaction}")
+        self._granted, self._recorded = granted, recorded
+        self._match(journal)
+        self.seconds += time.monotonic() - began
 
     def await_quiet(self, seconds: float) -> None:
         """Return when nothing is reserved any more, or this time is up: `finish` tells then."""
         latest = time.monotonic() + seconds
         while time.monotonic() < latest:
             with self._connection:
-                self._advance()
-            if RESERVED not in self.status.values():
+                self._history.follow(self._connection)
+            if not self._history.running:
                 return
             time.sleep(0.2)
 
     def finish(self, journal: Journal) -> None:
         """What holds when all is quiet: nothing is reserved any more, every effect is there."""
         self.check(journal)
-        _, unknown = journal.tries()
-        extra = Counter(self._customer[one] for one in self.status if one not in journal.granted)
-        ids: dict[str, str] = dict(self._connection.execute(_OWNERS))
-        for customer, count in extra.items():
-            if count > unknown.get(ids[customer], 0):
-                self.double.add(f"{count} reservations of {customer} that nobody asked for")
-        self.double |= {
-            f"{one} never ended" for one, status in self.status.items() if status == RESERVED
-        }
+        began = time.monotonic()
+        status = self._history.status
+        with self._connection:
+            self._history.compare_all(self._connection)
+            there = {row[0] for row in self._connection.execute(_ids("interactions"))}
+            self._compare_aggregates(journal)
+        self.lost |= {f"reservation {one}" for one in journal.granted.keys() - status.keys()}
+        self.lost |= {f"interaction {one}" for one in journal.recorded.keys() - there}
+        extra = Counter(self._identity(one.customer) for one in self._unanswered.values())
+        for identity, count in extra.items():
+            if count > journal.unknown[identity]:
+                self.double.add(f"{count} reservations of {identity} that nobody asked for")
+        for reservation, one in self._unanswered.items():
+            self._compare(reservation, one, self._most())
+        self.double.update(f"{one} never ended" for one in self._history.running)
         for name, (reservation, effect) in journal.recorded.items():
-            wanted = {
-                "CONFIRMED": {CONFIRMED},
-                "RELEASED": {RELEASED},
-                "OVERRUN": {OVERRUN},
-            }.get(effect)
-            if wanted and self.status[reservation] not in wanted:
-                self.lost.add(f"interaction {name}: {effect}, but {self.status[reservation]}")
+            wanted = _EFFECTS.get(effect)
+            if wanted is not None and status.get(reservation) != wanted:
+                self.lost.add(f"interaction {name}: {effect}, but {status.get(reservation)}")
+        self.seconds += time.monotonic() - began
 
-    def _advance(self) -> None:
-        rows = self._connection.execute(
-            "SELECT seq, reservation_id, customer_id, holds, was, status FROM fault_history"
-            " WHERE seq > ? ORDER BY seq",
-            (self._seen,),
-        )
-        for seq, reservation, customer, text, was, status in rows:
-            self._seen = seq
-            holds: dict[str, int] = json.loads(text)
-            if was is None:
-                self._grant(reservation, customer, holds)
-            elif was != status:
-                self._end(reservation, holds, was, status)
-            self.status[reservation] = status
+    def _match(self, journal: Journal) -> None:
+        """Hold new grants, and those nobody was told of by then, against what clients know now."""
+        self._unanswered |= self._history.news
+        self._history.news = {}
+        open_ones: dict[str, list[str]] = {}
+        for reservation, version in journal.versions(self._unanswered).items():
+            one = self._unanswered[reservation]
+            if version is None:
+                open_ones.setdefault(self._identity(one.customer), []).append(reservation)
+                continue
+            del self._unanswered[reservation]
+            self._compare(reservation, one, self._amounts[version])
+        for identity in journal.unexplained(open_ones):
+            self.double.update(f"nobody asked for {one}" for one in open_ones[identity])
 
-    def _grant(self, reservation: str, customer: str, holds: Mapping[str, int]) -> None:
-        if reservation in self.status:
-            self.double.add(f"{reservation} granted twice")
-        self._customer[reservation] = customer
-        self.grants += 1
-        for account, amount in holds.items():
-            self._reserved[account] += amount
-            if self._reserved[account] + self._spent[account] > self._amounts[self._limit(account)]:
-                self.exceeded.add(f"{reservation} on {account}")
+    def _compare(self, reservation: str, one: Granted, amounts: Mapping[str, int]) -> None:
+        for limit, total in one.came_to:
+            if total > amounts[limit]:
+                self.exceeded.add(f"{reservation} on {limit}: {total} of {amounts[limit]}")
 
-    def _end(self, reservation: str, holds: Mapping[str, int], was: int, status: int) -> None:
-        if self.status.get(reservation) != was or (was, status) not in ENDS | LATE:
-            self.double.add(f"{reservation} went from {was} to {status}")
-        self.late += (was, status) in LATE
-        for account, amount in holds.items():
-            if was == RESERVED:
-                self._reserved[account] -= amount
-            if status in {CONFIRMED, OVERRUN}:
-                self._spent[account] += amount
+    def _most(self) -> dict[str, int]:
+        """The largest amounts: which catalog decided is not known where nobody was answered."""
+        most: Counter[str] = Counter()
+        for amounts in self._amounts.values():
+            most |= Counter(amounts)
+        return dict(most)
 
-    def _limit(self, account: str) -> str:
-        if account not in self._limits:
-            self._limits[account] = self._connection.execute(
-                "SELECT limit_id FROM accounts WHERE account = ?", (account,)
-            ).get
-        return self._limits[account]
+    def _identity(self, customer: str) -> str:
+        if customer not in self._owners:
+            self._owners = dict(self._connection.execute(_OWNERS))
+        return self._owners[customer]
 
-    def _compare_counters(self) -> None:
-        """Inside of the transaction that read the history: nothing lies between the two."""
-        found = self._connection.execute("SELECT account, reserved, spent FROM accounts")
-        for account, reserved, spent in found:
-            counted = self._reserved[account], self._spent[account]
-            if (reserved, spent) != counted:
-                self.wrong.append(f"{account}: {(reserved, spent)}, counted {counted}")
+    def _sample(self, count: int) -> list[int]:
+        return self._draw.sample(range(count), min(count, SAMPLE))
+
+    def _is_there(self, table: str, key: str, value: str) -> bool:
+        found = self._connection.execute(f"SELECT 1 FROM {table} WHERE {key} = ?", (value,)).get
+        return found is not None
+
+    def _compare_aggregates(self, journal: Journal) -> None:
+        """What each customer's profile counts is what is stored, and what clients were told."""
+        for identity, state, count in self._connection.execute(_SHOWN):
+            profile: dict[str, Any] = msgspec.msgpack.decode(state)
+            counts = profile.get("aggregates", {}).get("shown", 0), journal.shown[identity]
+            if counts != (count, count):
+                self.wrong.append(f"{identity}: {counts} impressions, counted {count}")
 
     def close(self) -> None:
+        """Release the file."""
         self._connection.close()
+
+
+def _ids(table: str) -> str:
+    return f"SELECT interaction_id FROM {table}"

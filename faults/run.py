@@ -25,6 +25,7 @@ if __name__ == "__main__":
 from faults.clients import Client, Target
 from faults.journal import Journal
 from faults.oracle import Oracle
+from faults.publishing import Publisher
 from faults.servers import Servers
 from faults.world import watch, write_world
 from nba_engine.domain import ProfileUpdate
@@ -79,8 +80,11 @@ def run(given: argparse.Namespace, folder: Path) -> int:
             Client(number, servers.address, CUSTOMERS, given.seed, journal, target, TTL)
             for number in range(given.clients)
         ]
-        for client in clients:
-            client.start()
+        publisher = Publisher(
+            servers.address, world, given.seed, journal, target, given.reservations
+        )
+        for thread in (*clients, publisher):
+            thread.start()
         pace = given.reservations / (given.kills + 1)
         while kills < given.kills and not target.failed.is_set():
             until = target.count + pace * chosen.uniform(0.1, 0.9)
@@ -90,8 +94,8 @@ def run(given: argparse.Namespace, folder: Path) -> int:
             kills += 1
             oracle.check(journal)
         target.killed.set()
-        for client in clients:
-            client.join()
+        for thread in (*clients, publisher):
+            thread.join()
         loaded = time.monotonic() - began
         oracle.await_quiet(QUIET)
         oracle.finish(journal)
@@ -99,6 +103,11 @@ def run(given: argparse.Namespace, folder: Path) -> int:
     if servers.exit_code:
         problems.append(f"nba serve ended with exit code {servers.exit_code}")
     report(given, journal, oracle, loaded)
+    print(
+        f"{publisher.published} times other amounts were published; {oracle.seconds:.0f} s were spent "
+        f"on {kills + 1} checks; CPU seconds: {time.process_time():.0f} clients and checks, "
+        f"{servers.cpu_seconds:.0f} servers"
+    )
     double = len(oracle.double) + journal.two_answers
     for what in [*sorted(oracle.lost | oracle.exceeded | oracle.double)[:20], *problems[:20]]:
         print(f"WRONG: {what}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -50,7 +51,10 @@ class Servers:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.exit_code = self._process.wait()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         self._reader.join()
         if self._process.stdout is not None:
             self._process.stdout.close()

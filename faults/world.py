@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
 import msgspec
 
-__all__ = ["World", "write_world"]
+from nba_engine.catalog import version_of
+
+__all__ = ["FILE", "World", "watch", "write_world"]
+
+FILE = "catalog.toml"
 
 SETTINGS = """
 [server]
 listen = "127.0.0.1:0"
 processes = {processes}
 grace_seconds = 5.0
+admin = true
 [logging]
 level = "info"
 [[pipeline]]
@@ -92,12 +96,22 @@ END;
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of a run, and the amounts in force."""
+    """The files of a run, and what limits amount to.
+
+    ``amounts``: catalog version → limit → amount; publishing adds to it, before it publishes.
+    """
 
     settings: Path
     database: Path
-    amounts: Mapping[str, int]  # limit → amount
+    amounts: dict[str, Mapping[str, int]]
     customers: int
+    ttl: int  # seconds until a reservation expires
+
+    def catalog(self, amounts: Mapping[str, int]) -> str:
+        """The catalog with other amounts, by the name `FILE`; notes its version."""
+        text = CATALOG.format(ttl=self.ttl, **amounts)
+        self.amounts[version_of({FILE: text})] = amounts
+        return text
 
 
 def write_world(
@@ -108,17 +122,18 @@ def write_world(
         "hot": max(1, reservations // 5),
         "cold": max(3, round(0.7 * reservations / customers)),
     }
-    (folder / "catalog").mkdir()
-    (folder / "catalog" / "catalog.toml").write_text(CATALOG.format(ttl=ttl, **amounts))
     settings = folder / "nba.toml"
     settings.write_text(SETTINGS.format(processes=processes))
-    (folder / "world.json").write_text(json.dumps(amounts))
-    return World(
+    world = World(
         settings=settings,
         database=folder / "data" / "nba.db",
-        amounts=amounts,
+        amounts={},
         customers=customers,
+        ttl=ttl,
     )
+    (folder / "catalog").mkdir()
+    (folder / "catalog" / FILE).write_text(world.catalog(amounts))
+    return world
 
 
 def watch(database: Path) -> None:

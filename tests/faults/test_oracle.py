@@ -13,6 +13,7 @@ from faults.oracle import Oracle
 from faults.world import watch
 from nba_engine.domain import Hold, ProfileUpdate, ReservationRequest
 from nba_engine.store import SqliteStore, open_store
+from nba_engine.testing.customers_suite import FOLD, happened
 
 NOW = 1_700_000_000.0
 
@@ -28,11 +29,14 @@ class Bench:
         watch(file)
         self.sql = apsw.Connection(str(file))
         self.journal = Journal(folder / "journal")
-        self.oracle = Oracle(file, {"hot": 2})
+        self.oracle = Oracle(file, {"v1": {"hot": 2}, "v2": {"hot": 3}})
         for name in ("a", "b"):
             self.grant(name)
-            self.journal.attempt("crm:1")
-            self.journal.grant("crm:1", name)
+            self.answer(name)
+
+    def answer(self, name: str, version: str = "v1") -> None:
+        self.journal.attempt("crm:1")
+        self.journal.grant("crm:1", name, version)
 
     def grant(self, name: str) -> None:
         hold = Hold(account="hot", limit="hot", amount=1, ceiling=1_000)
@@ -74,14 +78,32 @@ def test_a_history_without_fault_is_found_good(bench: Bench) -> None:
 
 
 def test_a_grant_beyond_the_amount_is_found(bench: Bench) -> None:
-    bench.journal.attempt("crm:1")
-    bench.journal.grant("crm:1", "c")
+    bench.answer("c")
     bench.grant("c")  # the third, of two; the ledger was told another amount
     assert bench.counts() == (0, 1, 0, 0)
 
 
+def test_the_amount_is_that_of_the_catalog_that_decided(bench: Bench) -> None:
+    bench.answer("c", "v2")
+    bench.grant("c")  # the third, of three
+    assert bench.counts() == (0, 0, 0, 0)
+    bench.answer("d", "v2")
+    bench.grant("d")
+    assert bench.counts() == (0, 1, 0, 0)
+
+
+def test_where_nobody_was_answered_it_may_be_any_catalog_but_no_more(bench: Bench) -> None:
+    for name in ("c", "d"):
+        bench.journal.attempt("crm:1")
+        bench.journal.fail("crm:1", "UNAVAILABLE")
+        bench.grant(name)
+    bench.store.expire(now=NOW + 10.0)
+    bench.oracle.finish(bench.journal)
+    assert {what.partition(" ")[0] for what in bench.oracle.exceeded} == {"d"}
+
+
 def test_an_acknowledged_reservation_that_is_gone_is_found(bench: Bench) -> None:
-    bench.journal.grant("crm:1", "never stored")
+    bench.answer("never stored")
     assert bench.counts() == (1, 0, 0, 0)
 
 
@@ -97,6 +119,30 @@ def test_a_call_without_an_answer_may_have_reserved_once(bench: Bench) -> None:
     bench.journal.attempt("crm:1")
     bench.journal.fail("crm:1", "UNAVAILABLE")
     assert bench.counts() == (0, 0, 0, 0)
+
+
+def test_what_was_there_at_a_check_and_is_not_at_the_next_is_found(bench: Bench) -> None:
+    assert bench.counts() == (0, 0, 0, 0)
+    bench.sql.execute("DELETE FROM reservations WHERE reservation_id = 'a'")
+    assert bench.counts() == (1, 0, 0, 0)
+
+
+def test_a_history_that_became_shorter_is_found(bench: Bench) -> None:
+    assert bench.counts() == (0, 0, 0, 0)
+    bench.sql.execute("DELETE FROM fault_history WHERE seq = 2")
+    assert bench.counts() == (0, 0, 0, 1)
+
+
+def test_impressions_are_counted_again_at_the_end(bench: Bench) -> None:
+    thing = happened("1", "impression", identity="crm:1", recommendation="a")
+    bench.store.record([thing], FOLD, now=NOW)  # which does not count impressions
+    bench.journal.record("i1", "a", "CONFIRMED", shown=True)
+    bench.store.expire(now=NOW + 10.0)
+    bench.oracle.finish(bench.journal)
+    assert [what.partition(":")[2] for what in bench.oracle.wrong] == [
+        "1: (0, 1) impressions, counted 1"
+    ]
+    assert bench.oracle.lost == set()
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,6 @@ def served(
     catalog = folder / "catalog" / "catalog.toml"
     text = catalog.read_text("utf-8")
     catalog.write_text(f'{text}applies_to = {{ actions = ["wanted"] }}\n', "utf-8")
-    settings = world.settings.read_text("utf-8")
-    world.settings.write_text(settings.replace("[server]", "[server]\nadmin = true"), "utf-8")
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
     options += [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 500)]
     with Servers(world, environ) as servers, ExitStack() as stack:
