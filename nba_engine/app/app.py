@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from nba_engine.app.check import prepared
+from nba_engine.app.erasing import Eraser
 from nba_engine.app.follower import Follower
 from nba_engine.app.intakes import Intakes, make_intakes
 from nba_engine.app.profile_sources import open_profile_sources
 from nba_engine.app.reaper import Reaper
 from nba_engine.app.retention import Retention
 from nba_engine.app.rotation import Rotation
+from nba_engine.app.sink_turns import SinkTurns
 from nba_engine.app.sinks import Sinks, open_sinks
 from nba_engine.app.starting import start_with
 from nba_engine.catalog import read_folder
@@ -39,6 +41,7 @@ class App:
         sinks: Sinks,
         sources: ProfileSources | None,
         intakes: Intakes,
+        eraser: Eraser,
         resources: ExitStack,
     ) -> None:
         self.settings = settings
@@ -47,6 +50,7 @@ class App:
         self.sinks = sinks
         self.profile_sources = sources
         self.intakes = intakes  # `nba serve` starts them
+        self.eraser = eraser
         self._resources = resources
 
     @property
@@ -91,10 +95,14 @@ def open_app(
     with ExitStack() as opened:
         store = _open_store(found.settings, found.plugins.register)
         opened.callback(store.close)
-        log = open_log(found.settings.store.decision_log)
+        log_path = found.settings.store.decision_log
+        log = open_log(log_path)
         opened.callback(log.close)
         folder = Path(settings_path).resolve().parent
-        sinks = open_sinks(found.settings, found.plugins.register, folder, str(settings_path))
+        turns = SinkTurns(store, log_path)
+        sinks = open_sinks(
+            found.settings, found.plugins.register, folder, str(settings_path), turns
+        )
         opened.callback(sinks.close)
         sources = open_profile_sources(
             found.settings, found.plugins.register, store, folder, str(settings_path)
@@ -123,6 +131,10 @@ def open_app(
         follower = Follower(engine.catalogs)
         follower.start()
         opened.callback(follower.stop)
+        eraser = Eraser(store, log, sinks, log_path.with_name(f"{log_path.name}.erasing"))
+        engine.on_erased = eraser.wake
+        eraser.start()
+        opened.callback(eraser.stop)
         if not store.simulated:
             reaper = Reaper(store)
             reaper.start()
@@ -138,7 +150,9 @@ def open_app(
                 )
                 retention.start()
                 opened.callback(retention.stop)
-        return App(found.settings, found.plugins, engine, sinks, sources, intakes, opened.pop_all())
+        return App(
+            found.settings, found.plugins, engine, sinks, sources, intakes, eraser, opened.pop_all()
+        )
 
 
 def _open_store(settings: Settings, register: Register) -> Store:

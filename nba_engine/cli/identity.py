@@ -1,8 +1,9 @@
-"""`nba identity`: who a customer is, and that several identities are one."""
+"""`nba identity`: who a customer is, that several identities are one, and that one is no more."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,15 +12,18 @@ import click
 from rich.table import Table
 
 from nba_engine.app import open_app
-from nba_engine.cli.output import output, say, settings_option
-from nba_engine.domain import Identities, LinkRequest
+from nba_engine.cli.output import errors, output, progress_bar, say, settings_option
+from nba_engine.domain import Erasure, Identities, LinkRequest
+from nba_engine.errors import NbaError
 
 __all__ = ["identity_group"]
+
+_LOOK = 0.2  # seconds
 
 
 @click.group("identity")
 def identity_group() -> None:
-    """See which identities lead to a customer; link two of them."""
+    """See which identities lead to a customer; link two of them; erase a customer."""
 
 
 @identity_group.command("show")
@@ -55,6 +59,75 @@ def link_command(identities: Sequence[str], settings: Path, source: str) -> None
     if count:
         say(f"{count} customer{'s' if count > 1 else ''} merged into {found.customer_id}")
     _print_identities(found, zone)
+
+
+@identity_group.command("erase")
+@click.argument("identity")
+@settings_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase_command(identity: str, settings: Path, yes: bool) -> None:  # noqa: FBT001 (click)
+    """Erase the customer behind IDENTITY for good, with all its identities.
+
+    From the store, the decision log and its Parquet files, and from what sinks have written, as far
+    as they can remove it. May run beside servers. Exit code 1 if something is pending at the end:
+    a server, or the next one of these, goes on with it.
+    """
+    with open_app(settings) as app:
+        known = app.engine.store.identities(identity)
+        if not yes:
+            whom = ", ".join(known.identities) if known else f"{identity}, who is unknown"
+            click.confirm(f"Erase {whom} for good?", abort=True)
+        erasure = app.engine.erase_profile(identity)
+        problem = ""
+        with progress_bar(counted=False) as bar:
+            bar.add_task("decision log, sinks, files", total=None)
+            while erasure.pending and not problem:
+                try:
+                    if not app.eraser.work():  # a server is at it
+                        time.sleep(_LOOK)
+                except NbaError as error:
+                    problem = error.message
+                erasure = app.engine.erase_profile(identity, request_id=erasure.erasure_id)
+    _print_erasure(erasure)
+    if erasure.pending:
+        errors.print(f"[yellow]pending:[/] {', '.join(erasure.pending)}: {problem}")
+        raise click.exceptions.Exit(1)
+
+
+@identity_group.command("erased")
+@settings_option
+@click.option("--limit", default=20, show_default=True, help="How many, the newest first.")
+def erased_command(settings: Path, limit: int) -> None:
+    """List erasures: when, what was removed, and what is pending. Nobody is named."""
+    with open_app(settings) as app:
+        found = app.engine.store.erasures(most=limit)
+        zone = ZoneInfo(app.engine.catalog.time_zone)
+    if not found:
+        say("Nobody was erased.")
+        return
+    table = _table("erased", "erasure", "removed", "pending")
+    for one in found:
+        table.add_row(
+            _moment(one.time, zone), one.erasure_id, _counted(one), ", ".join(one.pending)
+        )
+    output.print(table)
+
+
+def _print_erasure(erasure: Erasure) -> None:
+    say(f"erasure {erasure.erasure_id}", style="bold")
+    if not erasure.known:
+        say("  no customer was known by this identity")
+    for kind, count in sorted(erasure.counts.items()):
+        say(f"  {count:,} {kind.replace('_', ' ')}")
+    for place in erasure.kept:
+        errors.print(f"[yellow]{place} cannot remove anything[/]: see to what it has written")
+
+
+def _counted(erasure: Erasure) -> str:
+    counts = [
+        f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(erasure.counts.items())
+    ]
+    return ", ".join(counts) or "nothing"
 
 
 def _print_identities(found: Identities, zone: ZoneInfo) -> None:

@@ -25,6 +25,7 @@ from nba_engine.client.decisions import (
     Recommendation,
     StageCount,
 )
+from nba_engine.client.erasures import Erasure
 from nba_engine.client.errors import (
     ClientClosed,
     DeadlineExceeded,
@@ -75,6 +76,7 @@ __all__ = [
     "DecideRequest",
     "DecideResult",
     "Decision",
+    "Erasure",
     "Exhausted",
     "Explanation",
     "FailedPrecondition",

@@ -22,6 +22,7 @@ RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.ProfileService", "UpdateProfile"),
     ("nba.v1.ProfileService", "LinkIdentities"),
     ("nba.v1.ProfileService", "ExportProfile"),
+    ("nba.v1.ProfileService", "EraseProfile"),
     ("nba.v1.CatalogService", "GetCatalog"),
     ("nba.v1.CatalogService", "ListActions"),
     ("nba.v1.CatalogService", "ValidateCatalog"),

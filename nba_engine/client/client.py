@@ -29,6 +29,7 @@ from nba_engine.client.decisions import (
     PlacementRequest,
     read_decision,
 )
+from nba_engine.client.erasures import Erasures
 from nba_engine.client.explanations import Explanation, read_explanation
 from nba_engine.client.exports import Exports
 from nba_engine.client.interactions import Interaction, InteractionResult
@@ -54,7 +55,7 @@ from nba_engine.client.words import word_of
 __all__ = ["Client"]
 
 
-class Client(Publishing, Limits, Recording, Exports):
+class Client(Publishing, Limits, Recording, Exports, Erasures):
     """One connection to a server, to be shared by all threads of a process.
 
     ``target`` is ``host:port``, ``unix:/path`` or any other name gRPC resolves. Without

@@ -71,7 +71,7 @@ from nba_engine.domain.rules import (
     RuleFunction,
     RuleTable,
 )
-from nba_engine.domain.sink import Sink, SinkFactory, SinkRecord, Topic
+from nba_engine.domain.sink import ErasingSink, Sink, SinkFactory, SinkRecord, Topic
 from nba_engine.domain.source import Source, SourceBatch, SourceFactory, SourceRecord
 from nba_engine.domain.stage import (
     Channel,
@@ -136,6 +136,7 @@ __all__ = [
     "DecisionRequest",
     "Drop",
     "Erased",
+    "ErasingSink",
     "Erasure",
     "Explains",
     "Explanation",

@@ -8,10 +8,11 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from nba_engine.domain.erasure import Erased
 from nba_engine.domain.stage import NoSettings
 from nba_engine.domain.values import Value
 
-__all__ = ["Sink", "SinkFactory", "SinkRecord", "Topic"]
+__all__ = ["ErasingSink", "Sink", "SinkFactory", "SinkRecord", "Topic"]
 
 Topic = Literal["decisions", "interactions"]
 
@@ -44,6 +45,20 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush, and release everything. May be called twice."""
+
+
+class ErasingSink(Sink, Protocol):
+    """A sink that can remove what it has written. Offering `erase` is all it takes."""
+
+    def erase(self, erased: Erased) -> int:
+        """Remove every record of a customer, for good; how many they were.
+
+        Decisions have its ``customer_id``, interactions its ``identity``: ``erased.names`` has them
+        all, and ``erased.covers(name)`` tells of each. A decision with an id of ``erased.before`` or
+        later is a new customer's. Called between two `flush`, possibly again for the same erasure,
+        by one of the processes that share a sink. Nothing of the customer is written afterwards.
+        Raising: it is tried again later.
+        """
 
 
 class SinkFactory(msgspec.Struct, frozen=True, kw_only=True):

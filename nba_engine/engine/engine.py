@@ -16,6 +16,7 @@ from nba_engine.domain import (
     DecisionLog,
     DecisionRecord,
     DecisionRequest,
+    Erasure,
     Explanation,
     Identities,
     Interaction,
@@ -25,6 +26,7 @@ from nba_engine.domain import (
     ProfileUpdate,
     Reads,
     Store,
+    id_time,
 )
 from nba_engine.engine.decide import answer, give_back, prepare, settle
 from nba_engine.engine.export import Exported, export_customer
@@ -92,6 +94,8 @@ class Engine:
         self._tap = tap
         self._profile_sources = profile_sources
         self._max_links = max_links
+        # who removes what the store does not hold: it is told that there is something to do
+        self.on_erased: Callable[[], object] = lambda: None
         self._reads = LiveReads(store)
         self._once = Once(store, window=request_window, clock=clock)
 
@@ -144,7 +148,7 @@ class Engine:
         entropy = os.urandom(18)
         seed = request.seed
         # 128 bits, ordered by time: 48 bits of milliseconds, 80 random ones
-        decision_id = f"{int(wall * 1000):012x}{entropy[:10].hex()}"
+        decision_id = f"{id_time(wall)}{entropy[:10].hex()}"
         now = wall if request.time is None else request.time
         attempt = None if open_attempt is None else open_attempt(decision_id, now)
         reads: Reads = attempt or LiveReads(self.store, now)
@@ -300,6 +304,21 @@ class Engine:
         """
         checked = msgspec.structs.replace(checked_link(request), most=self._max_links)
         return self.store.link(checked, self._snapshot.merge, now=self._clock())
+
+    def erase_profile(self, identity: str, *, request_id: str = "") -> Erasure:
+        """Erase the customer behind an identity, with all its identities, for good.
+
+        When this returns it is gone from the store, and whatever was late does not bring it back;
+        where something is ``pending``, `on_erased` was called to have it removed there. The repeat
+        of a ``request_id`` tells how far that is. Raises `InvalidRequest`; somebody unknown is
+        no error.
+        """
+        if (wrong := identity_violation(identity)) is not None:
+            raise InvalidRequest([wrong])
+        erasure = self.store.erase(identity, erasure_id=request_id, now=self._clock())
+        if erasure.pending:
+            self.on_erased()
+        return erasure
 
     def checked_update(self, update: ProfileUpdate) -> ProfileUpdate:
         """The update in its normal form; writes nothing. Raises `InvalidRequest`."""

@@ -147,7 +147,7 @@ class DecisionServicer:
                 logging.WARNING if slow else logging.INFO,
                 "decision",
                 decision_id=decision.decision_id,
-                request_id=request.request_id or call.request_id,
+                request_id=call.request_id,
                 known=decision.known,
                 recommended=[r.treatment for r in decision.recommendations],
                 candidates=decision.candidates,

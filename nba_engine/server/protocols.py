@@ -10,6 +10,7 @@ from nba_engine.domain import (
     CustomerState,
     Decision,
     DecisionRequest,
+    Erasure,
     Explanation,
     Interaction,
     InteractionResult,
@@ -118,6 +119,9 @@ class Decides(Protocol):
 
     def link_identities(self, request: LinkRequest) -> Linked:
         """Lead identities to one customer; durable when this returns."""
+
+    def erase_profile(self, identity: str, *, request_id: str = "") -> Erasure:
+        """Erase the customer behind an identity; gone from the store when this returns."""
 
     def validate_catalog(self, files: Mapping[str, str]) -> Sequence[Mistake]:
         """Every mistake in a catalog that is not in force."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 from structlog.typing import FilteringBoundLogger
 
+from nba_engine.domain import Erasure
 from nba_engine.errors import InvalidRequest, NbaError
 from nba_engine.server.failures import Failure, failure_of, internal_failure
 from nba_engine.server.protocols import Decides
@@ -68,6 +69,18 @@ class Reporter:
             **facts,
         )
         return known
+
+    def erased(self, erasure: Erasure, call: Reported) -> None:
+        """Log that a customer was erased, as a record of it; nobody is named."""
+        self._logger.info(
+            "profile_erased",
+            request_id=call.request_id,
+            erasure_id=erasure.erasure_id,
+            known=erasure.known,
+            removed=erasure.counts,
+            pending=list(erasure.pending),
+            kept=list(erasure.kept),
+        )
 
     def _unforeseen(
         self,

@@ -15,12 +15,13 @@ from nba_engine._gen.nba.v1 import (
     limit_service_pb2,
     profile_service_pb2,
 )
-from nba_engine.domain import Treatment
+from nba_engine.domain import LOG, Treatment
 from nba_engine.errors import NotFound
 from nba_engine.server.calls import Call, Unary
 from nba_engine.server.convert import (
     Violations,
     bound_to,
+    read_erase,
     read_files,
     read_get_request,
     read_interactions,
@@ -29,6 +30,7 @@ from nba_engine.server.convert import (
     read_update,
     write_action,
     write_catalog,
+    write_erasure,
     write_linked,
     write_mistake,
     write_profile,
@@ -65,7 +67,7 @@ def method_handlers(
     servicers = (
         decisions,
         InteractionServicer(engine),
-        ProfileServicer(engine),
+        ProfileServicer(engine, reporter),
         CatalogServicer(engine, room=room, admin=settings.admin),
         LimitServicer(engine, room=room),
     )
@@ -105,8 +107,9 @@ class InteractionServicer:
 class ProfileServicer:
     """`nba.v1.ProfileService`."""
 
-    def __init__(self, engine: Decides) -> None:
+    def __init__(self, engine: Decides, reporter: Reporter) -> None:
         self._engine = engine
+        self._reporter = reporter
 
     def GetProfile(  # noqa: N802
         self, message: profile_service_pb2.GetProfileRequest, call: Call
@@ -148,6 +151,16 @@ class ProfileServicer:
         engine = self._engine
         linked = engine.link_identities(read_link(message))
         return write_linked(linked, engine.catalog, now=time.time())
+
+    def EraseProfile(  # noqa: N802
+        self, message: profile_service_pb2.EraseProfileRequest, call: Call
+    ) -> profile_service_pb2.EraseProfileResponse:
+        """Erase one customer; answered when it is gone from the store."""
+        identity, request_id = read_erase(message)
+        erasure = self._engine.erase_profile(identity, request_id=request_id)
+        if LOG in erasure.pending or not erasure.pending:  # not whoever asks how far it is
+            self._reporter.erased(erasure, call)
+        return write_erasure(erasure)
 
 
 class CatalogServicer(PublishingServicer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Annotated
 
 import msgspec
 
-from nba_engine.domain import SinkFactory, SinkRecord
+from nba_engine.domain import Erased, SinkFactory, SinkRecord
+from nba_engine.sinks.erasing import erase_lines
 
 __all__ = ["JSONL", "JsonLines", "JsonLinesSettings"]
 
@@ -70,6 +72,13 @@ class JsonLines:
         """Wait until the disk has it."""
         if self._file is not None:
             os.fsync(self._file.fileno())
+
+    def erase(self, erased: Erased) -> int:
+        """Rewrite the files, those that were rotated too, without a customer's lines."""
+        with self._turn():
+            rotated = self._path.parent.glob(f"{glob.escape(self._path.name)}.*")
+            files = [file for file in rotated if file.suffix[1:].isdecimal()]
+            return sum(erase_lines(file, erased) for file in (*files, self._path) if file.exists())
 
     def close(self) -> None:
         """Flush and close the file."""

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from nba_engine.domain import Sink, SinkFactory, SinkRecord
+from nba_engine.domain import Erased, Sink, SinkFactory, SinkRecord, digest_of_name
 from nba_engine.errors import NbaError
 from nba_engine.settings import convert
 from nba_engine.testing.stage_suite import describe
@@ -118,12 +119,48 @@ class SinkSuite:
             assert list(received())[-3:] == [record.key for record in good]
         sink.close()
 
+    def test_a_customer_is_erased_for_good_and_nobody_else_is(
+        self, make_sink: Callable[[], Sink], received: Callable[[], Sequence[str]] | None
+    ) -> None:
+        sink = make_sink()
+        erase: Callable[[Erased], int] | None = getattr(sink, "erase", None)
+        if erase is None:  # it need not: then an erasure tells that it cannot
+            sink.close()
+            return
+        records = sample_records(20)
+        sink.write(records)
+        sink.flush()
+        gone = erased("crm:4", "crm:5")  # of an interaction, and of a decision
+        assert erase(gone) == 2
+        assert erase(gone) == 0
+        again = msgspec.structs.replace(records[5], key=gone.before)  # decided afterwards
+        sink.write([again])
+        sink.flush()
+        if received is not None:
+            left = [one.key for one in records if one.key not in ("i4", "d5")]
+            assert list(received()) == [*left, again.key]
+        sink.close()
+
     def test_records_are_not_changed(self, make_sink: Callable[[], Sink]) -> None:
         records = sample_records(5)
         sink = make_sink()
         sink.write(records)
         sink.close()
         assert records == sample_records(5)
+
+
+def erased(*names: str) -> Erased:
+    """Who was erased a minute after the sample records."""
+    salt = b"salt"
+    return Erased(
+        erasure_id="e1",
+        sequence=1,
+        time=NOW + 60,
+        before="e",  # later than the sample decisions
+        salt=salt,
+        digests=frozenset(digest_of_name(name, salt) for name in names),
+        names=names,
+    )
 
 
 def sample_records(count: int) -> list[SinkRecord]:
@@ -154,7 +191,12 @@ def _interaction(number: int) -> SinkRecord:
         topic="interactions",
         key=key,
         time=NOW + number,
-        data={"interaction_id": key, "type": "purchase", "properties": properties},
+        data={
+            "interaction_id": key,
+            "identity": f"crm:{number}",
+            "type": "purchase",
+            "properties": properties,
+        },
     )
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nba_engine.app import open_app
 from nba_engine.domain import Consent, ProfileUpdate
+from nba_engine.store import turn
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nba
@@ -53,6 +57,44 @@ def test_somebody_without_consents_has_none(shop: Path, nba: Nba) -> None:
     nba("identity", "link", "crm:1", "crm:2", "-s", shop)
     nba("identity", "show", "crm:1", "--consents", "-s", shop)
     assert "No consent was ever given or withdrawn." in nba.out
+
+
+def test_a_customer_is_erased_after_asking_and_listed_without_a_name(
+    shop: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(shop, "crm:42", 0.0, granted=True)
+    nba("identity", "link", "crm:42", "cookie:9f", "-s", shop)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert nba("identity", "erase", "cookie:9f", "-s", shop) == 130
+    assert "cookie:9f, crm:42" in nba.out
+    assert nba("identity", "show", "crm:42", "-s", shop) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert nba("identity", "erase", "cookie:9f", "-s", shop) == 0
+    lines = [line.strip() for line in nba.out.splitlines()[-5:]]
+    assert lines[1:] == ["1 consents", "1 customers", "2 identities", "1 links"]
+    assert nba("identity", "show", "crm:42", "-s", shop) == 1
+    assert nba("identity", "erased", "-s", shop) == 0
+    assert "1 customers" in nba.out
+    assert "crm" not in nba.out
+    assert "pending" in nba.out.splitlines()[0]
+
+
+def test_somebody_unknown_is_told_and_no_error(shop: Path, nba: Nba) -> None:
+    nba("identity", "erased", "-s", shop)
+    assert nba.out == "Nobody was erased.\n"
+    assert nba("identity", "erase", "crm:nobody", "--yes", "-s", shop) == 0
+    assert "no customer was known" in nba.out
+
+
+def test_what_cannot_be_done_now_is_told_as_pending(shop: Path, nba: Nba) -> None:
+    said(shop, "crm:42", 0.0, granted=True)
+    log = shop.parent / "data" / "decisions.db"
+    with turn(log.with_name("decisions.db.moving")):
+        assert nba("identity", "erase", "crm:42", "--yes", "-s", shop) == 1
+    assert "pending: decision_log, sinks, files" in nba.err
+    assert nba("identity", "erase", "crm:42", "--yes", "-s", shop) == 0
+    nba("identity", "erased", "-s", shop)
+    assert "decision_log" not in nba.out
 
 
 def test_nobody_and_one_identity_alone_are_refused_in_a_sentence(shop: Path, nba: Nba) -> None:

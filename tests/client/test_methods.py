@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -81,7 +82,9 @@ def test_both_clients_have_every_method_of_the_api_with_the_same_arguments() -> 
 def test_the_service_config_repeats_what_is_idempotent_and_nothing_else() -> None:
     decides = {("nba.v1.DecisionService", f"{how}Decide") for how in ("", "Batch", "Stream")}
     publishes = {("nba.v1.CatalogService", f"{how}Catalog") for how in ("Publish", "Rollback")}
-    streams = {("nba.v1.InteractionService", "StreamInteractions")}  # on a new stream, by the client
+    streams = {
+        ("nba.v1.InteractionService", "StreamInteractions")
+    }  # on a new stream, by the client
     assert set(RETRIED) == METHODS - decides - publishes - streams | {HEALTH}
 
 
@@ -205,6 +208,25 @@ def test_linked_identities_are_one_customer(client: Any) -> None:
     assert linked.merged_customer_ids == (gone,)
     assert client.get_profile(known) == client.get_profile(cookie) == linked.profile
     assert client.link_identities([known, cookie]).merged_customer_ids == ()
+
+
+def test_a_customer_is_erased_and_asking_again_tells_when_all_is_done(client: Any) -> None:
+    identity = f"crm:{uuid4().hex}"
+    client.update_profile(identity, attributes={"age": 30})
+    erasure = client.erase_profile(identity)
+    assert erasure.known
+    assert erasure.removed_counts["customers"] == 1
+    pause = threading.Event()
+    while not erasure.done:
+        pause.wait(0.02)
+        erasure = client.erase_profile(identity, request_id=erasure.erasure_id)
+    assert (erasure.pending_places, erasure.kept_places) == ((), ())
+    assert abs(datetime.now(UTC) - erasure.erase_time) < timedelta(minutes=1)
+    with pytest.raises(NotFound):
+        client.get_profile(identity)
+    assert not client.erase_profile(identity).known
+    with pytest.raises(InvalidRequest):
+        client.erase_profile("crm:2", request_id=erasure.erasure_id)
 
 
 def test_somebody_unknown_is_not_found(client: Any) -> None:

@@ -62,5 +62,6 @@ WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] 
     "docs/interactions.md": the_shop,
     "docs/interactions.md": the_shop,
     "docs/operations.md": the_shop,
+    "docs/privacy.md": the_shop,
     "docs/settings.md": the_shop,
 }

@@ -25,6 +25,7 @@ from nba_engine.domain import (
     CustomerState,
     Decision,
     DecisionRequest,
+    Erasure,
     Explanation,
     Interaction,
     InteractionResult,
@@ -302,6 +303,19 @@ class SmallEngine:
             customers[name] = first
         merged = tuple(state.customer_id for state in others)
         return Linked(state=first, identities=tuple(sorted(request.identities)), merged=merged)
+
+    def erase_profile(self, identity: str, *, request_id: str = "") -> Erasure:
+        self._fail()
+        known = self.small_store.customers.pop(identity, None) is not None
+        return Erasure(
+            erasure_id=request_id or "e1",
+            sequence=1,
+            time=NOW,
+            known=known,
+            counts={"customers": 1} if known else {},
+            pending=("decision_log", "sinks", "files"),
+            kept=("sink queue",),
+        )
 
     def validate_catalog(self, files: Mapping[str, str]) -> Sequence[Mistake]:
         self._fail()

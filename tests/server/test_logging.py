@@ -77,12 +77,15 @@ def test_whatever_is_raised_the_caller_gets_a_status(served: Served, error: Exce
     assert line["exception"] == type(error).__name__
 
 
-def test_the_callers_own_request_id_wins(served: Served) -> None:
-    request = decisions.DecideRequest(request_id="mine")
+def test_the_request_id_of_a_message_is_the_customers_and_stays_out_of_the_log(
+    served: Served,
+) -> None:
+    request = decisions.DecideRequest(request_id="newsletter-of-crm:1")
     request.MergeFrom(REQUEST)
-    DecisionServiceStub(served.channel).Decide(request, metadata=(("x-request-id", "theirs"),))
+    DecisionServiceStub(served.channel).Decide(request, metadata=(("x-request-id", "job-7"),))
     (line,) = served.lines("decision", wait_for=1)
-    assert line["request_id"] == "mine"
+    assert line["request_id"] == "job-7"
+    assert b"newsletter" not in served.log.getvalue()
 
 
 @pytest.mark.parametrize("odd", ["", "r" * 129, "two words"])

@@ -12,6 +12,7 @@ import pytest
 from nba_engine.domain import SinkFactory, SinkRecord
 from nba_engine.sinks import JSONL, JsonLines, JsonLinesSettings
 from nba_engine.testing import SinkSuite, sample_records
+from nba_engine.testing.sink_suite import erased
 
 
 def keys(*files: Path) -> list[str]:
@@ -45,6 +46,47 @@ def test_a_line_is_one_json_object_with_topic_key_time_and_data(tmp_path: Path) 
     writer.close()
     line = msgspec.json.decode((tmp_path / "out.jsonl").read_bytes())
     assert line == {"topic": "interactions", "key": "i0", "time": record.time, "data": record.data}
+
+
+def test_a_customer_is_erased_from_rotated_files_too_and_others_keep_writing(
+    tmp_path: Path,
+) -> None:
+    writer, other = (sink(tmp_path, rotate_bytes=2048, keep=9) for _ in range(2))
+    for record in sample_records(60):
+        writer.write([record])
+    files = sorted(tmp_path.glob("out.jsonl*"))
+    assert sum(b"crm:7" in file.read_bytes() for file in files) == 1
+    whole = sum(len(file.read_bytes().splitlines()) for file in files)
+    gone = erased(*(f"crm:{number}" for number in range(0, 60, 7)))
+    assert other.erase(gone) == 9
+    writer.write(sample_records(61)[60:])
+    lines = [
+        line for file in tmp_path.glob("out.jsonl*") for line in file.read_bytes().splitlines()
+    ]
+    assert len(lines) == whole - 9 + 1
+    assert not any(b'"crm:7"' in line or b'"crm:49"' in line for line in lines)
+    writer.close()
+    other.close()
+
+
+def test_a_rewriting_that_dies_leaves_the_old_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = sink(tmp_path)
+    writer.write(sample_records(10))
+    before = (tmp_path / "out.jsonl").read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="full"):
+            writer.erase(erased("crm:4"))
+    assert (tmp_path / "out.jsonl").read_bytes() == before
+    assert writer.erase(erased("crm:4")) == 1
+    assert len(keys(tmp_path / "out.jsonl")) == 9
+    writer.close()
 
 
 def test_a_file_that_is_full_is_numbered_and_the_oldest_go(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from nba_engine.server.convert.limits import read_usage_request, write_usages
 from nba_engine.server.convert.pages import Page, bound_to, read_page
 from nba_engine.server.convert.profiles import (
     customer_types,
+    read_erase,
     read_get_request,
     read_link,
     read_update,
+    write_erasure,
     write_linked,
     write_profile,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "bound_to",
     "customer_types",
     "read_decide_request",
+    "read_erase",
     "read_files",
     "read_get_request",
     "read_interactions",
@@ -65,6 +68,7 @@ __all__ = [
     "write_action",
     "write_catalog",
     "write_decision",
+    "write_erasure",
     "write_limit",
     "write_linked",
     "write_mistake",

@@ -11,6 +11,7 @@ from nba_engine.domain import (
     CatalogView,
     Consent,
     CustomerState,
+    Erasure,
     Linked,
     LinkRequest,
     ProfileUpdate,
@@ -22,9 +23,11 @@ from nba_engine.server.convert.violations import Violations
 
 __all__ = [
     "customer_types",
+    "read_erase",
     "read_get_request",
     "read_link",
     "read_update",
+    "write_erasure",
     "write_linked",
     "write_profile",
 ]
@@ -108,6 +111,27 @@ def read_link(message: profile_service_pb2.LinkIdentitiesRequest) -> LinkRequest
         identities=tuple(message.identities),
         source=message.source,
         request_id=message.request_id,
+    )
+
+
+def read_erase(message: profile_service_pb2.EraseProfileRequest) -> tuple[str, str]:
+    """Identity and request id. Raises `InvalidRequest` with every wrong field."""
+    violations = Violations()
+    violations.identity(message.identity, "identity")
+    violations.uuid(message.request_id, "request_id")
+    violations.raise_any()
+    return message.identity, message.request_id
+
+
+def write_erasure(erasure: Erasure) -> profile_service_pb2.EraseProfileResponse:
+    """What became of an erasure so far."""
+    return profile_service_pb2.EraseProfileResponse(
+        erasure_id=erasure.erasure_id,
+        erase_time=write_time(erasure.time),
+        known=erasure.known,
+        removed_counts=erasure.counts,
+        pending_places=erasure.pending,
+        kept_places=erasure.kept,
     )
 
 

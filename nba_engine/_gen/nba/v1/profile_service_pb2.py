@@ -27,13 +27,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nba_engine._gen.nba.v1 import profile_pb2 as nba_dot_v1_dot_profile__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/profile_service.proto\x12\x06nba.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/profile.proto\"O\n\x11GetProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x12GetProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"\x8f\x01\n\x14UpdateProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12 \n\x07profile\x18\x02 \x01(\x0b\x32\x0f.nba.v1.Profile\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"9\n\x15UpdateProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"O\n\x15LinkIdentitiesRequest\x12\x12\n\nidentities\x18\x01 \x03(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"k\n\x16LinkIdentitiesResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\x12\x12\n\nidentities\x18\x02 \x03(\t\x12\x1b\n\x13merged_customer_ids\x18\x03 \x03(\t\"(\n\x14\x45xportProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\"3\n\x15\x45xportProfileResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t2\xc4\x02\n\x0eProfileService\x12\x43\n\nGetProfile\x12\x19.nba.v1.GetProfileRequest\x1a\x1a.nba.v1.GetProfileResponse\x12L\n\rUpdateProfile\x12\x1c.nba.v1.UpdateProfileRequest\x1a\x1d.nba.v1.UpdateProfileResponse\x12O\n\x0eLinkIdentities\x12\x1d.nba.v1.LinkIdentitiesRequest\x1a\x1e.nba.v1.LinkIdentitiesResponse\x12N\n\rExportProfile\x12\x1c.nba.v1.ExportProfileRequest\x1a\x1d.nba.v1.ExportProfileResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnba/v1/profile_service.proto\x12\x06nba.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/profile.proto\"O\n\x11GetProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x12GetProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"\x8f\x01\n\x14UpdateProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12 \n\x07profile\x18\x02 \x01(\x0b\x32\x0f.nba.v1.Profile\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"9\n\x15UpdateProfileResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\"O\n\x15LinkIdentitiesRequest\x12\x12\n\nidentities\x18\x01 \x03(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"k\n\x16LinkIdentitiesResponse\x12 \n\x07profile\x18\x01 \x01(\x0b\x32\x0f.nba.v1.Profile\x12\x12\n\nidentities\x18\x02 \x03(\t\x12\x1b\n\x13merged_customer_ids\x18\x03 \x03(\t\"(\n\x14\x45xportProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\"3\n\x15\x45xportProfileResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\";\n\x13\x45raseProfileRequest\x12\x10\n\x08identity\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x95\x02\n\x14\x45raseProfileResponse\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05known\x18\x03 \x01(\x08\x12G\n\x0eremoved_counts\x18\x04 \x03(\x0b\x32/.nba.v1.EraseProfileResponse.RemovedCountsEntry\x12\x16\n\x0epending_places\x18\x05 \x03(\t\x12\x13\n\x0bkept_places\x18\x06 \x03(\t\x1a\x34\n\x12RemovedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x32\x8f\x03\n\x0eProfileService\x12\x43\n\nGetProfile\x12\x19.nba.v1.GetProfileRequest\x1a\x1a.nba.v1.GetProfileResponse\x12L\n\rUpdateProfile\x12\x1c.nba.v1.UpdateProfileRequest\x1a\x1d.nba.v1.UpdateProfileResponse\x12O\n\x0eLinkIdentities\x12\x1d.nba.v1.LinkIdentitiesRequest\x1a\x1e.nba.v1.LinkIdentitiesResponse\x12N\n\rExportProfile\x12\x1c.nba.v1.ExportProfileRequest\x1a\x1d.nba.v1.ExportProfileResponse0\x01\x12I\n\x0c\x45raseProfile\x12\x1b.nba.v1.EraseProfileRequest\x1a\x1c.nba.v1.EraseProfileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nba_engine._gen.nba.v1.profile_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ERASEPROFILERESPONSE_REMOVEDCOUNTSENTRY']._loaded_options = None
+  _globals['_ERASEPROFILERESPONSE_REMOVEDCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_GETPROFILEREQUEST']._serialized_start=129
   _globals['_GETPROFILEREQUEST']._serialized_end=208
   _globals['_GETPROFILERESPONSE']._serialized_start=210
@@ -50,6 +52,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTPROFILEREQUEST']._serialized_end=701
   _globals['_EXPORTPROFILERESPONSE']._serialized_start=703
   _globals['_EXPORTPROFILERESPONSE']._serialized_end=754
-  _globals['_PROFILESERVICE']._serialized_start=757
-  _globals['_PROFILESERVICE']._serialized_end=1081
+  _globals['_ERASEPROFILEREQUEST']._serialized_start=756
+  _globals['_ERASEPROFILEREQUEST']._serialized_end=815
+  _globals['_ERASEPROFILERESPONSE']._serialized_start=818
+  _globals['_ERASEPROFILERESPONSE']._serialized_end=1095
+  _globals['_ERASEPROFILERESPONSE_REMOVEDCOUNTSENTRY']._serialized_start=1043
+  _globals['_ERASEPROFILERESPONSE_REMOVEDCOUNTSENTRY']._serialized_end=1095
+  _globals['_PROFILESERVICE']._serialized_start=1098
+  _globals['_PROFILESERVICE']._serialized_end=1497
 # @@protoc_insertion_point(module_scope)

@@ -272,3 +272,108 @@ class ExportProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportProfileResponse: _TypeAlias = ExportProfileResponse  # noqa: Y015
+
+@_typing.final
+class EraseProfileRequest(_message.Message):
+    """The request of EraseProfile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    identity: _builtins.str
+    """Required. Who: a namespaced identity such as `crm:42`. At most 256 characters."""
+    request_id: _builtins.str
+    """The id of the erasure, by which its repeat is told how far it is; it is kept for good. A UUID;
+    empty: the server makes one, and a repeat is another erasure.
+    """
+    def __init__(
+        self,
+        *,
+        identity: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseProfileRequest: _TypeAlias = EraseProfileRequest  # noqa: Y015
+
+@_typing.final
+class EraseProfileResponse(_message.Message):
+    """The response of EraseProfile. It names nobody."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RemovedCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ERASURE_ID_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNTS_FIELD_NUMBER: _builtins.int
+    PENDING_PLACES_FIELD_NUMBER: _builtins.int
+    KEPT_PLACES_FIELD_NUMBER: _builtins.int
+    erasure_id: _builtins.str
+    """The id of the erasure: that of the request, if it has one."""
+    known: _builtins.bool
+    """Whether a customer was known by the identity. If not, what was held of the identity alone is
+    removed: decisions for it, reservations.
+    """
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When the customer was erased from the store."""
+
+    @_builtins.property
+    def removed_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What was removed so far, by kind: customers, identities, merged, links, consents, interactions,
+        reservations, accounts, decision_requests; decisions and archived_decisions of the log; records
+        of each sink, as `sink <id>`. Kinds without any are left out.
+        """
+
+    @_builtins.property
+    def pending_places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where something may still be, in the order of the work: decision_log, sinks, files (traces of
+        deleted rows in the files of the store). Empty: all is done.
+        """
+
+    @_builtins.property
+    def kept_places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Places that cannot remove anything, such as `sink <id>`: that is left to whoever runs them."""
+
+    def __init__(
+        self,
+        *,
+        erasure_id: _builtins.str = ...,
+        erase_time: _timestamp_pb2.Timestamp | None = ...,
+        known: _builtins.bool = ...,
+        removed_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        pending_places: _abc.Iterable[_builtins.str] | None = ...,
+        kept_places: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time", "erasure_id", b"erasure_id", "kept_places", b"kept_places", "known", b"known", "pending_places", b"pending_places", "removed_counts", b"removed_counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseProfileResponse: _TypeAlias = EraseProfileResponse  # noqa: Y015

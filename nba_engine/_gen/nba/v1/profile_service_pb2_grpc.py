@@ -55,6 +55,11 @@ class ProfileServiceStub:
                 request_serializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileResponse.FromString,
                 _registered_method=True)
+        self.EraseProfile = channel.unary_unary(
+                '/nba.v1.ProfileService/EraseProfile',
+                request_serializer=nba_dot_v1_dot_profile__service__pb2.EraseProfileRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_profile__service__pb2.EraseProfileResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer:
@@ -96,6 +101,19 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseProfile(self, request, context):
+        """Erases the customer behind an identity for good, with all its identities: profile, consents and
+        their history, links, interactions, remembered answers, its own accounts of limits; logged
+        decisions, also moved ones; what sinks have written, as far as they can remove it. Answered when
+        it is gone from the store; `pending_places` are worked off from then on, and asking again with the
+        id tells how far that is. Reservations on limits shared with others stay, as nobody's. What was
+        late does not bring the customer back. From then on each of its identities is that of a new,
+        unknown customer. An unknown identity is no error. It cannot be undone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProfileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +136,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.ExportProfile,
                     request_deserializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileRequest.FromString,
                     response_serializer=nba_dot_v1_dot_profile__service__pb2.ExportProfileResponse.SerializeToString,
+            ),
+            'EraseProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseProfile,
+                    request_deserializer=nba_dot_v1_dot_profile__service__pb2.EraseProfileRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_profile__service__pb2.EraseProfileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,6 +252,33 @@ class ProfileService:
             '/nba.v1.ProfileService/ExportProfile',
             nba_dot_v1_dot_profile__service__pb2.ExportProfileRequest.SerializeToString,
             nba_dot_v1_dot_profile__service__pb2.ExportProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.ProfileService/EraseProfile',
+            nba_dot_v1_dot_profile__service__pb2.EraseProfileRequest.SerializeToString,
+            nba_dot_v1_dot_profile__service__pb2.EraseProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

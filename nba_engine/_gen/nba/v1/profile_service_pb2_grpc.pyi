@@ -50,6 +50,15 @@ class ProfileServiceStub:
     limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
     when there is none. It counts as an open stream.
     """
+    EraseProfile: _grpc.UnaryUnaryMultiCallable[_profile_service_pb2.EraseProfileRequest, _profile_service_pb2.EraseProfileResponse]
+    """Erases the customer behind an identity for good, with all its identities: profile, consents and
+    their history, links, interactions, remembered answers, its own accounts of limits; logged
+    decisions, also moved ones; what sinks have written, as far as they can remove it. Answered when
+    it is gone from the store; `pending_places` are worked off from then on, and asking again with the
+    id tells how far that is. Reservations on limits shared with others stay, as nobody's. What was
+    late does not bring the customer back. From then on each of its identities is that of a new,
+    unknown customer. An unknown identity is no error. It cannot be undone.
+    """
 
 @_typing.type_check_only
 class ProfileServiceAsyncStub(ProfileServiceStub):
@@ -72,6 +81,15 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     is: the customer, links, the history of consents, interactions, reservations, what was used of
     limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
     when there is none. It counts as an open stream.
+    """
+    EraseProfile: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.EraseProfileRequest, _profile_service_pb2.EraseProfileResponse]  # type: ignore[assignment]
+    """Erases the customer behind an identity for good, with all its identities: profile, consents and
+    their history, links, interactions, remembered answers, its own accounts of limits; logged
+    decisions, also moved ones; what sinks have written, as far as they can remove it. Answered when
+    it is gone from the store; `pending_places` are worked off from then on, and asking again with the
+    id tells how far that is. Reservations on limits shared with others stay, as nobody's. What was
+    late does not bring the customer back. From then on each of its identities is that of a new,
+    unknown customer. An unknown identity is no error. It cannot be undone.
     """
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -116,6 +134,21 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         is: the customer, links, the history of consents, interactions, reservations, what was used of
         limits, logged decisions. An entry per message, as JSON. `nba export` writes the same. NOT_FOUND
         when there is none. It counts as an open stream.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseProfile(
+        self,
+        request: _profile_service_pb2.EraseProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_service_pb2.EraseProfileResponse, _abc.Awaitable[_profile_service_pb2.EraseProfileResponse]]:
+        """Erases the customer behind an identity for good, with all its identities: profile, consents and
+        their history, links, interactions, remembered answers, its own accounts of limits; logged
+        decisions, also moved ones; what sinks have written, as far as they can remove it. Answered when
+        it is gone from the store; `pending_places` are worked off from then on, and asking again with the
+        id tells how far that is. Reservations on limits shared with others stay, as nobody's. What was
+        late does not bring the customer back. From then on each of its identities is that of a new,
+        unknown customer. An unknown identity is no error. It cannot be undone.
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
