@@ -4,7 +4,7 @@ from nba_engine.app.app import App, open_app
 from nba_engine.app.check import check
 from nba_engine.app.logged import Logged, open_logged
 from nba_engine.app.plugins import BUILTIN, load_plugins
-from nba_engine.app.retention import forget_interactions
+from nba_engine.app.retention import forget_catalogs, forget_interactions, forget_windows
 from nba_engine.app.rotation import midnight
 
 __all__ = [
@@ -12,7 +12,9 @@ __all__ = [
     "App",
     "Logged",
     "check",
+    "forget_catalogs",
     "forget_interactions",
+    "forget_windows",
     "load_plugins",
     "midnight",
     "open_app",

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from nba_engine.app.rotation import midnight
 from nba_engine.domain import Store
-from nba_engine.errors import NbaError
+from nba_engine.engine import old_catalogs
+from nba_engine.errors import NbaError, NotFound
 from nba_engine.settings import RetentionSettings
-from nba_engine.store import prune_log, turn
+from nba_engine.store import open_log_reader, prune_log, turn
 
-__all__ = ["Retention", "forget_interactions"]
+__all__ = ["Retention", "forget_catalogs", "forget_interactions", "forget_windows"]
 
 _log = logging.getLogger("nba_engine.app")
 
 _MARK = "retention: interactions"
+_WINDOWS = "retention: windows"
 _PAUSE = 0.02  # seconds between batches: others write meanwhile
 
 
@@ -45,6 +47,54 @@ def forget_interactions(
             return total
         if found.count and not dry_run:
             time.sleep(pause)
+
+
+def forget_windows(
+    store: Store,
+    before: float,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    dry_run: bool = False,
+    pause: float = _PAUSE,
+) -> int:
+    """Forget the accounts of all calendar windows that ended before, batch by batch; how many.
+
+    Raises `Unavailable`.
+    """
+    total, after = 0, ""
+    while True:
+        found = store.forget_windows(before, after=after, dry_run=dry_run)
+        total += found.count
+        after = found.more
+        if not after or stop():
+            return total
+        if found.count and not dry_run:
+            time.sleep(pause)
+
+
+def forget_catalogs(
+    store: Store, log: Path, before: float, *, now: float, dry_run: bool = False
+) -> int:
+    """Forget catalogs that went out of force before and that nobody needs; how many.
+
+    Raises `Unavailable`, `FailedPrecondition`.
+    """
+    old = old_catalogs(store.publications(), before=before, logged=_oldest(log))
+    if dry_run:
+        return sum(store.catalog_files(version) is not None for version in old)
+    return store.forget_catalogs(old, now=now)
+
+
+def _oldest(log: Path) -> float | None:
+    """When the first decision on record was made; None: there is none."""
+    try:
+        reader = open_log_reader(log)
+    except NotFound:
+        return None
+    try:
+        return reader.oldest()
+    finally:
+        reader.close()
 
 
 class Retention:
@@ -103,9 +153,22 @@ class Retention:
                 _log.info("%d old decisions deleted", count)
         if self._settings.interactions_days is not None:
             before = midnight(now, self._settings.interactions_days)
-            if before > float(self._store.progress(_MARK) or "-inf"):
-                count = forget_interactions(self._store, before, stop=stop)
-                if not stop():
-                    self._store.bulk(now=now, progress=(_MARK, repr(before)))
-                if count:
-                    _log.info("%d old interactions deleted", count)
+            self._once_a_day(_MARK, "interactions", before, forget_interactions)
+        if self._settings.windows_days is not None:
+            before = midnight(now, self._settings.windows_days)
+            self._once_a_day(_WINDOWS, "accounts of past windows", before, forget_windows)
+        if self._settings.catalogs_days is not None:
+            before = midnight(now, self._settings.catalogs_days)
+            if count := forget_catalogs(self._store, self._log, before, now=now):
+                _log.info("%d old catalogs deleted", count)
+
+    def _once_a_day(self, mark: str, what: str, before: float, forget: Callable[..., int]) -> None:
+        """Forget what was before, unless that was done; the mark says so to every process."""
+        if before <= float(self._store.progress(mark) or "-inf"):
+            return
+        stop = self._stopping.is_set
+        count = forget(self._store, before, stop=stop)
+        if not stop():
+            self._store.bulk(now=self._clock(), progress=(mark, repr(before)))
+        if count:
+            _log.info("%d old %s deleted", count, what)

@@ -66,6 +66,10 @@ class StoredCatalogs:
                 return self._assembly.assemble(files, folder=shown).catalog
         return self._assembly.assemble(read_folder(self._folder), folder=str(self._folder)).catalog
 
+    def is_stored(self, version: str) -> bool:
+        """Whether the files of a version are there; `[retention] catalogs_days` deletes old ones."""
+        return self.store.catalog_files(version) is not None
+
     def files(self, version: str) -> Mapping[str, str]:
         """The files of a stored catalog. Raises `NotFound`."""
         files = self.store.catalog_files(version)

@@ -92,10 +92,14 @@ def versions_command(settings: Path, limit: int) -> None:
     """List what was published, the latest first."""
     with stored_catalogs(settings) as catalogs:
         history = catalogs.history()
+        shown = [
+            (one, status if catalogs.is_stored(one.version) else f"{status}, deleted")
+            for one, status in history[:limit]
+        ]
     table = Table(box=None, pad_edge=False)
     for name in ("version", "status", "published (UTC)", "from", "author", "comment"):
         table.add_column(name, overflow="fold", no_wrap=name == "version")
-    for one, status in history[:limit]:
+    for one, status in shown:
         words = (one.version, status.replace("_", " "), _moment(one.time), one.origin)
         table.add_row(*words, one.author, one.comment)
     if history:

@@ -18,7 +18,7 @@ from nba_engine.app.stored import stored_catalogs
 from nba_engine.cli.output import errors, output, say, settings_option
 from nba_engine.cli.replay import moment_option
 from nba_engine.domain import CatalogView, CustomerState, Store
-from nba_engine.domain.words import spoken_money
+from nba_engine.domain.words import spoken_money, spoken_time
 from nba_engine.engine import LimitRow, limit_rows
 from nba_engine.errors import NotFound
 from nba_engine.settings import suggest
@@ -63,11 +63,13 @@ def limits_command(
         now = _moment(time, store, catalog)
         state = None if customer is None else _customer(store, customer)
         rows = list(limit_rows(catalog, store, now=now, limits=limits, customer=state, past=past))
+        since = store.windows_since()
     if as_json:
         told = {
             "catalog_version": catalog.version,
             "currency": catalog.currency,
             "time": now,
+            "windows_since": since,
             "limits": [msgspec.to_builtins(row) for row in rows],
         }
         output.print_json(json.dumps(told))
@@ -76,6 +78,11 @@ def limits_command(
         say("the catalog in force has no such limits" if known else "the catalog has no limits")
         return
     _print(rows, catalog, now)
+    if past and since is not None:
+        day = spoken_time(since, catalog.time_zone)
+        say(
+            f"Windows that ended before {day} are not kept ([retention] windows_days).", style="dim"
+        )
 
 
 def _moment(time: str | None, store: Store, catalog: CatalogView) -> float | None:

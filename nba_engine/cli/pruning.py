@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from nba_engine.app import App, forget_interactions, midnight, open_app
+from nba_engine.app import (
+    App,
+    forget_catalogs,
+    forget_interactions,
+    forget_windows,
+    midnight,
+    open_app,
+)
 from nba_engine.cli.output import progress_bar, say, settings_option
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store import count_old, prune_log
@@ -21,14 +28,22 @@ _DAYS = click.IntRange(min=1)
 @settings_option
 @click.option("--interactions-days", type=_DAYS, help="Instead of [retention] interactions_days.")
 @click.option("--decisions-days", type=_DAYS, help="Instead of [retention] decisions_days.")
+@click.option(
+    "--windows-days", type=click.IntRange(min=31), help="Instead of [retention] windows_days."
+)
+@click.option("--catalogs-days", type=_DAYS, help="Instead of [retention] catalogs_days.")
 @click.option("--dry-run", is_flag=True, help="Count only; delete nothing.")
 def prune_command(
     settings: Path,
     interactions_days: int | None,
     decisions_days: int | None,
+    windows_days: int | None,
+    catalogs_days: int | None,
     dry_run: bool,  # noqa: FBT001 (click)
 ) -> None:
-    """Delete interactions and logged decisions of earlier days than are to be kept, now.
+    """Delete what happened on earlier days than are to be kept, now.
+
+    Interactions, logged decisions, what was used of limits in windows long over, old catalogs.
 
     A server does it by itself, once a day. May run beside one, in small batches, and may be ended
     at any moment. What was counted of interactions stays counted; what took place earlier than what
@@ -40,15 +55,25 @@ def prune_command(
         retention = app.settings.retention
         interactions = interactions_days or retention.interactions_days
         decisions = decisions_days or retention.decisions_days
-        if interactions is None and decisions is None:
+        windows = windows_days or retention.windows_days
+        catalogs = catalogs_days or retention.catalogs_days
+        if not (interactions or decisions or windows or catalogs):
             raise click.UsageError(
                 "[retention] keeps everything; say what to delete: --interactions-days, "
-                "--decisions-days"
+                "--decisions-days, --windows-days, --catalogs-days"
             )
         if interactions is not None:
             _interactions(app, midnight(time.time(), interactions), dry_run=dry_run)
         if decisions is not None:
             _decisions(app, midnight(time.time(), decisions), dry_run=dry_run)
+        if windows is not None:
+            before = midnight(time.time(), windows)
+            count = forget_windows(app.engine.store, before, dry_run=dry_run)
+            _say(count, "accounts of windows that ended", before, dry_run=dry_run)
+        if catalogs is not None:
+            before, log = midnight(time.time(), catalogs), app.settings.store.decision_log
+            count = forget_catalogs(app.engine.store, log, before, now=time.time(), dry_run=dry_run)
+            _say(count, "catalogs in force", before, dry_run=dry_run)
 
 
 def _interactions(app: App, before: float, *, dry_run: bool) -> None:

@@ -8,6 +8,7 @@ from nba_engine.engine.intake import Rejected, Taken, mark_name, take_in
 from nba_engine.engine.limit_rows import LimitRow, limit_rows
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.engine.log_table import table_of
+from nba_engine.engine.old_catalogs import old_catalogs
 from nba_engine.engine.profile_sources import ProfileSources, SourceStatus
 from nba_engine.engine.publishing import (
     Assemble,
@@ -58,6 +59,7 @@ __all__ = [
     "lead_seconds",
     "limit_rows",
     "mark_name",
+    "old_catalogs",
     "repeat",
     "status_of",
     "table_of",

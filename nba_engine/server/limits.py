@@ -60,11 +60,12 @@ class LimitServicer:
         catalog, store = self._engine.catalog, self._engine.store
         query = read_usage_request(message, catalog)
         now = None if store.simulated else time.time()
+        since = store.windows_since()
         most = query.size + 1  # one more tells whether there is another page
         if not query.identity:
             limit = catalog.limits[query.position]
             found = usage_of_limit(limit, store, now=now, after=query.after, most=most)
-            return write_usages(catalog, query, found, room=self._room)
+            return write_usages(catalog, query, found, since=since, room=self._room)
         known = store.customer(query.identity)
         if known is None:
             raise NotFound(
@@ -81,4 +82,4 @@ class LimitServicer:
             after=query.after,
             most=most,
         )
-        return write_usages(catalog, query, found, room=self._room)
+        return write_usages(catalog, query, found, since=since, room=self._room)

@@ -183,6 +183,14 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """logged decisions of earlier days than this many ago are deleted, also from Parquet files; without
     it they stay
     """
+    windows_days: Annotated[int, Meta(ge=31)] | None = None
+    """accounts of limits whose calendar window ended on an earlier day than this many ago are deleted;
+    without it they stay. A month is added where a window is named by a date
+    """
+    catalogs_days: Count | None = None
+    """catalogs that went out of force on an earlier day than this many ago are deleted, but for the last
+    20 and those that logged decisions may need; without it they stay
+    """
 
 
 class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):

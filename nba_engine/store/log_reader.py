@@ -104,6 +104,15 @@ class LogReader:
         stored = self._rows("SELECT count(*) FROM decisions WHERE time >= ?", (since,))[0][0]
         return int(stored) + sum(self._in_file(*file, since) for file in self._files(since))
 
+    def oldest(self) -> float | None:
+        """When the first decision that is kept was made, moved ones included; None: there is none."""
+        times = self._rows(
+            "SELECT first_time FROM archived UNION ALL"
+            " SELECT time FROM (SELECT time FROM decisions ORDER BY id LIMIT 1)",
+            (),
+        )
+        return min((time for (time,) in times), default=None)
+
     def records(
         self, *, since: float = _EVER, limit: int | None = None
     ) -> Iterator[DecisionRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,23 @@ def test_what_is_published_is_listed_shown_and_rolled_back(nba: Nba, shop: Path)
     assert nba("catalog", "rollback", SECOND[:5], "-s", shop) == 0
     assert nba("catalog", "versions", "-s", shop, "--limit", "1") == 0
     assert "3 earlier ones: --limit 4" in nba.out
+
+
+def test_a_catalog_that_was_deleted_stays_in_the_list_and_is_said_to_be_gone(
+    nba: Nba, shop: Path
+) -> None:
+    for text in (CATALOG, CHEAP):
+        edit(shop, text)
+        nba("catalog", "publish", "-s", shop)
+    store = open_store(shop.parent / "data" / "nba.db")
+    assert store.forget_catalogs([FIRST, SECOND], now=time.time()) == 1
+    store.close()
+    assert nba("catalog", "versions", "-s", shop) == 0
+    in_force, past = nba.out.splitlines()[1:]
+    assert in_force.split()[:3] == [SECOND, "in", "force"]
+    assert past.split()[:3] == [FIRST, "past,", "deleted"]
+    assert nba("catalog", "rollback", "-s", shop) == 1
+    assert f"no catalog {FIRST} is stored" in nba.err
 
 
 def test_an_engine_that_is_open_follows(nba: Nba, shop: Path) -> None:

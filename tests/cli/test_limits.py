@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nba_engine.app import open_app
-from nba_engine.domain import ProfileUpdate
+from nba_engine.domain import Hold, ProfileUpdate, ReservationRequest
 from nba_engine.store import open_store
 
 if TYPE_CHECKING:
@@ -175,3 +176,25 @@ def test_a_catalog_without_limits_says_so(shop: Path, nba: Nba) -> None:
     open_app(shop, publish=True).close()
     assert nba("limits", "-s", shop) == 0
     assert nba.out == "the catalog has no limits\n"
+
+
+def test_windows_that_were_deleted_are_told(limited: Path, nba: Nba) -> None:
+    old = Hold(account="seats|channel=web|2017-11-06T15:00Z", limit="seats", amount=3, ceiling=50)
+    request = ReservationRequest(
+        reservation_id="r", decision_id="d", customer_id="c", holds=(old,), expires=time.time()
+    )
+    with open_app(limited) as app:
+        assert app.engine.store.reserve([request], now=time.time() - 60.0)[0].granted
+        app.engine.store.expire(now=time.time())
+    assert nba("limits", "seats", "--past", "-s", limited) == 0
+    assert "15:00, 6 Nov 2017" in nba.out or "16:00, 6 Nov 2017" in nba.out
+    prune = ("store", "prune", "--windows-days", 31, "-s", limited)
+    assert nba(*prune, "--dry-run") == 0
+    assert nba.out.startswith("1 accounts of windows that ended before ")
+    assert nba.out.endswith(" would be deleted\n")
+    assert nba(*prune) == 0
+    assert nba("limits", "seats", "--past", "-s", limited) == 0
+    assert "6 Nov 2017" not in nba.out
+    assert "are not kept ([retention] windows_days)" in nba.out
+    nba("limits", "--json", "-s", limited)
+    assert 30 * 86_400 < time.time() - json.loads(nba.out)["windows_since"] < 33 * 86_400

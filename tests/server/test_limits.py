@@ -158,6 +158,17 @@ def test_pages_go_on_where_the_last_one_ended(world: World) -> None:
     assert rest.next_page_token == ""
 
 
+def test_it_is_told_since_when_windows_are_kept(world: World) -> None:
+    world.reserve("hour|channel=app|2017-11-07T12:00Z")
+    assert not world.usage("hour").HasField("windows_since_time")
+    store, now = world.engine.store, time.time()
+    store.release(["rhour|channel=app|2017-11-07T12:00Z"], now=now)
+    assert store.forget_windows(now - 1e6).count == 1
+    answer = world.usage("hour")
+    assert list(answer.usages) == []
+    assert abs(answer.windows_since_time.ToMicroseconds() / 1e6 - (now - 1e6)) < 1e-3
+
+
 def test_what_is_wrong_with_a_query_is_named(world: World) -> None:
     assert world.refused("").fields == ["limit_id"]
     assert world.refused("weeek").fields == ["limit_id"]

@@ -63,13 +63,23 @@ def read_usage_request(
 
 
 def write_usages(
-    catalog: CatalogView, query: UsageQuery, found: Sequence[LimitUsage], *, room: int
+    catalog: CatalogView,
+    query: UsageQuery,
+    found: Sequence[LimitUsage],
+    *,
+    since: float | None,
+    room: int,
 ) -> limit_service_pb2.GetLimitUsageResponse:
-    """A page; ``found`` has one entry more than the page when there is another page."""
+    """A page; ``found`` has one entry more than the page when there is another page.
+
+    ``since``: windows that ended earlier are not kept.
+    """
     limit = catalog.limits[query.position]
     response = limit_service_pb2.GetLimitUsageResponse(
         measure=write_measure(limit), currency_code=_currency(catalog, limit)
     )
+    if since is not None:
+        response.windows_since_time.CopyFrom(write_time(since))
     for one in found[: query.size]:
         entry = _write_usage(one)
         room -= entry.ByteSize()

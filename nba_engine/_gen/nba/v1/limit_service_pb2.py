@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nba_engine._gen.nba.v1 import catalog_pb2 as nba_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1anba/v1/limit_service.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/catalog.proto\":\n\x11ListLimitsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"|\n\x12ListLimitsResponse\x12\x1d\n\x06limits\x18\x01 \x03(\x0b\x32\r.nba.v1.Limit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61talog_version\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"a\n\x14GetLimitUsageRequest\x12\x10\n\x08limit_id\x18\x01 \x01(\t\x12\x10\n\x08identity\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x8d\x01\n\x15GetLimitUsageResponse\x12\"\n\x06usages\x18\x01 \x03(\x0b\x32\x12.nba.v1.LimitUsage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12 \n\x07measure\x18\x03 \x01(\x0e\x32\x0f.nba.v1.Measure\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"\x80\x02\n\nLimitUsage\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08reserved\x18\x02 \x01(\x03\x12\r\n\x05spent\x18\x03 \x01(\x03\x12\x0f\n\x07overrun\x18\x04 \x01(\x03\x12\x0f\n\x07\x63\x65iling\x18\x05 \x01(\x03\x12:\n\x11window_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x38\n\x0fwindow_end_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x42\x14\n\x12_window_start_timeB\x12\n\x10_window_end_time2\xa1\x01\n\x0cLimitService\x12\x43\n\nListLimits\x12\x19.nba.v1.ListLimitsRequest\x1a\x1a.nba.v1.ListLimitsResponse\x12L\n\rGetLimitUsage\x12\x1c.nba.v1.GetLimitUsageRequest\x1a\x1d.nba.v1.GetLimitUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1anba/v1/limit_service.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14nba/v1/catalog.proto\":\n\x11ListLimitsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"|\n\x12ListLimitsResponse\x12\x1d\n\x06limits\x18\x01 \x03(\x0b\x32\r.nba.v1.Limit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61talog_version\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\"a\n\x14GetLimitUsageRequest\x12\x10\n\x08limit_id\x18\x01 \x01(\t\x12\x10\n\x08identity\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xe1\x01\n\x15GetLimitUsageResponse\x12\"\n\x06usages\x18\x01 \x03(\x0b\x32\x12.nba.v1.LimitUsage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12 \n\x07measure\x18\x03 \x01(\x0e\x32\x0f.nba.v1.Measure\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12;\n\x12windows_since_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x15\n\x13_windows_since_time\"\x80\x02\n\nLimitUsage\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08reserved\x18\x02 \x01(\x03\x12\r\n\x05spent\x18\x03 \x01(\x03\x12\x0f\n\x07overrun\x18\x04 \x01(\x03\x12\x0f\n\x07\x63\x65iling\x18\x05 \x01(\x03\x12:\n\x11window_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x38\n\x0fwindow_end_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x42\x14\n\x12_window_start_timeB\x12\n\x10_window_end_time2\xa1\x01\n\x0cLimitService\x12\x43\n\nListLimits\x12\x19.nba.v1.ListLimitsRequest\x1a\x1a.nba.v1.ListLimitsResponse\x12L\n\rGetLimitUsage\x12\x1c.nba.v1.GetLimitUsageRequest\x1a\x1d.nba.v1.GetLimitUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETLIMITUSAGEREQUEST']._serialized_start=279
   _globals['_GETLIMITUSAGEREQUEST']._serialized_end=376
   _globals['_GETLIMITUSAGERESPONSE']._serialized_start=379
-  _globals['_GETLIMITUSAGERESPONSE']._serialized_end=520
-  _globals['_LIMITUSAGE']._serialized_start=523
-  _globals['_LIMITUSAGE']._serialized_end=779
-  _globals['_LIMITSERVICE']._serialized_start=782
-  _globals['_LIMITSERVICE']._serialized_end=943
+  _globals['_GETLIMITUSAGERESPONSE']._serialized_end=604
+  _globals['_LIMITUSAGE']._serialized_start=607
+  _globals['_LIMITUSAGE']._serialized_end=863
+  _globals['_LIMITSERVICE']._serialized_start=866
+  _globals['_LIMITSERVICE']._serialized_end=1027
 # @@protoc_insertion_point(module_scope)

@@ -137,6 +137,7 @@ class GetLimitUsageResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MEASURE_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    WINDOWS_SINCE_TIME_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Where to go on; empty when these were the last."""
     measure: _catalog_pb2.Measure.ValueType
@@ -147,6 +148,10 @@ class GetLimitUsageResponse(_message.Message):
     def usages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitUsage]:
         """What was used, by the names of the accounts."""
 
+    @_builtins.property
+    def windows_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Accounts of calendar windows that ended before this are no longer kept. Not set: all are."""
+
     def __init__(
         self,
         *,
@@ -154,12 +159,15 @@ class GetLimitUsageResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         measure: _catalog_pb2.Measure.ValueType = ...,
         currency_code: _builtins.str = ...,
+        windows_since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_windows_since_time", b"_windows_since_time", "windows_since_time", b"windows_since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "measure", b"measure", "next_page_token", b"next_page_token", "usages", b"usages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_windows_since_time", b"_windows_since_time", "currency_code", b"currency_code", "measure", b"measure", "next_page_token", b"next_page_token", "usages", b"usages", "windows_since_time", b"windows_since_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__windows_since_time: _TypeAlias = _typing.Literal["windows_since_time"]  # noqa: Y015
+    _WhichOneofArgType__windows_since_time: _TypeAlias = _typing.Literal["_windows_since_time", b"_windows_since_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__windows_since_time) -> _WhichOneofReturnType__windows_since_time | None: ...
 
 Global___GetLimitUsageResponse: _TypeAlias = GetLimitUsageResponse  # noqa: Y015
 
