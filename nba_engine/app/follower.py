@@ -16,7 +16,10 @@ _PAUSE_SECONDS = 1.0  # after the store could not be read
 
 
 class Follower:
-    """A daemon thread that calls `Catalogs.step` as often as that asks for, until `stop`."""
+    """A daemon thread that calls `Catalogs.step` as often as that asks for, until `stop`.
+
+    So it finds out within a second or so when the store does not answer, and when it does again.
+    """
 
     def __init__(self, catalogs: Catalogs) -> None:
         self._catalogs = catalogs
@@ -35,13 +38,14 @@ class Follower:
 
     def _run(self) -> None:
         pause = 0.0
-        failing = False
+        reached = True
         while not self._stopping.wait(pause):
             try:
                 pause = self._catalogs.step()
-                failing = False
+                reached = True
             except NbaError as error:  # the store will be back, or every call will say so
                 pause = _PAUSE_SECONDS
-                if not failing:
+                if reached:
                     _log.warning("looking for published catalogs failed: %s", error.reason)
-                failing = True
+                reached = False
+            self._catalogs.store_reached(reached=reached)

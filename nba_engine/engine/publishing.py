@@ -64,6 +64,9 @@ class CatalogWatcher(Protocol):
     def behind(self, publication: Publication) -> None:
         """It is in force elsewhere; here it cannot be loaded, and the one before stays."""
 
+    def store_reached(self, *, reached: bool) -> None:
+        """Whether the store answers; told when that changes, which is looked at all the time."""
+
 
 class Catalogs:
     """The snapshot in force in this process, and how it follows those of its store. Thread-safe."""
@@ -97,6 +100,7 @@ class Catalogs:
         self._past = Past(store, assemble)
         self._behind: Publication | None = None  # what is in force elsewhere, and cannot be here
         self._watchers: list[CatalogWatcher] = []
+        self._reached = True
 
     def assembled(self, files: Mapping[str, str]) -> Snapshot:
         """A snapshot of these files; changes nothing. Raises `MistakesFound`."""
@@ -228,6 +232,16 @@ class Catalogs:
             self._watchers.append(watcher)
             if self._behind is not None:
                 watcher.behind(self._behind)
+            if not self._reached:
+                watcher.store_reached(reached=False)
+
+    def store_reached(self, *, reached: bool) -> None:
+        """Tell the watchers whether the store answers, when that changes."""
+        with self._lock:
+            if reached != self._reached:
+                self._reached = reached
+                for watcher in self._watchers:
+                    watcher.store_reached(reached=reached)
 
     def step(self) -> float:
         """Look for what was published, assemble it, switch when it is due.

@@ -51,6 +51,7 @@ class Health:
         self._changing = threading.Lock()
         self._ready = False
         self._following = True
+        self._reaching = True
         self._tell()
 
     def handler(self) -> tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
@@ -82,6 +83,12 @@ class Health:
         status = words.SERVING if healthy else words.NOT_SERVING
         self._servicer.set(f"source:{name}", status)
 
+    def reaching(self, *, reaching: bool) -> None:
+        """Whether the store answers: without it nothing is decided, so this is not serving."""
+        with self._changing:
+            self._reaching = reaching
+            self._tell()
+
     def stopping(self) -> None:
         """No longer ready, and never again."""
         self._servicer.enter_graceful_shutdown()
@@ -93,7 +100,7 @@ class Health:
         self._servicer.Watch(request, watching, send)
 
     def _tell(self) -> None:
-        serving = self._ready and self._following
+        serving = self._ready and self._following and self._reaching
         words = health_pb2.HealthCheckResponse
         status = words.SERVING if serving else words.NOT_SERVING
         for name in self._names:

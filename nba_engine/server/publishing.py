@@ -142,6 +142,14 @@ class CatalogReports:
             sequence=publication.sequence,
         )
 
+    def store_reached(self, *, reached: bool) -> None:
+        """The store does not answer, or does again."""
+        self._health.reaching(reaching=reached)
+        if reached:
+            self._logger.info("store answers again")
+        else:
+            self._logger.error("store does not answer")
+
 
 def reload_folder(catalogs: Publishes, logger: FilteringBoundLogger) -> None:
     """Publish what lies in the catalog folder; a broken one is logged with all its mistakes."""

@@ -12,9 +12,10 @@ import pytest
 
 from nba_engine.app.follower import Follower
 from nba_engine.domain import Publication
-from nba_engine.engine import Engine, Snapshot, publishing, status_of
+from nba_engine.engine import Catalogs, Engine, Snapshot, publishing, status_of
 from nba_engine.errors import FailedPrecondition, Mistake, MistakesFound, NotFound
 from nba_engine.store import open_log, open_store
+from nba_engine.testing import FakeStore
 from tests.engine.world import CATALOG, ask, shop
 
 FIRST = {"shop.toml": CATALOG}
@@ -29,12 +30,16 @@ class Watching:
     def __init__(self) -> None:
         self.switches: list[tuple[int, float]] = []
         self.fell_behind: list[int] = []
+        self.reached: list[bool] = []
 
     def switched(self, publication: Publication, late: float) -> None:
         self.switches.append((publication.sequence, late))
 
     def behind(self, publication: Publication) -> None:
         self.fell_behind.append(publication.sequence)
+
+    def store_reached(self, *, reached: bool) -> None:
+        self.reached.append(reached)
 
 
 @contextmanager
@@ -252,3 +257,21 @@ def test_status_tells_the_one_in_force_from_those_to_come_and_gone() -> None:
         ("v2", "in_force"),
         ("v1", "past"),
     ]
+
+
+def test_a_store_that_stops_answering_is_told_once_and_so_is_its_return(tmp_path: Path) -> None:
+    with shop(tmp_path) as engine:
+        snapshot = engine.catalogs.snapshot
+    store, heard = FakeStore(), Watching()
+    catalogs = Catalogs(store, snapshot)
+    follower = Follower(catalogs)
+    catalogs.watch(heard)
+    follower.start()
+    store.down = True
+    until(lambda: heard.reached)
+    late = Watching()
+    catalogs.watch(late)
+    store.down = False
+    until(lambda: heard.reached == [False, True])
+    follower.stop()
+    assert late.reached == [False, True]
