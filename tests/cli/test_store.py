@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from nba_engine.app import open_app
-from nba_engine.domain import ProfileUpdate
+from nba_engine.domain import DecisionRequest, PlacementRequest, ProfileUpdate
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nba
@@ -81,3 +81,23 @@ def test_a_check_tells_what_is_wrong(shop: Path, nba: Nba, backup: Path) -> None
     connection.close()
     assert nba("store", "check", "-s", shop) == 1
     assert "no identity leads to it" in nba.out
+
+
+def test_who_was_erased_since_the_backup_goes_from_the_restored_log_as_well(
+    shop: Path, nba: Nba
+) -> None:
+    out = shop.parent / "backup"
+    set_age(shop, 41)
+    with open_app(shop) as app:
+        request = DecisionRequest(identity="crm:1", placements=(PlacementRequest("home"),))
+        decided = app.engine.decide(request).decision_id
+    nba("store", "backup", "--out", out, "-s", shop)
+    assert nba("identity", "erase", "crm:1", "--yes", "-s", shop) == 0, nba.err
+    assert nba("store", "restore", out, "-s", shop) == 0, nba.err
+    assert "1 customer erased since the backup: erased again" in nba.out
+    with open_app(shop) as app:
+        assert app.engine.store.customer("crm:1") is None
+        while not app.eraser.work():  # its own thread may be at it
+            pass
+        assert app.engine.log.read(decided) is None
+        assert [one.pending for one in app.engine.store.erasures()] == [()]
