@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry: ``kind`` says what it is (docs/identities.md lists them), ``content`` is plain values.
+    """An entry: ``kind`` says what it is (docs/privacy.md lists them), ``content`` is plain values.
 
     Times have a name that ends in "time" or begins with "window", and are ISO 8601 in UTC.
     """
