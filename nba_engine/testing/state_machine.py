@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -95,11 +95,14 @@ class StoreMachine(RuleBasedStateMachine):
     def check(cls, open_named: Callable[[str], Store], **changes: Any) -> None:
         """Run the machine over real stores that ``open_named`` opens, again for the same name.
 
-        ``NBA_MACHINE_EXAMPLES``: how many runs (40); ``changes`` are those of `hypothesis.settings`.
+        ``NBA_MACHINE_EXAMPLES``: how many runs; without it 30, and one that fails is told as it is,
+        since making it short takes minutes. ``changes`` are those of `hypothesis.settings`.
         """
         machine = type("Machine", (cls,), {"open_named": staticmethod(open_named)})
+        many = os.environ.get("NBA_MACHINE_EXAMPLES", "")
         given = {
-            "max_examples": int(os.environ.get("NBA_MACHINE_EXAMPLES", "40")),
+            "max_examples": int(many or 30),
+            "phases": [one for one in Phase if many or one not in {Phase.shrink, Phase.explain}],
             "stateful_step_count": 40,
             "deadline": None,
             "suppress_health_check": [HealthCheck.too_slow],
