@@ -25,7 +25,7 @@ def interaction(values: Mapping[str, Any]) -> Interaction:
     """An interaction from a row.
 
     Columns ``interaction_id``, ``identity``, ``type``, ``time``, optional ``recommendation_id``;
-    ``properties`` as an object, and every other column, become properties.
+    ``properties`` as an object, and every other column, become properties; nulls are left out.
     """
     values = dict(values)
     texts = {name: _text(values, name) for name in ("interaction_id", "identity", "type")}
@@ -34,14 +34,14 @@ def interaction(values: Mapping[str, Any]) -> Interaction:
     time = _time(values.pop("time"), "'time'")
     if not math.isfinite(time):
         raise RowError("'time' is not finite")
-    recommendation = values.pop("recommendation_id", "")
+    recommendation = values.pop("recommendation_id", None)
     properties = _object(values.pop("properties", {}), "properties")
     properties.update({k: _guess(v) for k, v in values.items()})
     return Interaction(
         **texts,
         time=time,
-        properties={k: _plain(v) for k, v in properties.items()},
-        recommendation_id=str(recommendation),
+        properties={k: _plain(v) for k, v in properties.items() if v is not None},
+        recommendation_id="" if recommendation is None else str(recommendation),
     )
 
 
@@ -49,7 +49,8 @@ def profile(values: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> P
     """A profile from a row.
 
     Columns ``identity``, a column per declared attribute (or an object ``attributes``), and
-    ``consent:<purpose>:<channel>`` with true or false (or an object ``consents``).
+    ``consent:<purpose>:<channel>`` with true or false (or an object ``consents``). Nulls are left
+    out.
     """
     values = dict(values)
     identity = _text(values, "identity")
@@ -58,14 +59,17 @@ def profile(values: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> P
     consents = {
         key: _boolean(given, key)
         for key, given in _object(values.pop("consents", {}), "consents").items()
+        if given is not None
     }
     for name, value in values.items():
-        if name.startswith("consent:"):
+        if name.startswith("consent:") and value is not None:
             consents[name.removeprefix("consent:")] = _boolean(value, name)
         else:
             found[name] = value
     typed: dict[str, Any] = {}
     for name, value in found.items():
+        if value is None:
+            continue
         declared = attributes.get(name)
         if declared is None:
             raise RowError(f"attribute {name!r} is not declared in the catalog")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -62,18 +62,24 @@ class FileSource:
         self._renamed: set[str] = set()  # names that files got which are no longer under theirs
         self._read_up: dict[str, tuple[object, ...]] = {}  # name → how it was when all was read
         self._told: set[tuple[str, int]] = set()
+        self._unread: OSError | None = None  # a file that is there and cannot be read
 
     def read(
         self, positions: Callable[[str], str], *, most: int, catalog: CatalogView
     ) -> SourceBatch | None:
-        """The next records of the first file that has any. Raises `OSError`."""
+        """The next records of the first file that has any.
+
+        Raises `OSError` when the folder is not there, or, after all others are read, for a file
+        that cannot be.
+        """
+        self._unread = None
         marks = self._marks(positions)
         found: SourceBatch | None = None
         behind = 0
         for name, mark in marks.items():
             if name in self._read_up:
                 continue
-            with suppress(FileNotFoundError), self._open(name) as file:
+            with self._missing_allowed(), self._open(name) as file:
                 growing = self._growing(file)
                 if growing.inode != mark.inode:
                     continue  # renamed this very moment: next time
@@ -84,6 +90,8 @@ class FileSource:
                     found = self._batch(name, growing, mark, most, catalog)
                     if found is not None:
                         behind -= _decode(found.position).offset - mark.offset
+        if found is None and self._unread is not None:
+            raise self._unread
         return None if found is None else msgspec.structs.replace(found, behind=behind)
 
     def close(self) -> None:
@@ -139,7 +147,7 @@ class FileSource:
                     marks[name] = self._seen[name]
                     continue
                 self._read_up.pop(name, None)
-            with suppress(FileNotFoundError), self._open(name) as file:
+            with self._missing_allowed(), self._open(name) as file:
                 growing = self._growing(file)
                 mark = _decode(noted) if noted else self._inherited(name, growing.inode)
                 if growing.fits(mark):
@@ -168,7 +176,9 @@ class FileSource:
         """Files of the folder that are under another name now, with their marks."""
         by_inode = {mark.inode: mark for mark in gone if mark.offset}
         found: dict[str, Mark] = {}
-        for entry in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
+        with os.scandir(self._folder) as entries:
+            by_name = sorted(entries, key=lambda entry: entry.name)
+        for entry in by_name:
             mark = by_inode.get(entry.inode())
             if mark is None or marks.get(entry.name, Mark(inode=0)).offset:
                 continue
@@ -189,8 +199,8 @@ class FileSource:
     def _names(self) -> list[str]:
         """The files to read, by name. Raises `OSError` when the folder is not there."""
         if self._path.is_dir():
-            entries = os.scandir(self._path)
-            return sorted(e.name for e in entries if self._matches(e.name) and e.is_file())
+            with os.scandir(self._path) as entries:
+                return sorted(e.name for e in entries if self._matches(e.name) and _is_file(e))
         if not self._folder.is_dir():
             raise FileNotFoundError(2, "there is no such folder", str(self._folder))
         own = [self._path.name] if self._path.is_file() else []
@@ -202,6 +212,16 @@ class FileSource:
 
     def _open(self, name: str) -> Any:
         return (self._folder / name).open("rb")
+
+    @contextmanager
+    def _missing_allowed(self) -> Iterator[None]:
+        """A file that has just gone is no matter; one that cannot be read must not stop the others."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._unread = error
 
     def _growing(self, file: Any) -> Growing:
         return Growing(file, quoted=self._csv, settle=self._settle)
@@ -219,9 +239,21 @@ _decode = msgspec.json.Decoder(Mark).decode
 
 def _matching(patterns: Sequence[str]) -> Callable[[str], bool]:
     def matches(name: str) -> bool:
-        return name[0] != "." and any(fnmatchcase(name, pattern) for pattern in patterns)
+        # a name that is no text could not be noted
+        return (
+            name[0] != "."
+            and any(fnmatchcase(name, pattern) for pattern in patterns)
+            and not any("\ud800" <= character <= "\udfff" for character in name)
+        )
 
     return matches
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads nowhere
+        return False
 
 
 def _encode(mark: Mark) -> str:

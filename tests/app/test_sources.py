@@ -119,7 +119,12 @@ def test_sinks_get_what_sources_bring(tmp_path: Path, distributions: Distributio
 
 
 def test_bad_lines_go_to_the_rejects_with_place_and_reason(settings: Path, tmp_path: Path) -> None:
-    bad = [line(2, identity="nobody"), "{oops\n", line(3, time=time.time() + 1e6), line(4, x=None)]
+    bad = [
+        line(2, identity="nobody"),
+        "{oops\n",
+        line(3, time=time.time() + 1e6),
+        line(4, x=[[[[[[1]]]]]]),
+    ]
     (tmp_path / "inbox" / "a.jsonl").write_text(line(1) + "".join(bad) + line(5))
     with open_app(settings, environ={}) as app:
         app.intakes.start()

@@ -201,7 +201,7 @@ def test_a_wrong_profile_row_says_what_is_wrong(values: dict[str, object], messa
         profile(values, ATTRIBUTES)
 
 
-@pytest.mark.parametrize("value", [True, 3.5, "3.5", None])
+@pytest.mark.parametrize("value", [True, 3.5, "3.5"])
 def test_nothing_is_cut_off_to_make_a_whole_number(value: object) -> None:
     with pytest.raises(RowError, match="is no int"):
         profile({"identity": "a:1", "age": value}, ATTRIBUTES)

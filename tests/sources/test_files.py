@@ -346,3 +346,56 @@ def test_whatever_is_done_to_a_log_each_line_is_read_once(tmp_path: Path, seed: 
     append(file, torn)
     found += reader.ids()
     assert found == [f"i{number}" for number in range(written)]
+
+
+def test_a_file_that_cannot_be_read_stops_no_other_and_is_told(inbox: Path) -> None:
+    (inbox / "a.jsonl").symlink_to(inbox / "a.jsonl")  # leads to itself
+    (inbox / "b.jsonl").mkdir()
+    (inbox / "c.jsonl").write_text(line(1))
+    (inbox / "d.jsonl").symlink_to(inbox)
+    reader = Reader(inbox.parent)
+    assert [ident(one) for one in reader.next()] == ids(1)
+    assert reader.all() == []
+
+
+def test_a_folder_in_which_a_file_may_not_be_read(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("a.jsonl", 1), ("b.jsonl", 2)):
+        (inbox / name).write_text(line(number))
+    reader = Reader(inbox.parent)
+    opened = reader.source._open
+
+    def refusing(name: str) -> Any:
+        if name == "a.jsonl":
+            raise PermissionError(13, "Permission denied", name)
+        return opened(name)
+
+    monkeypatch.setattr(reader.source, "_open", refusing)
+    assert [ident(one) for one in reader.next()] == ids(2)
+    with pytest.raises(PermissionError, match=r"a\.jsonl"):
+        reader.next()
+    monkeypatch.undo()
+    assert reader.ids() == ids(1)
+
+
+def test_a_name_that_is_no_text_is_passed_over(inbox: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(inbox) + b"/\xff.jsonl"))).write_text(line(1))
+    (inbox / "b.jsonl").write_text(line(2))
+    assert Reader(inbox.parent).ids() == ids(2)
+
+
+def test_nulls_are_left_out(inbox: Path) -> None:
+    values = {"interaction_id": "i1", "identity": "crm:1", "type": "view", "time": 5}
+    more = {"recommendation_id": None, "price": None, "shop": "a"}
+    (inbox / "a.jsonl").write_text(json.dumps(values | more) + "\n")
+    (record,) = Reader(inbox.parent).all()
+    assert record.interaction is not None
+    assert record.interaction.recommendation_id == ""
+    assert record.interaction.properties == {"shop": "a"}
+    (inbox / "a.jsonl").unlink()
+    given = {"identity": "crm:1", "age": None, "consent:m:email": None}
+    (inbox / "b.jsonl").write_text(json.dumps(given) + "\n")
+    (record,) = Reader(inbox.parent, holds="profiles").all()
+    assert record.update is not None
+    assert (record.update.attributes, record.update.consents) == ({}, {})
