@@ -19,16 +19,36 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from nba_engine.domain import Hold, ReservationRequest
-from nba_engine.store import SqliteStore, open_store
+from nba_engine.domain import Hold, ReservationRequest, Store
+from nba_engine.store import open_store
 from nba_engine.testing.customers_suite import FOLD, NOW, happened
 
-__all__ = ["Outcome", "race"]
+__all__ = ["Outcome", "Place", "in_file", "race"]
 
 _BATCH = 25
 _ACCOUNTS = 10
 _SHARES = {"delivery": 0.6, "reject": 0.6, "impression": 0.2}  # of the reservations
 _STATUS = {0: "reserved", 1: "confirmed", 2: "released", 3: "expired", 4: "confirmed"}
+
+
+class Place(NamedTuple):
+    """Where the race is: how a writer opens the store, and how its tables are read."""
+
+    open: Callable[[], Store]
+    rows: Callable[[str], Sequence[Any]]
+
+
+def in_file(path: Path) -> Place:
+    """A race on the embedded store."""
+
+    def rows(sql: str) -> Sequence[Any]:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return list(connection.execute(sql))
+        finally:
+            connection.close()
+
+    return Place(lambda: open_store(path), rows)
 
 
 class Outcome(NamedTuple):
@@ -38,16 +58,16 @@ class Outcome(NamedTuple):
     wrong: list[str]
 
 
-def race(path: Path, reservations: int, seed: int) -> Outcome:
-    """Four writers on one file end the same reservations, each in an order of its own."""
+def race(place: Place, reservations: int, seed: int) -> Outcome:
+    """Four writers on one store end the same reservations, each in an order of its own."""
     draw = random.Random(seed)
     names = [f"r{number}" for number in range(reservations)]
-    with_store(path, lambda store: reserve(store, names, draw))
+    with_store(place, lambda store: reserve(store, names, draw))
     journal: dict[str, list[str]] = {name: [] for name in names}
     progress = [0]  # reservations that somebody tried to end; moves the expirer's clock
 
     def end(kind: str, order: Sequence[str]) -> None:
-        def work(store: SqliteStore) -> None:
+        def work(store: Store) -> None:
             for start in range(0, len(order), _BATCH):
                 batch = order[start : start + _BATCH]
                 items = [happened(f"{kind}-{name}", kind, recommendation=name) for name in batch]
@@ -56,17 +76,17 @@ def race(path: Path, reservations: int, seed: int) -> Outcome:
                     journal[name].append(result.reservation)
                 progress[0] += len(batch)
 
-        with_store(path, work)
+        with_store(place, work)
 
     def clock() -> float:
         return NOW + progress[0] / 2
 
     def expire() -> None:
-        def work(store: SqliteStore) -> None:
+        def work(store: Store) -> None:
             while any(thread.is_alive() for thread in enders):
                 store.expire(now=clock())
 
-        with_store(path, work)
+        with_store(place, work)
 
     enders = [
         threading.Thread(target=end, args=(kind, draw.sample(names, round(share * len(names)))))
@@ -77,20 +97,20 @@ def race(path: Path, reservations: int, seed: int) -> Outcome:
         thread.start()
     for thread in (*enders, reaper):
         thread.join()
-    with_store(path, lambda store: store.expire(now=NOW + 10 * reservations))
-    return check(path, journal)
+    with_store(place, lambda store: store.expire(now=NOW + 10 * reservations))
+    return check(place, journal)
 
 
-def with_store(path: Path, work: Callable[[SqliteStore], object]) -> None:
+def with_store(place: Place, work: Callable[[Store], object]) -> None:
     """Run ``work`` with a store, and so with a writer, of its own."""
-    store = open_store(path)
+    store = place.open()
     try:
         work(store)
     finally:
         store.close()
 
 
-def reserve(store: SqliteStore, names: Sequence[str], draw: random.Random) -> None:
+def reserve(store: Store, names: Sequence[str], draw: random.Random) -> None:
     """Reserve one unit on one of ten accounts each, to expire somewhere during the race."""
     for start in range(0, len(names), 500):
         answers = store.reserve(
@@ -117,15 +137,12 @@ def reserve(store: SqliteStore, names: Sequence[str], draw: random.Random) -> No
         assert all(answer.granted for answer in answers)
 
 
-def check(path: Path, journal: dict[str, list[str]]) -> Outcome:
-    """Hold the file against the journal, reading its tables, not asking the ledger."""
+def check(place: Place, journal: dict[str, list[str]]) -> Outcome:
+    """Hold the tables against the journal; the ledger is not asked."""
     wrong: list[str] = []
     ended: Counter[str] = Counter()
     spent: Counter[str] = Counter()
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    rows: list[Any] = connection.execute(
-        "SELECT reservation_id, status, holds FROM reservations"
-    ).fetchall()
+    rows = place.rows("SELECT reservation_id, status, holds FROM reservations")
     for name, status, holds in rows:
         word = _STATUS[status]
         ended[word] += 1
@@ -137,11 +154,10 @@ def check(path: Path, journal: dict[str, list[str]]) -> Outcome:
             spent.update(json.loads(holds))
     if len(rows) != len(journal):
         wrong.append(f"{len(journal)} were granted, {len(rows)} are there")
-    accounts = connection.execute("SELECT account, reserved, spent, overrun FROM accounts")
+    accounts = place.rows("SELECT account, reserved, spent, overrun FROM accounts")
     for account, reserved, counted, overrun in accounts:
         if (reserved, counted, overrun) != (0, spent[account], 0):
             wrong.append(f"{account} says {reserved}, {counted}, {overrun}, not {spent[account]}")
-    connection.close()
     return Outcome(ended, wrong)
 
 
@@ -149,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
     reservations = int(arguments[0]) if arguments else 100_000
     seed = int(arguments[1]) if len(arguments) > 1 else random.randrange(1 << 32)
     with tempfile.TemporaryDirectory() as folder:
-        outcome = race(Path(folder) / "nba.db", reservations, seed)
+        outcome = race(in_file(Path(folder) / "nba.db"), reservations, seed)
     for line in outcome.wrong[:20]:
         print(line)
     counts = ", ".join(f"{word} {count}" for word, count in sorted(outcome.ended.items()))
