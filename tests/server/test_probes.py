@@ -33,6 +33,16 @@ def test_health_is_told_overall_and_per_service() -> None:
             status(served, "nba.v1.NoSuchService")
 
 
+def test_a_source_has_a_health_of_its_own() -> None:
+    words = health_pb2.HealthCheckResponse
+    with serving() as served:
+        served.server.source_is("shop", True)
+        assert status(served, "source:shop") == words.SERVING
+        served.server.source_is("shop", False)
+        assert status(served, "source:shop") == words.NOT_SERVING
+        assert status(served, "") == words.SERVING
+
+
 def test_more_watchers_than_threads_starve_nobody() -> None:
     with serving(threads=1) as served:
         stub: Any = health_pb2_grpc.HealthStub(served.channel)
