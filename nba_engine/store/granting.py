@@ -16,7 +16,7 @@ import msgspec
 
 from nba_engine.domain import Answer, Hold, ReservationRequest
 from nba_engine.store.expiry import Expiry
-from nba_engine.store.past import is_forgotten
+from nba_engine.store.past import is_over, windows_since
 from nba_engine.store.rolling import set_window
 from nba_engine.store.rows import among, put
 from nba_engine.store.schema import EXPIRED, RELEASED
@@ -61,6 +61,8 @@ class Granting:
         self._expiry = expiry
         self._now = now
         self._settled = settled  # nothing is due by now
+        self._since: float | None = None  # read when it is needed: accounts that are not there
+        self._since_read = False
         self._names = list({hold.account: None for one in requests for hold in one.holds})
         self._ids = [one.reservation_id for one in requests]
         self._granted: list[tuple[Any, ...]] = []
@@ -118,9 +120,15 @@ class Granting:
             used = 0 if account is None else account.used
             if used + hold.amount > hold.ceiling:
                 return hold, max(0, hold.ceiling - used)
-            if account is None and is_forgotten(self._connection, hold.account):
+            if account is None and self._is_forgotten(hold.account):
                 return hold, 0
         return None
+
+    def _is_forgotten(self, account: str) -> bool:
+        """Whether an account that is not there may have been forgotten with its window."""
+        if not self._since_read:
+            self._since, self._since_read = windows_since(self._connection), True
+        return self._since is not None and is_over(account, self._since)
 
     def _grant(self, request: ReservationRequest, holds: Sequence[Hold]) -> None:
         accounts = self._accounts

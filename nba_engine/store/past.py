@@ -18,7 +18,7 @@ from nba_engine.store.files import Readers
 from nba_engine.store.forgetting import check_before
 from nba_engine.store.writer import Writer
 
-__all__ = ["StoredPast", "is_forgotten", "windows_since"]
+__all__ = ["StoredPast", "is_over", "windows_since"]
 
 BATCH = 500  # deleted in one commit: some milliseconds
 SPAN = 50_000  # looked at in one call
@@ -76,8 +76,7 @@ class StoredPast:
             most = SPAN if dry_run else BATCH
             names = [name for (name,) in connection.execute(_OVER, (after, last, day, hour, most))]
             if names and not dry_run:
-                text = msgspec.json.encode(names).decode()
-                self._writer.submit(lambda writing: _done(writing.execute(_DELETE, (text,))))
+                self._writer.submit(lambda writing: _delete(writing, names))
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         more = names[-1] if len(names) == most else last or ""
@@ -102,11 +101,10 @@ def windows_since(connection: apsw.Connection) -> float | None:
     return since
 
 
-def is_forgotten(connection: apsw.Connection, account: str) -> bool:
-    """Whether an account that is not there may have been forgotten."""
-    since = windows_since(connection)
-    over = None if since is None else window_over(account)
-    return since is not None and over is not None and over <= since
+def is_over(account: str, before: float) -> bool:
+    """Whether an account is of a calendar window that ended before."""
+    over = window_over(account)
+    return over is not None and over <= before
 
 
 def _keep_since(connection: apsw.Connection, before: float) -> None:
@@ -115,5 +113,5 @@ def _keep_since(connection: apsw.Connection, before: float) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('windows_since', ?)", (before,))
 
 
-def _done(_: object) -> None:
-    """A change answers nothing."""
+def _delete(connection: apsw.Connection, names: Sequence[str]) -> None:
+    connection.execute(_DELETE, (msgspec.json.encode(names).decode(),))
