@@ -135,8 +135,8 @@ class Eraser:
                 return
             try:
                 self.work()
-            except NbaError as error:  # it is tried again
-                self._tell(error.message)
+            except (NbaError, OSError) as error:  # it is tried again; OSError: the lock file
+                self._tell(str(error))
 
     def _tell(self, problem: str) -> None:
         if not self._stopping.is_set() and problem != self._told:

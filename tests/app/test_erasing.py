@@ -207,6 +207,18 @@ def test_the_thread_finds_what_another_process_has_left(world: World) -> None:
     assert world.log.records == {}, "a log that has not seen the erasure was not gone through"
 
 
+def test_the_thread_goes_on_when_its_lock_file_could_not_be_opened(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a disk that takes no writes for a while."""
+    (tmp_path / "erasing").mkdir()
+    world.store.erase("crm:1", now=NOW + 1)
+    world.eraser.start()
+    wait_for(lambda: "Is a directory" in caplog.text)
+    (tmp_path / "erasing").rmdir()
+    wait_for(lambda: not world.state().pending)
+
+
 def test_one_that_cannot_be_carried_out_keeps_no_other_waiting(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
