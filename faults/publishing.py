@@ -23,9 +23,9 @@ _AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 class Publisher(threading.Thread):
-    """Publishes other amounts than those the world began with: most are lower than what was used.
+    """Publishes other amounts than those the world began with: they grow with the run.
 
-    None is so low that the run could not go on to the next one.
+    Some are lower than what was used; none is so low that the run could not go on to the next one.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Publisher(threading.Thread):
         return True
 
     def _publish(self, publish: Callable[..., object]) -> None:
-        least = self.published / TIMES + 0.4
+        least = self.published / TIMES + 0.25
         amounts = {
-            limit: max(1, round(amount * self._random.uniform(least, 1.6)))
+            limit: max(1, round(amount * self._random.uniform(least, least + 0.5)))
             for limit, amount in self._first.items()
         }
         text = self._world.catalog(amounts)

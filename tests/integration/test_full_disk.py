@@ -200,6 +200,13 @@ def link(channel: grpc.Channel) -> Any:
     return ProfileServiceStub(channel).LinkIdentities(request, timeout=20.0, wait_for_ready=True)
 
 
+def erase(channel: grpc.Channel) -> Any:
+    request = profile_service_pb2.EraseProfileRequest(
+        identity=f"crm:{uuid4()}", request_id=str(uuid4())
+    )
+    return ProfileServiceStub(channel).EraseProfile(request, timeout=20.0, wait_for_ready=True)
+
+
 def publish(text: str) -> Call:
     """What is in force, as a version of its own."""
     return lambda channel: CatalogServiceStub(channel).PublishCatalog(
@@ -246,6 +253,7 @@ WRITES: dict[str, Call] = {
     "StreamInteractions": stream_interactions,
     "UpdateProfile": update,
     "LinkIdentities": link,
+    "EraseProfile": erase,
 }
 READS: dict[str, Call] = {
     "Decide": decide(),
