@@ -51,6 +51,7 @@ lint: venv ## ruff, import contracts, buf, drift of generated files
 
 types: venv ## mypy --strict
 	@$(BIN)/mypy
+	@for file in plugins/*/tests/conftest.py; do $(BIN)/mypy "$$file" || exit 1; done
 
 unit: venv ## pytest on all cores, with branch coverage of nba_engine (at least 90 %)
 	@rm -f .coverage .coverage.*
