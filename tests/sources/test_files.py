@@ -2,86 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from nba_engine.domain import SourceBatch, SourceRecord
-from nba_engine.sources import CSV, JSONL, FileSettings, FileSource
-from nba_engine.sources import growing as growing_module
-from nba_engine.testing import make_catalog
+from tests.sources.reading import Reader, append, ident, ids, inbox, line, lines
 
-CATALOG = make_catalog(attributes={"age": {"type": "int"}})
-
-
-class Reader:
-    """A source with the positions that were committed; `again` is a restart."""
-
-    def __init__(self, folder: Path, kind: str = "jsonl", **settings: Any) -> None:
-        self.folder = folder
-        self.kind = kind
-        self.settings = FileSettings(**{"path": "in", **settings})
-        self.marks: dict[str, str] = {}
-        self.again()
-
-    def again(self) -> None:
-        factory = JSONL if self.kind == "jsonl" else CSV
-        self.source: FileSource = factory.build(self.settings, self.folder)  # type: ignore[assignment]
-
-    def batch(self, most: int = 100) -> SourceBatch | None:
-        return self.source.read(lambda part: self.marks.get(part, ""), most=most, catalog=CATALOG)
-
-    def next(self, most: int = 100) -> list[SourceRecord]:
-        """The records of the next batch, which is committed."""
-        found = self.batch(most)
-        if found is None:
-            return []
-        self.marks[found.part] = found.position
-        return list(found.records)
-
-    def all(self, most: int = 100) -> list[SourceRecord]:
-        records: list[SourceRecord] = []
-        while (batch := self.batch(most)) is not None:
-            self.marks[batch.part] = batch.position
-            records += batch.records
-        return records
-
-    def ids(self, most: int = 100) -> list[str]:
-        return [ident(record) for record in self.all(most)]
-
-
-def ident(record: SourceRecord) -> str:
-    return record.interaction.interaction_id if record.interaction else record.problem
-
-
-def line(number: int | str) -> str:
-    values = {"interaction_id": f"i{number}", "identity": "crm:1", "type": "view", "time": 5}
-    return json.dumps(values) + "\n"
-
-
-def lines(*numbers: int) -> str:
-    return "".join(map(line, numbers))
-
-
-def ids(*numbers: int) -> list[str]:
-    return [f"i{number}" for number in numbers]
-
-
-def append(file: Path, text: str) -> None:
-    with file.open("a") as open_file:
-        open_file.write(text)
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    return folder
+__all__ = ["inbox"]
 
 
 def test_a_file_is_read_as_it_grows(tmp_path: Path) -> None:
@@ -245,38 +175,6 @@ def test_a_copy_from_a_backup_is_the_same_file(inbox: Path) -> None:
     assert reader.ids() == ids(3)
 
 
-def test_bad_lines_have_a_place_and_a_reason_without_their_values(inbox: Path) -> None:
-    text = line(1) + "{oops\n\n[7]\n" + '{"identity": "crm:secret"}\n' + line(2)
-    (inbox / "a.jsonl").write_bytes(text.encode() + b'{"x": "\xff\xfe"}\n' + line(3).encode())
-    found = {record.place: ident(record) for record in Reader(inbox.parent).all()}
-    assert list(found) == [f"a.jsonl:{n}" for n in (1, 2, 4, 5, 6, 7, 8)]
-    assert found["a.jsonl:2"].startswith("no JSON: ")
-    assert found["a.jsonl:4"] == "a line must hold one JSON object"
-    assert found["a.jsonl:5"] == "column 'interaction_id' is missing"
-    assert found["a.jsonl:7"] == "not UTF-8"
-    assert "secret" not in str(found.values())
-    assert [found[f"a.jsonl:{n}"] for n in (1, 6, 8)] == ids(1, 2, 3)
-
-
-def test_a_line_without_end_is_skipped_and_the_next_one_is_read(
-    inbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(growing_module, "LONGEST", 1_000)
-    file = inbox / "a.jsonl"
-    file.write_text(line(1) + "x" * 950)
-    reader = Reader(inbox.parent)
-    assert reader.ids() == ids(1)
-    append(file, "x" * 5_000)
-    (record,) = reader.all()
-    assert (record.place, record.problem) == ("a.jsonl:2", "longer than 1,000 bytes")
-    append(file, "x" * 5_000)
-    reader.again()
-    assert reader.ids() == []
-    append(file, "x\n" + line(2))
-    (record,) = reader.all()
-    assert (record.place, ident(record)) == ("a.jsonl:3", "i2")
-
-
 def test_csv_has_a_heading_and_cells_that_span_lines(inbox: Path) -> None:
     file = inbox / "a.csv"
     file.write_bytes(b"\xef\xbb\xbfinteraction_id,identity,type,time,note,price\r\n")
@@ -346,56 +244,3 @@ def test_whatever_is_done_to_a_log_each_line_is_read_once(tmp_path: Path, seed: 
     append(file, torn)
     found += reader.ids()
     assert found == [f"i{number}" for number in range(written)]
-
-
-def test_a_file_that_cannot_be_read_stops_no_other_and_is_told(inbox: Path) -> None:
-    (inbox / "a.jsonl").symlink_to(inbox / "a.jsonl")  # leads to itself
-    (inbox / "b.jsonl").mkdir()
-    (inbox / "c.jsonl").write_text(line(1))
-    (inbox / "d.jsonl").symlink_to(inbox)
-    reader = Reader(inbox.parent)
-    assert [ident(one) for one in reader.next()] == ids(1)
-    assert reader.all() == []
-
-
-def test_a_folder_in_which_a_file_may_not_be_read(
-    inbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, number in (("a.jsonl", 1), ("b.jsonl", 2)):
-        (inbox / name).write_text(line(number))
-    reader = Reader(inbox.parent)
-    opened = reader.source._open
-
-    def refusing(name: str) -> Any:
-        if name == "a.jsonl":
-            raise PermissionError(13, "Permission denied", name)
-        return opened(name)
-
-    monkeypatch.setattr(reader.source, "_open", refusing)
-    assert [ident(one) for one in reader.next()] == ids(2)
-    with pytest.raises(PermissionError, match=r"a\.jsonl"):
-        reader.next()
-    monkeypatch.undo()
-    assert reader.ids() == ids(1)
-
-
-def test_a_name_that_is_no_text_is_passed_over(inbox: Path) -> None:
-    (Path(os.fsdecode(os.fsencode(inbox) + b"/\xff.jsonl"))).write_text(line(1))
-    (inbox / "b.jsonl").write_text(line(2))
-    assert Reader(inbox.parent).ids() == ids(2)
-
-
-def test_nulls_are_left_out(inbox: Path) -> None:
-    values = {"interaction_id": "i1", "identity": "crm:1", "type": "view", "time": 5}
-    more = {"recommendation_id": None, "price": None, "shop": "a"}
-    (inbox / "a.jsonl").write_text(json.dumps(values | more) + "\n")
-    (record,) = Reader(inbox.parent).all()
-    assert record.interaction is not None
-    assert record.interaction.recommendation_id == ""
-    assert record.interaction.properties == {"shop": "a"}
-    (inbox / "a.jsonl").unlink()
-    given = {"identity": "crm:1", "age": None, "consent:m:email": None}
-    (inbox / "b.jsonl").write_text(json.dumps(given) + "\n")
-    (record,) = Reader(inbox.parent, holds="profiles").all()
-    assert record.update is not None
-    assert (record.update.attributes, record.update.consents) == ({}, {})

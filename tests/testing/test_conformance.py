@@ -77,7 +77,8 @@ def test_the_built_in_plugin_passes_its_own_check(capsys: pytest.CaptureFixture[
     checked = {(one["kind"], one["name"]) for one in report["checks"]}
     measured = {(one["kind"], one["name"]) for one in report["costs"]}
     promised = {(one["kind"], one["name"]) for one in report["promises"]}
-    assert checked == measured == promised
+    assert checked == promised
+    assert promised - measured == {("source", "csv"), ("source", "jsonl")}  # beside decisions
     assert all(cost["with_median"] > 0 for cost in report["costs"])
 
 
