@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -26,6 +26,7 @@ from nba_engine.domain import (
     Publication,
     ReservationRequest,
 )
+from nba_engine.errors import Unavailable
 from nba_engine.store import SqliteLog, SqliteStore, open_log, open_store
 from nba_engine.testing.customers_suite import FOLD, NOW, happened
 from nba_engine.testing.identities_suite import MERGE
@@ -287,7 +288,8 @@ class _Client(threading.Thread):
         self._call("update", identity, lambda: len(self._store.update([change])), self._count)
 
     def _others(self) -> None:
-        self._draw.choice([self._expire, self._link, self._publish, self._note, self._erase])()
+        acts = [self._expire, self._link, self._publish, self._note, self._erase, self._scrub]
+        self._draw.choice(acts)()
 
     def _expire(self) -> None:
         self._call("expire", "", lambda: self._store.expire(now=self._now))
@@ -314,6 +316,11 @@ class _Client(threading.Thread):
         )
         erase = lambda: self._store.erase(name, erasure_id=name, now=self._now).known  # noqa: E731
         self._call("erase", name, erase, thing.interaction_id)
+
+    def _scrub(self) -> None:
+        """Overwrite what was deleted, in the pages of the file itself."""
+        with suppress(Unavailable):  # somebody is reading an older moment
+            self._store.scrub()
 
     def _publish(self) -> None:
         version = self._new
