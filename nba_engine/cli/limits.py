@@ -75,7 +75,7 @@ def limits_command(
         output.print_json(json.dumps(told))
         return
     if not rows:
-        say("the catalog in force has no such limits" if known else "the catalog has no limits")
+        say("none of these limits is per customer" if known else "the catalog has no limits")
         return
     _print(rows, catalog, now)
     if past and since is not None:

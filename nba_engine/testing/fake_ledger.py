@@ -122,9 +122,9 @@ class FakeLedger:
                 self._accounts[hold.account] = replace(known, rolls=hold.rolls)
         self._let_fall(now)
         for hold in holds:
-            room = replace(self._account(hold), ceiling=hold.ceiling).room
-            if hold.amount > room or self._is_forgotten(hold.account):
-                room = 0 if self._is_forgotten(hold.account) else room
+            gone = self._is_forgotten(hold.account)
+            room = 0 if gone else replace(self._account(hold), ceiling=hold.ceiling).room
+            if gone or hold.amount > room:
                 return Answer(
                     reservation_id=name, granted=False, refused_by=hold.limit, room=max(0, room)
                 )

@@ -92,6 +92,8 @@ def test_one_customer_has_rows_of_its_own_limits(limited: Path, nba: Nba) -> Non
         app.engine.update_profile(ProfileUpdate(identity="crm:1", attributes={"age": 41}))
         assert nba("limits", "--customer", "crm:1", "-s", limited) == 0  # while others are at work
     _, often = nba.out.splitlines()
+    assert nba("limits", "budget", "--customer", "crm:1", "-s", limited) == 0
+    assert nba.out == "none of these limits is per customer\n"
     assert often.split("100%")[1].split() == ["2", "0", "0", "2", "bit", "by", "bit"]
 
 
