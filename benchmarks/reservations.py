@@ -1,6 +1,6 @@
 """Durable reservations per second, and their latency, against raw SQLite in the same run.
 
-    python benchmarks/reservations.py [--folder FOLDER] [--rounds 5] [--seconds 1]
+    python benchmarks/reservations.py [--folder FOLDER] [--rounds 9] [--seconds 0.5]
 
 1, 16 and 64 callers reserve one contact of their customer (100,000 customers) and a part of one
 campaign's budget, again and again, each as soon as the last one is durable. Ids and account names
@@ -252,8 +252,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--folder", help="on the disk to be measured; default: the system's")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each of the three, a round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each of the three, a round")
     given = parser.parse_args()
     rounds: dict[int, list[Round]] = {callers: [] for callers in CALLERS}
     for _ in range(given.rounds):
