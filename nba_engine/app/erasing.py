@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from nba_engine.domain import FILES, LOG, SINKS, DecisionLog, Erased, Erasure, Store
+from nba_engine.domain import FILES, LOG, OPEN, SINKS, DecisionLog, Erased, Erasure, Store
 from nba_engine.errors import NbaError
 from nba_engine.store import turn
 
@@ -81,7 +81,7 @@ class Eraser:
                 return False
             problem: NbaError | None = None
             waiting: list[Erased] = []
-            for erased in self._store.erased_since(self._seen):
+            for erased in self._closed():
                 try:
                     if self._left(erased):
                         self._everywhere(erased)
@@ -95,6 +95,16 @@ class Eraser:
             if problem is not None:
                 raise problem
             return True
+
+    def _closed(self) -> Sequence[Erased]:
+        """What there may be to do; whose commit nobody has come back from is over by now."""
+        found = self._store.erased_since(self._seen)
+        for erased in found:
+            if erased.before == OPEN:
+                self._store.note_erased(erased.erasure_id, {}, pending=erased.pending)
+        if all(erased.before != OPEN for erased in found):
+            return found
+        return self._store.erased_since(self._seen)
 
     def _left(self, erased: Erased) -> bool:
         return bool(erased.pending) or not self._decisions.was_erased(erased.erasure_id)

@@ -11,10 +11,11 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
-from nba_engine.domain import Decision, DecisionRequest, Erased, Interaction, Store
+from nba_engine.domain import OPEN, Decision, DecisionRequest, Erased, Interaction, Store
 from nba_engine.errors import Unavailable
 
 __all__ = ["SinkTurn", "SinkTurns"]
@@ -64,6 +65,7 @@ class SinkTurn:
         self._mine = False
         self._seen = 0  # erasures
         self._erased: list[Erased] = []
+        self._open: Sequence[Erased] = ()
 
     def begin(self) -> None:
         """It is this sink's turn; nothing happens if it is already. Raises `Unavailable`."""
@@ -76,25 +78,28 @@ class SinkTurn:
             fcntl.flock(self._door, fcntl.LOCK_UN)
         self._mine = True
         news = self._store.erased_since(self._seen)
-        if news:
-            self._seen = news[-1].sequence
-            oldest = news[-1].time - KEPT
-            self._erased = [one for one in (*self._erased, *news) if one.time >= oldest]
+        closed = list(takewhile(lambda one: one.before != OPEN, news))
+        self._open = news[len(closed) :]  # looked at again the next time
+        if closed:
+            self._seen = closed[-1].sequence
+            oldest = closed[-1].time - KEPT
+            self._erased = [one for one in (*self._erased, *closed) if one.time >= oldest]
 
     def without_erased(self, items: Sequence[_Item]) -> Sequence[_Item]:
         """The items without those of customers that were erased since."""
-        if not self._erased:
+        if not self._erased and not self._open:
             return items
         return [item for item in items if not self._is_gone(item)]
 
     def _is_gone(self, item: _Item) -> bool:
+        erased = (*self._erased, *self._open)
         if isinstance(item, Interaction):
-            if not any(one.covers(item.identity) for one in self._erased):
+            if not any(one.covers(item.identity) for one in erased):
                 return False
             return not self._is_held(item)
         request, decision = item
         names = (decision.customer_id, request.identity)
-        return any(one.covers_decision(decision.decision_id, *names) for one in self._erased)
+        return any(one.covers_decision(decision.decision_id, *names) for one in erased)
 
     def _is_held(self, interaction: Interaction) -> bool:
         """Whether the store has it: then it is of a new customer with the same identity."""

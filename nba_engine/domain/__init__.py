@@ -34,7 +34,16 @@ from nba_engine.domain.decision import (
     StageCount,
 )
 from nba_engine.domain.drop import Drop
-from nba_engine.domain.erasure import FILES, LOG, SINKS, Erased, Erasure, digest_of_name, id_time
+from nba_engine.domain.erasure import (
+    FILES,
+    LOG,
+    OPEN,
+    SINKS,
+    Erased,
+    Erasure,
+    digest_of_name,
+    id_time,
+)
 from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import (
     ConsentChange,
@@ -102,6 +111,7 @@ __all__ = [
     "FILES",
     "LOG",
     "MICROS",
+    "OPEN",
     "RELEASING",
     "SINKS",
     "TIERS",

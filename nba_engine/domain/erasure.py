@@ -10,12 +10,16 @@ import hashlib
 
 import msgspec
 
-__all__ = ["FILES", "LOG", "SINKS", "Erased", "Erasure", "digest_of_name", "id_time"]
+__all__ = ["FILES", "LOG", "OPEN", "SINKS", "Erased", "Erasure", "digest_of_name", "id_time"]
 
 # Erasure.pending, in the order in which it is worked off
 LOG = "decision_log"  # with what was moved out of it
 SINKS = "sinks"
 FILES = "files"  # of the store: where deleted rows leave traces
+
+# Erased.before while the erasure is being committed: whoever begins meanwhile may still read what
+# was there. Ids of decisions are lower.
+OPEN = "~"
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +42,7 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """Who was erased, by digests. ``names`` are given as long as the erasure is pending.
 
-    ``before``: decisions with lower ids were begun before the erasure.
+    ``before``: decisions with lower ids were begun before the erasure could be seen.
     """
 
     erasure_id: str

@@ -15,7 +15,7 @@ from nba_engine.errors import RequestTaken
 __all__ = ["LAST_BEFORE", "erased_at", "last_erased_at", "refuse_erased", "salt_of", "was_erased"]
 
 # decisions with higher ids were begun after every erasure; as an expression in other statements
-LAST_BEFORE = "(SELECT before FROM erasures ORDER BY sequence DESC LIMIT 1)"
+LAST_BEFORE = "(SELECT max(before) FROM erasures)"
 _OF = "FROM erased AS d JOIN erasures AS e ON e.sequence = d.sequence WHERE d.digest = ?"
 _LAST_TIME = "SELECT time FROM erasures ORDER BY sequence DESC LIMIT 1"
 

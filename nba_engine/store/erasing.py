@@ -20,6 +20,7 @@ import msgspec
 from nba_engine.domain import (
     FILES,
     LOG,
+    OPEN,
     SINKS,
     Erased,
     Erasure,
@@ -35,6 +36,7 @@ from nba_engine.store.requests import release_held
 
 __all__ = [
     "check_erasure",
+    "close_erasure",
     "erase",
     "erase_again",
     "note_erased",
@@ -112,13 +114,12 @@ def erase(
                 raise InvalidRequest([wrong], reason="REQUEST_ID_REUSED")
             return _erasure(connection, erasure_id)
     at, sequence = _moment(connection, ledger, now, simulated=simulated)
-    before = id_time(at + 0.001)
     names, counts = _remove(connection, ledger, {identity}, at)
     erased = Erased(
         erasure_id=erasure_id or str(uuid4()),
         sequence=sequence,
         time=at,
-        before=before,
+        before=OPEN,
         salt=salt,
         digests=frozenset(digest_of_name(name, salt) for name in names),
         names=tuple(sorted(names)),
@@ -263,6 +264,23 @@ def _note(
     connection.executemany(
         "INSERT INTO erased VALUES (?, ?)", [(one, erased.sequence) for one in erased.digests]
     )
+
+
+def close_erasure(connection: apsw.Connection, erasure_id: str, *, simulated: bool) -> None:
+    """From now on decisions are a new customer's: the commit of the erasure can be seen.
+
+    In a change of its own, for a decision that begins while the first one is being committed may
+    still read the customer. Runs inside a change; nothing happens when it was done before.
+    """
+    moment = connection.execute(
+        "SELECT time FROM erasures WHERE erasure_id = ? AND before = ?", (erasure_id, OPEN)
+    ).get
+    if moment is not None:
+        seen = moment if simulated else max(moment, time.time())
+        connection.execute(
+            "UPDATE erasures SET before = ? WHERE erasure_id = ?",
+            (id_time(seen + 0.001), erasure_id),
+        )
 
 
 def note_erased(

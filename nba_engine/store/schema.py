@@ -121,7 +121,7 @@ CREATE TABLE erasures(                -- of customers; they name nobody once the
   sequence INTEGER PRIMARY KEY,
   erasure_id TEXT NOT NULL UNIQUE,
   time REAL NOT NULL,
-  before TEXT NOT NULL,               -- decisions with lower ids were begun before
+  before TEXT NOT NULL,               -- decisions with lower ids were begun before; "~": all
   known INTEGER NOT NULL,             -- whether there was a customer
   counts TEXT NOT NULL,               -- JSON: {what was removed: how many, ...}
   pending TEXT NOT NULL,              -- JSON: where something may still be
@@ -129,6 +129,7 @@ CREATE TABLE erasures(                -- of customers; they name nobody once the
   names TEXT,                         -- JSON: identities and ids, as long as a place needs them
   asked BLOB NOT NULL                 -- digest of the identity that was named
 ) STRICT;
+CREATE INDEX erasures_before ON erasures(before);
 CREATE TABLE erased(                  -- who may not come back: digests of identities and ids
   digest BLOB NOT NULL,
   sequence INTEGER NOT NULL REFERENCES erasures,

@@ -7,12 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import apsw
 import msgspec
 
 from nba_engine.domain import Erased, Erasure
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store.erasing import (
     check_erasure,
+    close_erasure,
     erase,
     erase_again,
     note_erased,
@@ -42,12 +44,20 @@ class StoredErasures:
     ) -> Erasure:
         """Erase the customer behind an identity; one commit. See `nba_engine.domain.Store`."""
         check_erasure(identity, erasure_id)
-        return self._writer.submit(
+        erasure = self._writer.submit(
             lambda connection: erase(
                 connection, self._ledger, identity, erasure_id, now, simulated=self._simulated
             ),
             deadline=deadline,
         )
+        if erasure.pending:
+            self._writer.submit(
+                lambda connection: close_erasure(
+                    connection, erasure.erasure_id, simulated=self._simulated
+                ),
+                deadline=deadline,
+            )
+        return erasure
 
     def erase_again(self, erased: Sequence[Erased], *, now: float) -> int:
         """Carry out erasures that this store has not seen, for it is a copy; how many."""
@@ -65,9 +75,12 @@ class StoredErasures:
         kept: Sequence[str] = (),
     ) -> Erasure:
         """Note what was removed elsewhere, and where something may still be."""
-        return self._writer.submit(
-            lambda connection: note_erased(connection, erasure_id, counts, pending, kept)
-        )
+
+        def change(connection: apsw.Connection) -> Erasure:
+            close_erasure(connection, erasure_id, simulated=self._simulated)
+            return note_erased(connection, erasure_id, counts, pending, kept)
+
+        return self._writer.submit(change)
 
     def erasures(self, *, most: int = 100) -> Sequence[Erasure]:
         """The newest erasures, the newest first."""
