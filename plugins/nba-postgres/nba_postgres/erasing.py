@@ -16,6 +16,7 @@ import msgspec
 from nba_engine.domain import (
     FILES,
     LOG,
+    OPEN,
     SINKS,
     Erased,
     Erasure,
@@ -27,7 +28,7 @@ from nba_engine.errors import InvalidRequest, NotFound, Violation
 from nba_postgres.session import Session
 from nba_postgres.statements import CLOCK, SALT
 
-__all__ = ["erase", "erase_again", "note_erased", "read_erased", "read_erasures"]
+__all__ = ["close_erasure", "erase", "erase_again", "note_erased", "read_erased", "read_erasures"]
 
 _PENDING = (LOG, SINKS, FILES)
 
@@ -49,6 +50,8 @@ _NOTE = """
 UPDATE erasures SET counts = %(counts)s, pending = %(pending)s, kept = %(kept)s,
   names = CASE WHEN %(needed)s THEN names END WHERE erasure_id = %(erasure_id)s
 """
+_OPEN = "SELECT time FROM erasures WHERE erasure_id = %(erasure_id)s AND before = %(open)s"
+_CLOSE = "UPDATE erasures SET before = %(before)s WHERE erasure_id = %(erasure_id)s"
 _SINCE = """
 SELECT sequence, erasure_id, time, before, coalesce(names, '[]'), pending,
        ARRAY(SELECT digest FROM erased WHERE erased.sequence = erasures.sequence)
@@ -127,7 +130,7 @@ def erase(
         erasure_id=erasure_id or str(uuid4()),
         sequence=sequence,
         time=at,
-        before=id_time(at + 0.001),
+        before=OPEN,
         salt=salt,
         digests=frozenset(digest_of_name(name, salt) for name in names),
         names=tuple(sorted(names)),
@@ -241,6 +244,17 @@ def _note(session: Session, erased: Erased, counts: Mapping[str, int], asked: by
         asked=asked,
     )
     session.rows(_NEW_DIGESTS, sequence=erased.sequence, digests=sorted(erased.digests))
+
+
+def close_erasure(session: Session, erasure_id: str, *, simulated: bool) -> None:
+    """From now on decisions are a new customer's: the commit of the erasure can be seen.
+
+    A change of its own; nothing happens when it was done before.
+    """
+    moment = session.one(_OPEN, erasure_id=erasure_id, open=OPEN)
+    if moment is not None:
+        seen = moment if simulated else max(moment, time.time())
+        session.rows(_CLOSE, erasure_id=erasure_id, before=id_time(seen + 0.001))
 
 
 def note_erased(

@@ -82,7 +82,7 @@ ORDER BY request ON CONFLICT DO NOTHING RETURNING request
 """
 UPDATES = "SELECT request, body FROM requests WHERE request = ANY(%(requests)b::bytea[])"
 
-LAST_ERASURE = "SELECT before, time FROM erasures ORDER BY sequence DESC LIMIT 1"
+LAST_ERASURE = "SELECT max(before), max(time) FROM erasures"
 SALT = "SELECT bytes FROM meta WHERE key = 'salt'"
 ERASED = """
 SELECT digest, max(before), max(time) FROM erased JOIN erasures USING (sequence)

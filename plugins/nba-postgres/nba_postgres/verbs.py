@@ -202,7 +202,13 @@ class Erasures(Verbs):
         work = partial(erasing.erase, simulated=self._simulated)
         change = Whole(lambda session: work(session, identity, erasure_id, now))
         erased: Erasure = self._submit(change, deadline)
+        if erased.pending:
+            self._submit(self._close(erased.erasure_id), deadline)
         return erased
+
+    def _close(self, erasure_id: str) -> Whole:
+        work = partial(erasing.close_erasure, simulated=self._simulated)
+        return Whole(lambda session: work(session, erasure_id))
 
     def erase_again(self, erased: Sequence[Erased], *, now: float) -> int:
         """Carry out erasures that this store has not seen, for it is a copy; how many."""
@@ -219,6 +225,7 @@ class Erasures(Verbs):
         kept: Sequence[str] = (),
     ) -> Erasure:
         """Note what was removed elsewhere, and where something may still be."""
+        self._submit(self._close(erasure_id), None)
         change = Whole(lambda s: erasing.note_erased(s, erasure_id, counts, pending, kept))
         noted: Erasure = self._submit(change, None)
         return noted
