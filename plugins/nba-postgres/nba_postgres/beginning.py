@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import NamedTuple
 
 import msgspec
 
-from nba_engine.domain import digest_of_name
+from nba_engine.domain import Claim, digest_of_name
 from nba_engine.store.interactions import Prepared, without_erased, without_forgotten
 from nba_engine.store.requests import digest_of, what_is_asked
 from nba_postgres import statements
@@ -16,51 +17,54 @@ from nba_postgres.claims import Attempt
 from nba_postgres.session import Rows, Statement
 from nba_postgres.unit import Unit
 
-__all__ = ["begin", "number_of"]
+__all__ = ["HeldByOthersError", "begin", "number_of"]
+
+
+class HeldByOthersError(Exception):
+    """A new attempt meets one that holds reservations: again, with these locked in their order."""
+
 
 _decode_held = msgspec.json.Decoder(list[str]).decode
 
 
-def begin(unit: Unit, lock: int, *, exclusive: bool) -> None:
-    """Begin; lock the store, the request ids, and see which of the updates were done."""
-    claimed = [
-        one.claim
-        for one in unit.changes
-        if isinstance(one, Reserve | Remember | GiveUp) and one.claim is not None
-    ]
-    new = {
-        one.claim.request_id: one.claim
-        for one in reversed(unit.changes)
-        if isinstance(one, Reserve | Remember) and one.claim and not one.claim.follows
-    }
-    names = sorted({one.request_id for one in claimed})
-    numbered = [update for one in unit.of(Write) for update in one.updates if update.request_id]
-    bodies = {
-        digest_of(one.request_id): digest_of(what_is_asked(one)) for one in reversed(numbered)
-    }
-    ids = list(bodies)
+def begin(unit: Unit, lock: int, *, exclusive: bool, most: int) -> None:
+    """Begin; lock the store, request ids and reservations, and see who is meant.
+
+    All in one round trip, unless attempts at request ids may hold reservations.
+    """
+    session = unit.session
+    claims, earlier = _claims(unit), _updates(unit)
     marks = {
         one.progress[0]: number_of(f"{lock} {one.progress[0]}")
         for one in unit.of(Write)
         if one.progress is not None
     }
-    _, _, clock, erasure, since, _, noted, made, rows, inserted, known = unit.session.run(
+    names, holders = unit.names()
+    later = claims.follow or bool(unit.of(Expire))
+    facts = {
+        "names": names,
+        "holders": holders,
+        "at": max([one.now for one in unit.changes]),
+        "most": most if unit.has_ledger else 0,
+    }
+    _, _, found, _, noted, made, rows, inserted, known, reserved = session.run(
         Statement("BEGIN"),
         Statement(statements.LOCK_ALL if exclusive else statements.SHARE, {"lock": lock}),
-        Statement(statements.CLOCK),
-        Statement(statements.LAST_ERASURE),
-        Statement(statements.SINCE),
+        Statement(statements.FACTS, facts),
         Statement(statements.LOCK_PROGRESS, {"numbers": list(marks.values())}) if marks else None,
         Statement(statements.PROGRESS, {"names": list(marks)}) if marks else None,
-        statements.claim_rows(list(new.values())) if new else None,
-        Statement(statements.LOCK_REQUESTS, {"names": names}) if names else None,
-        statements.note_updates(bodies, time.time()) if ids else None,
-        Statement(statements.UPDATES, {"requests": ids}) if ids else None,
+        statements.claim_rows(claims.new) if claims.new else None,
+        Statement(statements.LOCK_REQUESTS, {"names": claims.names}) if claims.names else None,
+        statements.note_updates(earlier, time.time()) if earlier else None,
+        Statement(statements.UPDATES, {"requests": list(earlier)}) if earlier else None,
+        None if later or not unit.has_ledger else unit.reservations(most),
     )
-    unit.set_clock(clock[0][0] if clock else None)
+    clock, kept_since, windows_since, was_erased, identities, meant, falling = found[0]
+    unit.set_clock(clock)
+    unit.book.windows_since = windows_since
     unit.progress = dict(noted)
     unit.claims.made = {name for (name,) in made}
-    unit.claims.rows = dict.fromkeys(names)
+    unit.claims.rows = dict.fromkeys(claims.names)
     _add_attempts(unit, rows)
     new_ones = {bytes(request) for (request,) in inserted}
     unit.asked = {
@@ -69,15 +73,50 @@ def begin(unit: Unit, lock: int, *, exclusive: bool) -> None:
     unit.done = set(unit.asked)
     for expire in unit.of(Expire):
         values = {"at": unit.at, "most": expire.most}
-        dead = unit.session.rows(statements.DEAD_REQUESTS, **values)
+        dead = session.rows(statements.DEAD_REQUESTS, **values)
         unit.dead += [str(row[0]) for row in dead if row[0] not in unit.claims.rows]
         _add_attempts(unit, dead)
-    if erasure:
-        _find_erased(unit, *erasure[0])
-    forgotten: dict[str, float] = dict(since)
-    unit.book.windows_since = forgotten.get("windows_since")
-    for write in unit.of(Write) if "kept_since" in forgotten else ():
-        unit.checked[write] = without_forgotten(unit.items(write), forgotten["kept_since"])
+    if later:
+        (reserved,) = session.run(unit.reservations(most))
+    elif any(row is not None and row.held for row in unit.claims.rows.values()):
+        raise HeldByOthersError
+    unit.add_reservations(reserved, most)
+    unit.identities, unit.meant, unit.falling = identities or {}, meant or [], falling
+    if was_erased:
+        _find_erased(unit, *session.rows(statements.LAST_ERASURE)[0])
+    for write in unit.of(Write) if kept_since is not None else ():
+        unit.checked[write] = without_forgotten(unit.items(write), kept_since)
+
+
+class _Claims(NamedTuple):
+    """The request ids of a transaction, and the rows to be tried for those that are new."""
+
+    names: list[str]
+    new: list[Claim]
+    follow: bool  # some may hold reservations
+
+
+def _claims(unit: Unit) -> _Claims:
+    claimed = [
+        (one, one.claim)
+        for one in unit.changes
+        if isinstance(one, Reserve | Remember | GiveUp) and one.claim is not None
+    ]
+    new = {
+        claim.request_id: claim
+        for one, claim in reversed(claimed)
+        if not isinstance(one, GiveUp) and not claim.follows
+    }
+    follow = unit.careful or any(
+        not isinstance(one, Reserve) or claim.follows for one, claim in claimed
+    )
+    return _Claims(sorted({claim.request_id for _, claim in claimed}), list(new.values()), follow)
+
+
+def _updates(unit: Unit) -> dict[bytes, bytes]:
+    """Digests of the request ids of updates → of what they ask for, the first of each."""
+    numbered = [update for one in unit.of(Write) for update in one.updates if update.request_id]
+    return {digest_of(one.request_id): digest_of(what_is_asked(one)) for one in reversed(numbered)}
 
 
 def number_of(name: str) -> int:

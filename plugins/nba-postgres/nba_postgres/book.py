@@ -90,6 +90,10 @@ class Book:
                 if entry.status == RESERVED:
                     heapq.heappush(self._due, (entry.expires, entry.reservation_id))
 
+    def forget_entries(self) -> None:
+        """Nothing was read of ``reservations`` so far."""
+        self.entries, self._due = {}, []
+
     def add_spends(self, spends: Iterable[Spend]) -> None:
         """Take rows of ``spends``."""
         for spend in spends:

@@ -46,12 +46,12 @@ _NEW_DIGESTS = """
 INSERT INTO erased SELECT digest, %(sequence)s FROM unnest(%(digests)b::bytea[]) AS new(digest)
 """
 _READ = "SELECT sequence, erasure_id, time, known, counts, pending, kept FROM erasures"
+_OPEN = "SELECT time FROM erasures WHERE erasure_id = %(erasure_id)s AND before = %(before)s"
+_CLOSE = "UPDATE erasures SET before = %(before)s WHERE erasure_id = %(erasure_id)s"
 _NOTE = """
 UPDATE erasures SET counts = %(counts)s, pending = %(pending)s, kept = %(kept)s,
   names = CASE WHEN %(needed)s THEN names END WHERE erasure_id = %(erasure_id)s
 """
-_OPEN = "SELECT time FROM erasures WHERE erasure_id = %(erasure_id)s AND before = %(open)s"
-_CLOSE = "UPDATE erasures SET before = %(before)s WHERE erasure_id = %(erasure_id)s"
 _SINCE = """
 SELECT sequence, erasure_id, time, before, coalesce(names, '[]'), pending,
        ARRAY(SELECT digest FROM erased WHERE erased.sequence = erasures.sequence)
@@ -138,6 +138,18 @@ def erase(
     )
     _note(session, erased, counts, asked)
     return _erasure(session, erased.erasure_id)
+
+
+def close_erasure(session: Session, erasure_id: str, *, simulated: bool) -> None:
+    """From now on decisions are a new customer's: the commit of the erasure can be seen.
+
+    In a change of its own, for a decision that begins while the first one is being committed may
+    still read the customer. Nothing happens when it was done before.
+    """
+    moment = session.one(_OPEN, erasure_id=erasure_id, before=OPEN)
+    if moment is not None:
+        seen = moment if simulated else max(moment, time.time(), session.one(CLOCK) or 0.0)
+        session.rows(_CLOSE, erasure_id=erasure_id, before=id_time(seen + 0.001))
 
 
 def erase_again(session: Session, erased: Iterable[Erased], now: float, *, simulated: bool) -> int:
@@ -244,17 +256,6 @@ def _note(session: Session, erased: Erased, counts: Mapping[str, int], asked: by
         asked=asked,
     )
     session.rows(_NEW_DIGESTS, sequence=erased.sequence, digests=sorted(erased.digests))
-
-
-def close_erasure(session: Session, erasure_id: str, *, simulated: bool) -> None:
-    """From now on decisions are a new customer's: the commit of the erasure can be seen.
-
-    A change of its own; nothing happens when it was done before.
-    """
-    moment = session.one(_OPEN, erasure_id=erasure_id, open=OPEN)
-    if moment is not None:
-        seen = moment if simulated else max(moment, time.time())
-        session.rows(_CLOSE, erasure_id=erasure_id, before=id_time(seen + 0.001))
 
 
 def note_erased(

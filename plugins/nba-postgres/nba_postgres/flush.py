@@ -48,6 +48,13 @@ SELECT * FROM unnest(%(names)s::text[], %(decisions)s::text[], %(customers)s::te
 ORDER BY name COLLATE "C"
 """
 _ENTRIES = """
+INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, ended, holds)
+SELECT * FROM unnest(%(names)s::text[], %(decisions)s::text[], %(customers)s::text[],
+                     %(statuses)s::smallint[], %(expires)s::float8[], %(ended)s::float8[],
+                     %(holds)s::text[]) AS new(name)
+ORDER BY name COLLATE "C"
+"""
+_ENTRIES = """
 UPDATE reservations SET status = new.status, ended = new.ended
 FROM unnest(%(names)s::text[], %(statuses)s::smallint[], %(ended)s::float8[])
   AS new(name, status, ended)

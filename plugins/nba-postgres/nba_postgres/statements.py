@@ -15,12 +15,9 @@ from nba_postgres.session import Statement
 __all__ = [
     "ADOPT",
     "CLOCK",
-    "CURRENT",
-    "CUSTOMER_IDS",
     "DEAD_REQUESTS",
-    "DUE",
     "ERASED",
-    "FALLING",
+    "FACTS",
     "IDENTITIES",
     "KNOWN_INTERACTIONS",
     "LAST_ERASURE",
@@ -35,7 +32,6 @@ __all__ = [
     "PROGRESS",
     "SALT",
     "SHARE",
-    "SINCE",
     "SPENDS",
     "UPDATES",
     "claim_rows",
@@ -46,7 +42,28 @@ __all__ = [
 SHARE = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALL = "SELECT pg_advisory_xact_lock(%(lock)s)"
 CLOCK = "SELECT value FROM meta WHERE key = 'clock'"
-SINCE = "SELECT key, value FROM meta WHERE key IN ('kept_since', 'windows_since')"
+# What is only read at the beginning, in one statement, for each costs more than what it does: the
+# clock, what was forgotten, whether anybody was erased; who is behind which identity; of names in
+# requests, who that is now under another name, and whether it is anybody; the accounts that
+# something falls out of.
+FACTS = """
+SELECT (SELECT value FROM meta WHERE key = 'clock'),
+  (SELECT value FROM meta WHERE key = 'kept_since'),
+  (SELECT value FROM meta WHERE key = 'windows_since'),
+  EXISTS (SELECT FROM erasures),
+  (SELECT json_object_agg(identity, customer) FROM identities
+   WHERE identity = ANY(%(names)s::text[])),
+  (SELECT json_agg(json_build_array(name, (
+     SELECT customer_id FROM customers WHERE id = coalesce(
+       (SELECT customer FROM merged WHERE merged.customer_id = name),
+       (SELECT customer FROM identities WHERE identities.identity = name))),
+     EXISTS (SELECT FROM customers WHERE customers.customer_id = name)))
+   FROM unnest(%(holders)s::text[]) AS asked(name)),
+  ARRAY(SELECT DISTINCT account FROM (
+    SELECT account FROM spends
+    WHERE falls <= greatest(%(at)s, (SELECT value FROM meta WHERE key = 'clock'))
+    ORDER BY falls LIMIT %(most)s) AS due)
+"""
 # progress marks are few, and may not be there yet: each is locked by the number of its name
 LOCK_PROGRESS = """
 SELECT pg_advisory_xact_lock(number)
@@ -90,12 +107,6 @@ WHERE digest = ANY(%(digests)b::bytea[]) GROUP BY digest
 """
 
 IDENTITIES = "SELECT identity, customer FROM identities WHERE identity = ANY(%(names)s::text[])"
-# of names in requests: who they were merged into, and whether a customer has this id
-CURRENT = """
-SELECT name, (SELECT customer FROM merged WHERE merged.customer_id = name),
-       EXISTS (SELECT FROM customers WHERE customers.customer_id = name)
-FROM unnest(%(names)s::text[]) AS asked(name)
-"""
 # numbered as they were named (who is known longest counts in a merge), inserted by name
 NEW_IDENTITIES = """
 WITH named AS MATERIALIZED (
@@ -108,7 +119,6 @@ ADOPT = """
 UPDATE identities SET customer = nextval('customers_id')
 WHERE identity = ANY(%(names)s::text[]) AND customer IS NULL RETURNING identity, customer
 """
-CUSTOMER_IDS = "SELECT id, customer_id FROM customers WHERE id = ANY(%(rows)s::bigint[])"
 LOCK_CUSTOMERS = """
 SELECT id, state, stamps FROM customers WHERE id = ANY(%(rows)s::bigint[]) ORDER BY id FOR UPDATE
 """
@@ -130,18 +140,17 @@ SELECT * FROM arrived ORDER BY name COLLATE "C" ON CONFLICT DO NOTHING RETURNING
 """
 
 _ENTRY = "reservation_id, decision_id, customer_id, status, expires, holds"
+# those that are named, in their order, and what is due, as far as nobody else holds it
 LOCK_RESERVATIONS = f"""
-SELECT {_ENTRY} FROM reservations WHERE reservation_id = ANY(%(names)s::text[])
-ORDER BY reservation_id FOR UPDATE
+WITH named AS MATERIALIZED (
+  SELECT {_ENTRY} FROM reservations WHERE reservation_id = ANY(%(names)s::text[])
+  ORDER BY reservation_id FOR UPDATE),
+due AS MATERIALIZED (
+  SELECT {_ENTRY} FROM reservations
+  WHERE status = 0 AND expires <= greatest(%(at)s, (SELECT value FROM meta WHERE key = 'clock'))
+  ORDER BY expires LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+SELECT false, * FROM named UNION ALL SELECT true, * FROM due
 """  # noqa: S608 - a constant
-DUE = f"""
-SELECT {_ENTRY} FROM reservations WHERE status = 0 AND expires <= %(at)s
-ORDER BY expires LIMIT %(most)s FOR UPDATE SKIP LOCKED
-"""  # noqa: S608 - a constant
-FALLING = """
-SELECT DISTINCT account FROM
-  (SELECT account FROM spends WHERE falls <= %(at)s ORDER BY falls LIMIT %(most)s) AS due
-"""
 NEW_ACCOUNTS = """
 INSERT INTO accounts(account, limit_id, ceiling, reserved, spent, overrun, rolls)
 SELECT name, '', 0, 0, 0, 0, 0 FROM unnest(%(names)s::text[]) AS new(name)

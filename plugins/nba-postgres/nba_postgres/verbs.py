@@ -225,9 +225,12 @@ class Erasures(Verbs):
         kept: Sequence[str] = (),
     ) -> Erasure:
         """Note what was removed elsewhere, and where something may still be."""
-        self._submit(self._close(erasure_id), None)
-        change = Whole(lambda s: erasing.note_erased(s, erasure_id, counts, pending, kept))
-        noted: Erasure = self._submit(change, None)
+
+        def work(session: Session) -> Erasure:
+            erasing.close_erasure(session, erasure_id, simulated=self._simulated)
+            return erasing.note_erased(session, erasure_id, counts, pending, kept)
+
+        noted: Erasure = self._submit(Whole(work), None)
         return noted
 
     def erasures(self, *, most: int = 100) -> Sequence[Erasure]:

@@ -6,14 +6,14 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
 from nba_engine.errors import RequestTaken, Unavailable
 from nba_engine.store.customers import NewId
 from nba_postgres.applying import apply
-from nba_postgres.beginning import begin
+from nba_postgres.beginning import HeldByOthersError, begin
 from nba_postgres.book import NotAllReadError
 from nba_postgres.changes import Change, Whole
 from nba_postgres.connections import Connection, Connections
@@ -22,7 +22,7 @@ from nba_postgres.finding import NeedsWholeStoreError, find_customers
 from nba_postgres.flush import writing
 from nba_postgres.session import Session, Statement
 from nba_postgres.statements import LOCK_ALL
-from nba_postgres.unit import IN_PASSING, Unit
+from nba_postgres.unit import IN_PASSING, OvertakenError, Unit
 
 __all__ = ["Writer"]
 
@@ -34,21 +34,36 @@ _MOST_RACES = 5  # times that a group is tried again because of what others did 
 class _Ticket:
     """A change on its way; whoever takes it decides whether it is done or given up."""
 
-    __slots__ = ("_taken", "change", "done", "error", "result")
+    __slots__ = ("_done", "_taken", "change", "error", "result")
 
     def __init__(self, change: Change) -> None:
         self.change = change
         self._taken = threading.Lock()
-        self.done = threading.Event()
+        self._done = threading.Lock()  # held until it is; cheaper than an Event
+        self._done.acquire()
         self.error: BaseException | None = None
         self.result: Any = None
 
     def take(self) -> bool:
         return self._taken.acquire(blocking=False)
 
+    def wait(self, seconds: float) -> bool:
+        return self._done.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
+
+    def tell(self) -> None:
+        self._done.release()
+
     def fail(self, error: BaseException) -> None:
         self.error = error
-        self.done.set()
+        self.tell()
+
+
+class _How(NamedTuple):
+    """How a transaction is made: what the attempts before have shown to be needed."""
+
+    exclusive: bool = False
+    careful: bool = False
+    most: int = IN_PASSING
 
 
 class _LostError(Exception):
@@ -94,7 +109,7 @@ class Writer:
                 raise Unavailable(f"{self._shown} is closed")
             self._queue.put(ticket)
         left = LONGEST_WAIT if deadline is None else max(0.0, deadline - time.monotonic())
-        if not ticket.done.wait(min(left, threading.TIMEOUT_MAX)):
+        if not ticket.wait(left):
             if ticket.take():
                 raise Unavailable(f"{self._shown}: no time left to write; nothing was written")
             raise Unavailable(f"{self._shown}: no time left to write; the outcome is unknown")
@@ -139,14 +154,18 @@ class Writer:
     def _commit(self, tickets: Sequence[_Ticket]) -> None:
         """Make these changes in one transaction, without those that fail; answer all of them."""
         pending = list(tickets)
-        exclusive, most, races, fresh = False, IN_PASSING, 0, self._connection is None
+        how, races, fresh = _How(), 0, self._connection is None
         while pending:
             try:
-                failed = self._attempt(pending, exclusive=exclusive, most=most)
+                failed = self._attempt(pending, how)
             except NotAllReadError:
-                most *= 16
+                how = how._replace(most=16 * how.most)
             except NeedsWholeStoreError:
-                exclusive = True
+                how = how._replace(exclusive=True)
+            except HeldByOthersError:
+                how = how._replace(careful=True)
+            except OvertakenError:
+                continue
             except _LostError as lost:
                 if lost.unknown or fresh:
                     words = "the outcome is unknown" if lost.unknown else "nothing was written"
@@ -164,13 +183,13 @@ class Writer:
             else:
                 if failed is None:
                     for ticket in pending:
-                        ticket.done.set()
+                        ticket.tell()
                     return None
                 pending.remove(failed)
-                failed.done.set()
+                failed.tell()
         return None
 
-    def _attempt(self, pending: Sequence[_Ticket], *, exclusive: bool, most: int) -> _Ticket | None:
+    def _attempt(self, pending: Sequence[_Ticket], how: _How) -> _Ticket | None:
         """One transaction; the change for which it was rolled back, None: it was committed."""
         if self._connection is None:
             self._connection = self._connections.connect()
@@ -187,12 +206,13 @@ class Writer:
                     [one.change for one in pending if not isinstance(one.change, Whole)],
                     simulated=self._simulated,
                     new_id=self._new_id,
+                    careful=how.careful,
                 )
-                begin(unit, self._lock, exclusive=exclusive)
-                find_customers(unit, exclusive=exclusive)
+                begin(unit, self._lock, exclusive=how.exclusive, most=how.most)
+                find_customers(unit, exclusive=how.exclusive)
                 unit.lock_customers()
                 unit.insert_interactions()
-                unit.lock_ledger(most)
+                unit.lock_accounts()
                 failed = _applied(unit, pending, self._shown)
                 statements = writing(unit)
             if failed is None:

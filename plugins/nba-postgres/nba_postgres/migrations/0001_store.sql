@@ -113,7 +113,7 @@ CREATE TABLE erasures(                -- of customers; they name nobody once the
   sequence bigint PRIMARY KEY,
   erasure_id text COLLATE "C" NOT NULL UNIQUE,
   time double precision NOT NULL,
-  before text COLLATE "C" NOT NULL,   -- decisions with lower ids were begun before
+  before text COLLATE "C" NOT NULL,   -- decisions with lower ids were begun before; ~: all
   known boolean NOT NULL,             -- whether there was a customer
   counts text NOT NULL,               -- JSON: {what was removed: how many, ...}
   pending text NOT NULL,              -- JSON: where something may still be
@@ -121,6 +121,7 @@ CREATE TABLE erasures(                -- of customers; they name nobody once the
   names text,                         -- JSON: identities and ids, as long as a place needs them
   asked bytea NOT NULL                -- digest of the identity that was named
 );
+CREATE INDEX erasures_before ON erasures(before);
 CREATE TABLE erased(                  -- who may not come back: digests of identities and ids
   digest bytea NOT NULL,
   sequence bigint NOT NULL,
