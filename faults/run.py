@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--long", action="store_true", help="an hour or two instead of a minute")
+    parser.add_argument("--long", action="store_true", help="about an hour instead of a minute")
     parser.add_argument("--reservations", type=int)
     parser.add_argument("--kills", type=int)
     parser.add_argument("--processes", type=int, default=4)
