@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -49,7 +50,8 @@ class Journal:
             self._answered[identity] += 1
             if reservation in self.granted:
                 self.two_answers += 1
-            self.granted[reservation] = identity, version
+            # a million of them: each name once
+            self.granted[reservation] = sys.intern(identity), sys.intern(version)
             self.grants.append(reservation)
             self._file.write(f"granted {identity} {reservation} {version}\n")
 
@@ -68,7 +70,7 @@ class Journal:
 
     def record(self, interaction: str, reservation: str, effect: str, *, shown: bool) -> None:
         with self._lock:
-            self.recorded[interaction] = (reservation, effect)
+            self.recorded[interaction] = (reservation, sys.intern(effect))
             self.records.append(interaction)
             self.shown[self.granted[reservation][0]] += shown
             self._file.write(f"recorded {interaction} {reservation} {effect}\n")
