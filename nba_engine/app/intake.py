@@ -149,6 +149,9 @@ class Intake:
                 self._note(state="elsewhere")
                 self.stopping.wait(_LOOK_EVERY)
                 continue
+            if self._status.state in ("starting", "elsewhere"):
+                _log.info("source %s: this process reads it", self.name)
+                self._note(state="reading")
             self._hanging = [session for session in self._hanging if not session.done.is_set()]
             if len(self._hanging) < _MOST_HANGING:
                 session = _Session(self)

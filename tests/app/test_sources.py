@@ -292,16 +292,19 @@ def test_a_store_that_is_away_loses_nothing(
 
 
 def test_of_two_processes_one_reads_and_the_other_goes_on_when_it_ends(
-    app: App, tmp_path: Path
+    app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "nba_engine.sources")
     steps = iter([1, 2])
     with reading(app, lambda: Scripted(iter([])), tmp_path) as first:
         eventually(lambda: first.status.state == "waiting")
         with reading(app, lambda: Scripted(steps), tmp_path) as second:
             eventually(lambda: second.status.state == "elsewhere")
             assert second.status.healthy
+            assert caplog.text.count("source it: this process reads it") == 1
             first.close()
             eventually(lambda: purchases(app) == 2)
+    assert caplog.text.count("source it: this process reads it") == 2
 
 
 def test_a_position_that_somebody_else_moved_is_not_moved_back(app: App, tmp_path: Path) -> None:
