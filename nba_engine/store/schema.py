@@ -48,8 +48,8 @@ CREATE TABLE consent_history(         -- all that customers said of consents
   PRIMARY KEY(customer, consent, time, granted, source)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE interactions(
-  id INTEGER PRIMARY KEY,
+CREATE TABLE interactions(             -- a number is not used again: who read it comes back to it
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   interaction_id TEXT NOT NULL UNIQUE,
   customer INTEGER NOT NULL REFERENCES customers,
   identity TEXT NOT NULL,

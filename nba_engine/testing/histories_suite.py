@@ -123,6 +123,17 @@ class HistoriesSuite:
         assert state_of(store) == before
         assert store.rebuild([rebuilt(history_of(store), purchases=7)]) == [True]
 
+    def test_what_came_in_the_place_of_something_forgotten_is_not_lost(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        store.record([happened(1), happened(2, time=NOW - 9.0)], FOLD, now=NOW)
+        before = history_of(store)
+        store.forget_interactions(NOW - 5.0)
+        store.record([happened(3)], FOLD, now=NOW)
+        assert store.rebuild([rebuilt(before, purchases=2)]) == [False]
+        assert state_of(store).aggregates["purchases"] == 3
+
     def test_a_repeat_and_an_update_do_not_stand_in_the_way(self, make_store: MakeStore) -> None:
         store = make_store()
         store.record([happened(1)], FOLD, now=NOW)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
+import apsw
 import pytest
 
 from nba_engine.store import forgetting, open_store
@@ -32,6 +34,30 @@ def test_batches_are_small_and_stretches_without_anything_old_are_passed(
     assert counts == [3, 2, 0, 0, 2, 0, 0, 0, 1, 0, 1]
     assert ids_of(store) == [f"i{n}" for n in range(1, 101) if n not in old]
     assert state_of(store).aggregates["purchases"] == 100
+    store.close()
+
+
+def test_what_is_recorded_between_looking_and_deleting_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "nba.db", simulated=True)
+    store.record(
+        [happened("kept"), happened("old", identity="crm:2", time=NOW - DAY)], FOLD, now=NOW
+    )
+    delete = forgetting._delete
+
+    def late(connection: apsw.Connection, rows: Sequence[int]) -> None:
+        connection.execute("DELETE FROM interactions WHERE interaction_id = 'iold'")  # an erasure
+        connection.execute(
+            "INSERT INTO interactions"
+            "(interaction_id, customer, identity, type, time, recommendation_id, properties)"
+            " SELECT 'new', customer, identity, type, time, '', properties FROM interactions"
+        )
+        delete(connection, rows)
+
+    monkeypatch.setattr(forgetting, "_delete", late)
+    store.forget_interactions(NOW)
+    assert ids_of(store) == ["ikept", "new"]
     store.close()
 
 
