@@ -152,7 +152,12 @@ class _Staged:
         carry = carry and store.exists()
         ledger = Ledger(simulated=manifest.simulated)
         with closing(connect(self._drafts[STORE_FILE], reading=False)) as connection:
+            count = 0
             if carry:
+                # before the limits come: what whoever was erased has used since, being new, counts
+                with connection:
+                    known = _erased_from(store, salt_of(connection))
+                    count = erase_again(connection, ledger, known, time.time())
                 carry_limits(connection, store, manifest)
             else:  # from here on its past is another than that of the store it was a backup of
                 connection.execute(
@@ -160,7 +165,7 @@ class _Staged:
                 )
             with connection:
                 erased = _erased_of(store, salt_of(connection))
-                count = erase_again(connection, ledger, erased, time.time())
+                count += erase_again(connection, ledger, erased, time.time())
             connection.pragma("journal_mode", "wal")
         for name, draft in self._drafts.items():
             if wrong := damage(draft):
@@ -186,15 +191,20 @@ class _Staged:
 
 def _erased_of(store: Path, salt: bytes) -> list[Erased]:
     """Who was erased from a store, as far as it, or the list beside it, can still tell."""
-    found = read_list(store)
-    if store.exists():
-        try:
-            with closing(connect(store, reading=True)) as connection:
-                found += read_erased(connection, 0)
-        except apsw.Error:  # damaged, or something else
-            pass
-    ours = {one.erasure_id: one for one in found if one.salt == salt}
+    listed = [one for one in read_list(store) if one.salt == salt]
+    ours = {one.erasure_id: one for one in (*listed, *_erased_from(store, salt))}
     return list(ours.values())
+
+
+def _erased_from(store: Path, salt: bytes) -> list[Erased]:
+    """Who was erased from a store, if it is there and can tell."""
+    if not store.exists():
+        return []
+    try:
+        with closing(connect(store, reading=True)) as connection:
+            return [one for one in read_erased(connection, 0) if one.salt == salt]
+    except apsw.Error:  # damaged, or something else
+        return []
 
 
 def _fold_in(path: Path) -> None:

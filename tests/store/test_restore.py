@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from nba_engine.domain import Claim, ProfileUpdate
+from nba_engine.domain import Claim, Hold, ProfileUpdate, ReservationRequest, id_time
 from nba_engine.errors import FailedPrecondition, NotFound
 from nba_engine.store import check_log, check_store, open_log, open_store, restore
 from tests.store.kept import DAY, FOLD, NOW, Kept, event, filled, reserve
@@ -127,6 +128,30 @@ def test_who_was_erased_since_the_backup_is_erased_again(backed_up: Kept, lost: 
     store.close()
     assert check_store(backed_up.path) == []
     assert restore(backed_up.out, backed_up.path, backed_up.log, limits_of_backup=True).erased == 1
+
+
+def test_what_whoever_was_erased_has_used_since_counts(backed_up: Kept) -> None:
+    store = backed_up.open()
+    store.erase("crm:1", now=NOW)
+    (state,) = store.update([ProfileUpdate(identity="crm:1")])  # is a customer again
+    request = ReservationRequest(
+        reservation_id="r2",
+        decision_id=id_time(time.time() + 60.0),
+        customer_id=state.customer_id,
+        holds=(
+            Hold(account=f"cap|customer={state.customer_id}|w1", limit="cap", amount=1, ceiling=1),
+        ),
+        expires=time.time() + DAY,
+    )
+    assert store.reserve([request], now=time.time())[0].granted
+    store.close()
+    done = restore(backed_up.out, backed_up.path, backed_up.log)
+    assert (done.carried, done.erased) == (True, 1)
+    store = backed_up.open()
+    assert store.customer("crm:1") is None
+    (state,) = store.update([ProfileUpdate(identity="crm:1")])
+    store.close()
+    assert backed_up.spent()[f"cap|customer={state.customer_id}|w1"] == (1, 0)
 
 
 def test_the_log_can_stay_as_it_is(backed_up: Kept) -> None:
