@@ -82,6 +82,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.name = f"machine{next(self.names)}"
         self.store = type(self).open_named(self.name)
+        self.others: list[Store] = []  # the same store, as another process has it open
         self.model = StateModel()
         self.now = float(NOW)
         self.published: Mapping[str, int] = TERMS
@@ -146,9 +147,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.store.close()
-        self.store = type(self).open_named(self.name)
+        self.teardown()
+        self.store, self.others = type(self).open_named(self.name), []
         self.reload()
+
+    @rule()
+    def go_on_in_another_process(self) -> None:
+        before, self.store = self.store, (self.others or [type(self).open_named(self.name)])[0]
+        self.others = [before]
 
     def decide(self, identity: str, treatments: Sequence[str]) -> None:
         """A decision reads customer and amounts, and reserves."""
@@ -381,4 +387,5 @@ class StoreMachine(RuleBasedStateMachine):
             }
 
     def teardown(self) -> None:
-        self.store.close()
+        for store in (self.store, *self.others):
+            store.close()
