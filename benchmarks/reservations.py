@@ -39,8 +39,8 @@ import apsw
 from rich.console import Console
 from rich.table import Table
 
-from nba_engine.domain import Hold, ReservationRequest
-from nba_engine.store import SqliteStore, open_store
+from nba_engine.domain import Hold, ReservationRequest, Store
+from nba_engine.store import open_store
 from nba_engine.store.files import connect
 
 LEAST = 0.5
@@ -165,8 +165,8 @@ def _write(connection: apsw.Connection, one: Wanted, accounts: Accounts) -> None
     connection.execute(_INSERT, row)
 
 
-def through(store: SqliteStore) -> Reserve:
-    """Reserving in the embedded store."""
+def through(store: Store) -> Reserve:
+    """Reserving in a store."""
 
     def reserve(one: Wanted) -> bool:
         request = ReservationRequest(

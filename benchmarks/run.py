@@ -15,6 +15,7 @@ BENCHMARKS = (
     "streams.py",
     "faults.py",
     "reservations.py",
+    "reservations_postgres.py",
     "store.py",
     "models.py",
 )
