@@ -27,7 +27,13 @@ def catalog_group() -> None:
 
     Servers of the store follow within a second; none has to be running. Nobody needs to be asked:
     who may write the store's files may publish.
-    """
+
+    \b
+    nba check                           mistakes in the folder; changes nothing
+    nba diff --catalog catalog          what it would change for logged requests
+    nba catalog publish -m "autumn"     in force, for all processes at once
+    nba catalog rollback                the one before again
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 def _said(function: _F) -> _F:
@@ -58,8 +64,11 @@ def publish_command(
     """Put the catalog of FOLDER in force (default: the folder that the settings name).
 
     It is loaded first; one with mistakes changes nothing, and every mistake is named (exit code
-    78). Returns when it is in force.
-    """
+    78). Returns when it is in force. What it would change: nba diff --catalog FOLDER.
+
+    \b
+    nba catalog publish -m "autumn offers"
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with stored_catalogs(settings) as catalogs:
         expect = catalogs.find(expect) if expect else ""
         done = catalogs.publish(folder, follows=expect, author=_author(author), comment=comment)
@@ -74,8 +83,13 @@ def rollback_command(
 ) -> None:
     """Put VERSION in force again (default: the one before the latest).
 
-    The first characters of a version are enough.
-    """
+    The first characters of a version are enough. The catalog folder stays as it is: a server that
+    starts puts it in force if it was edited since.
+
+    \b
+    nba catalog rollback -m "too many e-mails"
+    nba catalog rollback 7fcc           one from nba catalog versions
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with stored_catalogs(settings) as catalogs:
         version = catalogs.find(version) if version else ""
         expect = catalogs.find(expect) if expect else ""
@@ -89,7 +103,11 @@ def rollback_command(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
 )
 def versions_command(settings: Path, limit: int) -> None:
-    """List what was published, the latest first."""
+    """List what was published, the latest first.
+
+    \b
+    nba catalog versions --limit 5
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with stored_catalogs(settings) as catalogs:
         history = catalogs.history()
         shown = [
@@ -119,7 +137,11 @@ def versions_command(settings: Path, limit: int) -> None:
     help="Write the files to this folder, which must be empty or new.",
 )
 def show_command(version: str, settings: Path, out: Path | None) -> None:
-    """List the files of VERSION (default: the one in force), or write them to a folder."""
+    """List the files of VERSION (default: the one in force), or write them to a folder.
+
+    \b
+    nba catalog show 7fcc --out catalog-of-monday
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     if out is not None and out.exists() and any(out.iterdir()):
         raise click.BadParameter(f"{out} is not empty", param_hint="--out")
     with stored_catalogs(settings) as catalogs:

@@ -29,8 +29,11 @@ def export_command(identity: str, settings: Path, out: Path) -> None:
     A JSON object per line: the customer, links, consents with their history, interactions,
     reservations, what was used of limits, and all logged decisions, those that were moved to
     Parquet included. Sensitive attributes are in it: the file is readable for its owner only.
-    ExportProfile gives the same over gRPC.
-    """
+    ExportProfile gives the same over gRPC. Nothing is changed or removed.
+
+    \b
+    nba export crm:42 --out crm-42.jsonl
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     counted: Counter[str] = Counter()
     with open_app(settings) as app:
         entries = app.engine.export(identity)

@@ -23,7 +23,14 @@ _LOOK = 0.2  # seconds
 
 @click.group("identity")
 def identity_group() -> None:
-    """See which identities lead to a customer; link two of them; erase a customer."""
+    """See which identities lead to a customer; link two of them; erase a customer.
+
+    \b
+    nba identity show crm:42
+    nba identity link crm:42 cookie:9f --source "service desk"
+    nba identity erase crm:42
+    nba identity erased
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 @identity_group.command("show")
@@ -31,7 +38,14 @@ def identity_group() -> None:
 @settings_option
 @click.option("--consents", is_flag=True, help="Also all that the customer said of consents.")
 def show_command(identity: str, settings: Path, consents: bool) -> None:  # noqa: FBT001 (click)
-    """Show the customer behind IDENTITY (such as crm:42), all its identities, and its links."""
+    """Show the customer behind IDENTITY (such as crm:42), all its identities, and its links.
+
+    Times are in the catalog's time zone. Attributes and what happened are not shown: nba export
+    writes all that is held.
+
+    \b
+    nba identity show crm:42 --consents
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         found = app.engine.identities(identity)
         zone = ZoneInfo(app.engine.catalog.time_zone)
@@ -47,8 +61,12 @@ def show_command(identity: str, settings: Path, consents: bool) -> None:  # noqa
 def link_command(identities: Sequence[str], settings: Path, source: str) -> None:
     """Lead two or more identities to one customer, merging those behind them.
 
-    This cannot be undone. A link that is there already changes nothing.
-    """
+    This cannot be undone. A link that is there already changes nothing. Limits count what all
+    of them used, attributes are merged by the catalog's rules, and the stricter consent holds.
+
+    \b
+    nba identity link crm:42 cookie:9f --source "service desk"
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         linked = app.engine.link_identities(
             LinkRequest(identities=tuple(identities), source=source)
@@ -71,11 +89,16 @@ def erase_command(identity: str, settings: Path, yes: bool) -> None:  # noqa: FB
     From the store, the decision log and its Parquet files, and from what sinks have written, as far
     as they can remove it. May run beside servers. Exit code 1 if something is pending at the end:
     a server, or the next one of these, goes on with it.
-    """
+
+    It cannot be undone. Backups and exported files keep the customer until you delete them.
+
+    \b
+    nba identity erase crm:42           shows all its identities, and asks
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         known = app.engine.store.identities(identity)
         if not yes:
-            whom = ", ".join(known.identities) if known else f"{identity}, who is unknown"
+            whom = ", ".join(known.identities) if known else f"{identity}, who is unknown,"
             click.confirm(f"Erase {whom} for good?", abort=True)
         erasure = app.engine.erase_profile(identity)
         problem = ""

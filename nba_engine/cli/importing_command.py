@@ -90,7 +90,12 @@ def import_command(
 
     With --follow, CSV and JSON lines are read as they grow, with new files of folders, renamed and
     replaced ones. Each run goes on where the one before was stopped.
-    """
+
+    \b
+    nba import profiles customers.jsonl
+    nba import interactions history.parquet 2026.csv
+    nba import interactions --follow inbox/
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     if following and again:
         raise click.UsageError("--follow goes on where it was stopped: leave --again out")
     rejected = 0

@@ -47,8 +47,12 @@ def prune_command(
 
     A server does it by itself, once a day. May run beside one, in small batches, and may be ended
     at any moment. What was counted of interactions stays counted; what took place earlier than what
-    is kept is rejected from then on.
-    """
+    is kept is rejected from then on. Customers stay (nba identity erase), and files do not shrink.
+
+    \b
+    nba store prune --dry-run --interactions-days 730 --decisions-days 365
+    nba store prune                     as [retention] of the settings says
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         if app.engine.store.simulated:
             raise FailedPrecondition("a simulated store has its own time: nothing in it is too old")

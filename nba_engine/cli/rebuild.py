@@ -42,7 +42,14 @@ def rebuild_command(
     stays as it is, and is named; with --from-what-is-kept it is computed from the others alone.
 
     With --check nothing is written: what differs is told, and the exit code is 1 if anything does.
-    """
+
+    Attributes, consents, limits and interactions are not touched.
+
+    \b
+    nba rebuild --check                 what differs, of all customers
+    nba rebuild                         mend it
+    nba rebuild --customer crm:42       of one
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         engine = app.engine
         version = _catalog_in_force(engine)

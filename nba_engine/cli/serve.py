@@ -46,7 +46,14 @@ def serve_command(
     Logs are JSON lines on standard output, one per decision. The server listens on this machine
     only, unless the settings allow more. Several processes share the address and the store; those
     that die are started again.
-    """
+
+    SIGHUP publishes the catalog folder as it is then; a folder with mistakes changes nothing.
+    Settings and plugins are read at the start only.
+
+    \b
+    nba serve --processes 4
+    kill -HUP <process id>              publish what was edited
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     own = None if child is None else Child.parse(child)
     if own is not None:
         own.end_with_supervisor()

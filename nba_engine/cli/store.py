@@ -21,7 +21,17 @@ _MB = 1e6
 
 @click.group("store")
 def store_group() -> None:
-    """Back up, restore, check and prune the store and the decision log."""
+    """Back up, restore, check and prune the store and the decision log.
+
+    \b
+    nba store backup --out backups/2026-11-22      while servers serve
+    nba store check                                also beside a server
+    nba store prune --dry-run --decisions-days 365 what would be deleted
+    nba store restore backups/2026-11-22           with the servers stopped
+
+    Backup, restore and check are for the embedded store; a database such as PostgreSQL has its
+    own tools.
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 store_group.add_command(prune_command)
@@ -39,7 +49,13 @@ def backup_command(settings: Path, out: Path) -> None:
     """Copy store and decision log as they are at one moment, also while a server writes.
 
     The folder is there when all of it is, checked and synced; it is readable for its owner only.
-    """
+
+    Settings, the catalog folder and models are not in it. It is not encrypted, and nobody deletes
+    it but you.
+
+    \b
+    nba store backup --out backups/2026-11-22
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     loaded = load_settings(settings)
     with progress_bar(counted=False) as bar:
         manifest = back_up(
@@ -72,8 +88,12 @@ def restore_command(
 
     No server may be running. What was reserved and spent of limits since the backup is carried
     over from the store that is there, so that no limit is exceeded; everything else is as it was
-    at the time of the backup.
-    """
+    at the time of the backup. Who was erased since is erased again.
+
+    \b
+    nba store restore backups/2026-11-22
+    nba store restore backups/2026-11-22 --keep-log   the log is sound, and newer
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     loaded = load_settings(settings)
     with progress_bar(counted=False) as bar:
         done = restore(
@@ -105,8 +125,12 @@ def check_command(settings: Path) -> None:
     """Look whether store and decision log are sound; changes nothing, may run beside a server.
 
     The files themselves, what refers to what, every customer's state, and the counters of limits,
-    which are counted again from the reservations. Exit code 1 if anything is wrong.
-    """
+    which are counted again from the reservations. Exit code 1 if anything is wrong. Nothing is
+    repaired: nba store restore, or nba rebuild for aggregates, does that.
+
+    \b
+    nba store check
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     loaded = load_settings(settings)
     log = loaded.store.decision_log
     with progress_bar() as bar:
