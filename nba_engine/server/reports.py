@@ -112,7 +112,8 @@ class Reporter:
         try:
             catalog = self._engine.catalog
             secrets = [] if message is None else list(secrets_of_request(message, catalog))
-            identities = [getattr(message, "identity", ""), *getattr(message, "identities", ())]
+            identities = {getattr(message, "identity", ""), *getattr(message, "identities", ())}
+            identities |= {one.identity for one in getattr(message, "interactions", ())}
             for identity in filter(None, identities):
                 found = self._engine.seen(identity)
                 if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -148,8 +149,16 @@ class _Field:
                 parts.append(part)
         except jinja2.UndefinedError as error:
             missing = str(error).split("'")[1] if "'" in str(error) else ""
+            name = re.escape(missing.rpartition(".")[2])
+            if not re.search(rf"\b{name}\b", self._constant):
+                # looked up by a value, as in ``{…}[customer.city]``: the error would tell it
+                raise RenderFailed(
+                    f"{what}: something that it looks up is not there",
+                    metadata={"treatment": what},
+                ) from None
             raise RenderFailed(
-                f"{what}: {error}", metadata={"treatment": what, "missing": missing}
+                f"{what}: {missing!r} is undefined",
+                metadata={"treatment": what, "missing": missing},
             ) from error
         except RenderFailed:
             raise

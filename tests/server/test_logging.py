@@ -173,6 +173,22 @@ def test_an_exception_tells_no_secret_of_the_request_or_of_the_customer(served: 
         assert not [secret for secret in (*stored, *secrets) if secret in line["message"]]
 
 
+def test_secrets_of_everybody_in_a_batch_of_interactions_are_cut_out(served: Served) -> None:
+    remember(served)
+    served.engine.fails = Careless("crm:1 has migraine, hba1c 8.125")
+    request = interactions.RecordInteractionsRequest(
+        interactions=[
+            Interaction(interaction_id=who, identity=who, type="view") for who in ("crm:2", "crm:1")
+        ]
+    )
+    for one in request.interactions:
+        one.interaction_time.GetCurrentTime()
+    with pytest.raises(grpc.RpcError):
+        InteractionServiceStub(served.channel).RecordInteractions(request)
+    (line,) = served.lines("call_failed", wait_for=1)
+    assert line["message"] == "crm:1 has (sensitive), (sensitive) (sensitive)"
+
+
 def test_what_cannot_be_made_safe_is_withheld(served: Served) -> None:
     def broken(_identity: str) -> None:
         raise Careless("migraine")
