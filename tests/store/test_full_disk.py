@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from nba_engine.store import Mover, SqliteStore, open_log, open_store
 from nba_engine.store.faults import translated
 from nba_engine.testing.customers_suite import FOLD, NOW, happened, update
 from nba_engine.testing.identities_suite import MERGE
+from tests.store.test_archive import table_of
 from tests.store.test_log import record
 
 STATES: tuple[State, ...] = ("full", "read-only")
@@ -139,7 +142,7 @@ def test_decisions_wait_in_the_queue_of_the_log_until_the_disk_is_well_again(
 def test_old_decisions_stay_in_the_log_while_nothing_can_be_written(
     disk: FailingDisk, tmp_path: Path, state: State
 ) -> None:
-    def table_of(_: object) -> Any:
+    def nothing(_: object) -> Any:
         raise AssertionError("nothing may be moved")
 
     log = open_log(tmp_path / "decisions.db")
@@ -147,10 +150,31 @@ def test_old_decisions_stay_in_the_log_while_nothing_can_be_written(
     log.flush()
     disk.become(state)
     with pytest.raises(Exhausted, match=WORDS[state]):
-        Mover(tmp_path / "decisions.db", table_of).move(before=1e9)
+        Mover(tmp_path / "decisions.db", nothing).move(before=1e9)
     assert log.read("d1") == record(1)
     disk.become("")
     log.close()
+
+
+def test_decisions_that_do_not_fit_into_a_file_stay_in_the_log_and_move_later(
+    tmp_path: Path,
+) -> None:
+    log = open_log(tmp_path / "decisions.db")
+    for number in range(200):
+        log.append(record(number, profile=os.urandom(2_000)))
+    log.close()
+    mover = Mover(tmp_path / "decisions.db", table_of)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(Exhausted, match="the disk is full"):
+            mover.move(before=1e9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "decisions").rglob("*.parquet")) == []
+    assert mover.move(before=1e9) == 200
+    with closing(open_log(tmp_path / "decisions.db")) as log:
+        assert log.read("d7") is not None
 
 
 def test_a_new_store_says_why_it_cannot_be_made(disk: FailingDisk, tmp_path: Path) -> None:
