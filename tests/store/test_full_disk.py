@@ -23,7 +23,9 @@ from nba_engine.domain import (
     Hold,
     LinkRequest,
     Publication,
+    Rebuilt,
     ReservationRequest,
+    Store,
 )
 from nba_engine.errors import Exhausted, Unavailable
 from nba_engine.store import Mover, SqliteStore, open_log, open_store
@@ -70,15 +72,60 @@ WRITES: dict[str, Callable[[SqliteStore], Any]] = {
     "erase": lambda store: store.erase("crm:1", now=NOW),
     "erase_again": lambda store: store.erase_again([someone_else(store)], now=NOW),
     "scrub": lambda store: store.scrub(),
+    "rebuild": lambda store: store.rebuild([rebuilt(store)]),
+    "forget_windows": lambda store: store.forget_windows(NOW + 1),
+    "forget_catalogs": lambda store: store.forget_catalogs(("old",), now=NOW),
     "forget_interactions": lambda store: store.forget_interactions(NOW + 1),
     "note_erased": lambda store: store.note_erased("gone", {}, pending=()),
 }
+
+
+READS = {
+    "accounts",
+    "catalog_files",
+    "count_customers",
+    "customer",
+    "customer_ids",
+    "erased_since",
+    "erasures",
+    "history",
+    "holdings",
+    "identities",
+    "kept_since",
+    "progress",
+    "publications",
+    "request",
+    "simulated",
+    "usage",
+    "usage_report",
+    "windows_since",
+}
+
+
+def test_no_verb_of_the_store_is_left_out() -> None:
+    verbs = {name for name in vars(Store) if not name.startswith("_")} - {"close"}
+    # `put_progress` is this store's own
+    assert verbs | {"put_progress", "reserve with a claim"} == WRITES.keys() | READS
 
 
 def someone_else(store: SqliteStore) -> Erased:
     """An erasure that a copy of the store has not seen."""
     (gone,) = store.erased_since()
     return msgspec.structs.replace(gone, erasure_id="other", sequence=9)
+
+
+def rebuilt(store: SqliteStore) -> Rebuilt:
+    """Other aggregates than those of crm:1."""
+    found = store.customer("crm:1")
+    assert found is not None
+    history = store.history(found[0].customer_id)
+    assert history is not None
+    return Rebuilt(
+        customer_id=history.state.customer_id,
+        aggregates={"purchases": 7},
+        newest=history.newest,
+        merges=history.merges,
+    )
 
 
 @pytest.fixture
@@ -95,6 +142,7 @@ def store(disk: FailingDisk, tmp_path: Path) -> Iterator[SqliteStore]:
     store.erase("crm:gone", erasure_id="gone", now=NOW)
     store.reserve([request("held"), request("due", expires=NOW + 20)], now=NOW)
     store.reserve([request("claimed")], now=NOW, claim=msgspec.structs.replace(CLAIM, follows=""))
+    store.keep_catalog(catalog("old")[0])
     store.publish_catalog(*catalog("a1"))
     store.record([happened(1)], FOLD, now=NOW)
     yield store
