@@ -110,10 +110,17 @@ class Eraser:
         return bool(erased.pending) or not self._decisions.was_erased(erased.erasure_id)
 
     def _everywhere(self, erased: Erased) -> None:
-        """Log and sinks; each is noted by itself."""
+        """Log and sinks; each is noted by itself.
+
+        What another machine has noted is about its own sinks. Whether ours are done the log of
+        this machine tells, so they come before it then.
+        """
         stop = self._stopping.is_set
+        ours = SINKS in erased.pending
+        if not ours and not self._decisions.was_erased(erased.erasure_id):
+            self._sinks.erase(erased, stop=stop)
         self._note(erased, LOG, self._decisions.erase(erased, stop=stop))
-        if SINKS in erased.pending or not erased.pending:
+        if ours:
             counts, cannot = self._sinks.erase(erased, stop=stop)
             self._note(erased, SINKS, counts, cannot)
 

@@ -207,6 +207,34 @@ def test_the_thread_finds_what_another_process_has_left(world: World) -> None:
     assert world.log.records == {}, "a log that has not seen the erasure was not gone through"
 
 
+@pytest.mark.parametrize("pending", [(FILES,), ()])
+@pytest.mark.parametrize("dies", [False, True])
+def test_sinks_of_this_machine_are_cleaned_however_far_another_one_is(
+    world: World, pending: tuple[str, ...], dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.log.append(record(1, decision_id=id_time(NOW) + "d"))
+    world.record(happened(1))
+    wait_for(lambda: world.kept.records)
+    erased = world.store.erase("crm:1", now=NOW + 1)
+    world.store.note_erased(erased.erasure_id, {}, pending=pending)
+    if dies:
+        with monkeypatch.context() as patched:
+            patched.setattr(world.sinks, "erase", raising(Unavailable("this one ends")))
+            with pytest.raises(Unavailable):
+                world.eraser.work()
+    assert world.eraser.work()
+    assert world.kept.records == []
+    assert world.log.records == {}
+    assert world.state().pending == ()
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def call(*_given: Any, **_options: Any) -> Any:
+        raise error
+
+    return call
+
+
 def test_the_thread_goes_on_when_its_lock_file_could_not_be_opened(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
