@@ -42,17 +42,10 @@ ON CONFLICT(name) DO UPDATE SET value = excluded.value
 
 _NEW_ENTRIES = """
 INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, ended, holds)
-SELECT * FROM unnest(%(names)s::text[], %(decisions)s::text[], %(customers)s::text[],
+SELECT * FROM unnest(%(ids)s::text[], %(decisions)s::text[], %(customers)s::text[],
                      %(statuses)s::smallint[], %(expires)s::float8[], %(ended)s::float8[],
-                     %(holds)s::text[]) AS new(name)
-ORDER BY name COLLATE "C"
-"""
-_ENTRIES = """
-INSERT INTO reservations(reservation_id, decision_id, customer_id, status, expires, ended, holds)
-SELECT * FROM unnest(%(names)s::text[], %(decisions)s::text[], %(customers)s::text[],
-                     %(statuses)s::smallint[], %(expires)s::float8[], %(ended)s::float8[],
-                     %(holds)s::text[]) AS new(name)
-ORDER BY name COLLATE "C"
+                     %(holds)s::text[]) AS new(id)
+ORDER BY id COLLATE "C"
 """
 _ENTRIES = """
 UPDATE reservations SET status = new.status, ended = new.ended
@@ -68,6 +61,8 @@ FROM unnest(%(names)s::text[], %(limits)s::text[], %(ceilings)s::bigint[], %(res
   AS new(name, limit_id, ceiling, reserved, spent, overrun, rolls)
 WHERE account = new.name
 """
+# what is granted: both at once, for each statement costs more than what it does
+_GRANTED = f"WITH entries AS ({_NEW_ENTRIES}) {_ACCOUNTS}"
 _UNUSED_ACCOUNTS = "DELETE FROM accounts WHERE account = ANY(%(names)s::text[])"
 _FALLEN = """
 DELETE FROM spends USING unnest(%(names)s::text[], %(times)s::float8[]) AS old(account, time)
@@ -107,7 +102,6 @@ def writing(unit: Unit) -> list[Statement]:
         *_customers(unit.people),
         *_progress(unit.changes),
         *_entries(unit.book),
-        *_accounts(unit.book),
         *_spends(unit.book),
         *_requests(unit.claims),
     ]
@@ -162,19 +156,32 @@ def _progress(changes: Sequence[object]) -> Iterator[Statement]:
 
 def _entries(book: Book) -> Iterator[Statement]:
     new = [one for one in book.entries.values() if one.new]
-    if new:
-        yield Statement(
-            _NEW_ENTRIES,
-            {
-                "names": [one.reservation_id for one in new],
-                "decisions": [one.decision_id for one in new],
-                "customers": [one.customer_id for one in new],
-                "statuses": [one.status for one in new],
-                "expires": [float(one.expires) for one in new],
-                "ended": [one.ended for one in new],
-                "holds": [_encode_json(one.holds).decode() for one in new],
-            },
-        )
+    accounts = {name: one for name, one in book.accounts.items() if one.changed}
+    granted = {
+        "ids": [one.reservation_id for one in new],
+        "decisions": [one.decision_id for one in new],
+        "customers": [one.customer_id for one in new],
+        "statuses": [one.status for one in new],
+        "expires": [float(one.expires) for one in new],
+        "ended": [one.ended for one in new],
+        "holds": [_encode_json(one.holds).decode() for one in new],
+    }
+    rows = accounts.values()
+    counters = {
+        "names": list(accounts),
+        "limits": [one.limit for one in rows],
+        "ceilings": [one.ceiling for one in rows],
+        "reserved": [one.reserved for one in rows],
+        "spent": [one.spent for one in rows],
+        "overruns": [one.overrun for one in rows],
+        "rolls": [float(one.rolls) for one in rows],
+    }
+    if new and accounts:
+        yield Statement(_GRANTED, {**granted, **counters})
+    elif new:
+        yield Statement(_NEW_ENTRIES, granted)
+    elif accounts:
+        yield Statement(_ACCOUNTS, counters)
     old = [one for one in book.entries.values() if one.changed and not one.new]
     if old:
         yield Statement(
@@ -183,24 +190,6 @@ def _entries(book: Book) -> Iterator[Statement]:
                 "names": [one.reservation_id for one in old],
                 "statuses": [one.status for one in old],
                 "ended": [one.ended for one in old],
-            },
-        )
-
-
-def _accounts(book: Book) -> Iterator[Statement]:
-    changed = {name: one for name, one in book.accounts.items() if one.changed}
-    if changed:
-        rows = changed.values()
-        yield Statement(
-            _ACCOUNTS,
-            {
-                "names": list(changed),
-                "limits": [one.limit for one in rows],
-                "ceilings": [one.ceiling for one in rows],
-                "reserved": [one.reserved for one in rows],
-                "spent": [one.spent for one in rows],
-                "overruns": [one.overrun for one in rows],
-                "rolls": [float(one.rolls) for one in rows],
             },
         )
     unused = [name for name, one in book.accounts.items() if one.new and not one.changed]
