@@ -293,6 +293,7 @@ class _Session:
             if follows is None:
                 follows = self._position(batch.part)
             intake.take(batch, follows, self)
+            self._positions[batch.part] = batch.position  # it may go on there without asking
 
     def _position(self, part: str) -> str:
         found = self._intake.engine.store.progress(mark_name(self._intake.name, part)) or ""

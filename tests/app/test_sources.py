@@ -319,6 +319,18 @@ def test_a_position_that_somebody_else_moved_is_not_moved_back(app: App, tmp_pat
     assert purchases(app) == 2
 
 
+def test_a_source_that_knows_where_it_is_need_not_ask_each_time(app: App, tmp_path: Path) -> None:
+    def batches() -> Iterator[SourceBatch]:
+        for number in range(4):
+            records = (SourceRecord(place=f"{number}", interaction=bought(number)),)
+            yield SourceBatch(records=records, part=f"p{number % 2}", position=f"{number}")
+
+    with reading(app, lambda: Scripted(batches()), tmp_path) as intake:
+        eventually(lambda: purchases(app) == 4 or intake.status.failures > 0)
+        assert intake.status.problem == ""
+    assert app.engine.store.progress("source:it:p1") == "3"
+
+
 def test_profiles_and_interactions_of_a_batch_are_written_together(
     app: App, tmp_path: Path
 ) -> None:
