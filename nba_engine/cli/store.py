@@ -8,6 +8,7 @@ import click
 from rich.progress import Progress
 
 from nba_engine import __version__
+from nba_engine.cli.copying import copy_command
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
 from nba_engine.cli.pruning import prune_command
 from nba_engine.errors import FailedPrecondition
@@ -21,13 +22,14 @@ _MB = 1e6
 
 @click.group("store")
 def store_group() -> None:
-    """Back up, restore, check and prune the store and the decision log.
+    """Back up, restore, check, prune and copy the store and the decision log.
 
     \b
     nba store backup --out backups/2026-11-22      while servers serve
     nba store check                                also beside a server
     nba store prune --dry-run --decisions-days 365 what would be deleted
     nba store restore backups/2026-11-22           with the servers stopped
+    nba store copy sqlite:data/nba.db postgresql://nba@db/nba   to another kind of store
 
     Backup, restore and check are for the embedded store; a database such as PostgreSQL has its
     own tools.
@@ -35,6 +37,7 @@ def store_group() -> None:
 
 
 store_group.add_command(prune_command)
+store_group.add_command(copy_command)
 
 
 @store_group.command("backup")

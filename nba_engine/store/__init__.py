@@ -3,6 +3,7 @@
 from nba_engine.store.archive import Mover, write_file
 from nba_engine.store.backup import back_up
 from nba_engine.store.checking import CHECKS, check_log, check_store
+from nba_engine.store.copying import TakesCopies, copy_store, is_simulated
 from nba_engine.store.files import path_of
 from nba_engine.store.lock import turn
 from nba_engine.store.log import SqliteLog, open_log
@@ -21,11 +22,14 @@ __all__ = [
     "Restored",
     "SqliteLog",
     "SqliteStore",
+    "TakesCopies",
     "WrappedStore",
     "back_up",
     "check_log",
     "check_store",
+    "copy_store",
     "count_old",
+    "is_simulated",
     "open_log",
     "open_log_reader",
     "open_store",

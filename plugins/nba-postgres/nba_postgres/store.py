@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
+import psycopg
 
 from nba_engine.domain import (
     Answer,
@@ -23,6 +24,7 @@ from nba_engine.domain import (
     ProfileUpdate,
     ReservationRequest,
 )
+from nba_engine.store.copying import Table
 from nba_engine.store.customers import (
     check_updates,
     decode_state,
@@ -37,6 +39,8 @@ from nba_postgres import reads
 from nba_postgres.address import Address, address_of
 from nba_postgres.changes import Expire, GiveUp, Release, Remember, Reserve, Whole, Write
 from nba_postgres.connections import Connections
+from nba_postgres.copying import take_copy
+from nba_postgres.faults import translated
 from nba_postgres.linking import link
 from nba_postgres.migrate import lock_of, open_schema
 from nba_postgres.verbs import Accounts, Catalogs, Erasures, Histories, Past, held_by_postgres
@@ -71,10 +75,11 @@ class PostgresStore(Accounts, Catalogs, Histories, Erasures, Past):
         self._simulated = simulated
         self._new_id = derived_id if simulated else random_id
         self._connections = Connections(address)
+        self._shown, self._lock = address.show, lock_of(address.schema)
         self._writer = Writer(
             self._connections,
-            address.show,
-            lock=lock_of(address.schema),
+            self._shown,
+            lock=self._lock,
             simulated=simulated,
             new_id=self._new_id,
         )
@@ -221,6 +226,16 @@ class PostgresStore(Accounts, Catalogs, Histories, Erasures, Past):
             ended, others = self._submit(Expire(now, _SWEEP), deadline)
             total += ended
         return total
+
+    def take_copy(self, tables: Sequence[Table], progress: Callable[[int], None]) -> None:
+        """Begin as a copy of an embedded store. See `nba_engine.store.copying.TakesCopies`."""
+        connection = self._connections.connect()
+        try:
+            take_copy(connection, tables, progress, self._lock)
+        except psycopg.Error as error:
+            raise translated(error, self._shown) from error
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Finish what was accepted, then close all connections. Safe to call twice."""
