@@ -22,7 +22,10 @@ def check_command(settings: Path) -> None:
     Warnings (a rule that a missing attribute makes false, a treatment set nobody uses) are
     listed too, and change nothing. Nothing is started and no store is made. Exit code 78 when
     there is a mistake.
-    """
+
+    \b
+    nba check -s shop/nba.toml
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     found = prepared(settings)
     catalog = found.snapshot.catalog if found.snapshot else None
     if isinstance(catalog, Catalog):

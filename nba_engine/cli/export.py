@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nba_engine.app import open_app
-from nba_engine.cli.output import progress_bar, say, settings_option
+from nba_engine.cli.output import counted, progress_bar, say, settings_option
 
 __all__ = ["export_command"]
 
@@ -34,7 +34,9 @@ def export_command(identity: str, settings: Path, out: Path) -> None:
     \b
     nba export crm:42 --out crm-42.jsonl
     """  # noqa: D301 (click reads the backspace as: keep these lines)
-    counted: Counter[str] = Counter()
+    if not out.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
+    written: Counter[str] = Counter()
     with open_app(settings) as app:
         entries = app.engine.export(identity)
         draft = out.with_name(f"{out.name}.part")
@@ -49,10 +51,10 @@ def export_command(identity: str, settings: Path, out: Path) -> None:
                 task = bar.add_task("exporting", total=None)
                 for entry in entries:
                     file.write(entry.json() + b"\n")
-                    counted[entry.kind] += 1
-                    bar.update(task, description=f"{entry.kind} {counted[entry.kind]:,}")
+                    written[entry.kind] += 1
+                    bar.update(task, description=f"{entry.kind} {written[entry.kind]:,}")
             draft.replace(out)
         finally:
             draft.unlink(missing_ok=True)
-    told = (f"{count:,} {kind}{'s' if count > 1 else ''}" for kind, count in counted.items())
+    told = (counted(count, f"{kind}s") for kind, count in written.items())
     say(f"{out}: {', '.join(told)}")

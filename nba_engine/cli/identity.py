@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from nba_engine.app import open_app
-from nba_engine.cli.output import errors, output, progress_bar, say, settings_option
+from nba_engine.cli.output import counted, errors, output, progress_bar, say, settings_option
 from nba_engine.domain import Erasure, Identities, LinkRequest
 from nba_engine.errors import NbaError
 
@@ -73,9 +73,8 @@ def link_command(identities: Sequence[str], settings: Path, source: str) -> None
         )
         found = app.engine.identities(linked.identities[0])
         zone = ZoneInfo(app.engine.catalog.time_zone)
-    count = len(linked.merged)
-    if count:
-        say(f"{count} customer{'s' if count > 1 else ''} merged into {found.customer_id}")
+    if linked.merged:
+        say(f"{counted(len(linked.merged), 'customers')} merged into {found.customer_id}")
     _print_identities(found, zone)
 
 
@@ -121,14 +120,20 @@ def erase_command(identity: str, settings: Path, yes: bool) -> None:  # noqa: FB
 @settings_option
 @click.option("--limit", default=20, show_default=True, help="How many, the newest first.")
 def erased_command(settings: Path, limit: int) -> None:
-    """List erasures: when, what was removed, and what is pending. Nobody is named."""
+    """List erasures: when, what was removed, and what is pending. Nobody is named.
+
+    What is pending goes on with the next server, or the next nba identity erase.
+
+    \b
+    nba identity erased --limit 5
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         found = app.engine.store.erasures(most=limit)
         zone = ZoneInfo(app.engine.catalog.time_zone)
     if not found:
         say("Nobody was erased.")
         return
-    table = _table("erased", "erasure", "removed", "pending")
+    table = _table(f"erased ({zone.key})", "erasure", "removed", "pending")
     for one in found:
         table.add_row(
             _moment(one.time, zone), one.erasure_id, _counted(one), ", ".join(one.pending)
@@ -141,15 +146,13 @@ def _print_erasure(erasure: Erasure) -> None:
     if not erasure.known:
         say("  no customer was known by this identity")
     for kind, count in sorted(erasure.counts.items()):
-        say(f"  {count:,} {kind.replace('_', ' ')}")
+        say(f"  {counted(count, kind.replace('_', ' '))}")
     for place in erasure.kept:
         errors.print(f"[yellow]{place} cannot remove anything[/]: see to what it has written")
 
 
 def _counted(erasure: Erasure) -> str:
-    counts = [
-        f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(erasure.counts.items())
-    ]
+    counts = [counted(n, kind.replace("_", " ")) for kind, n in sorted(erasure.counts.items())]
     return ", ".join(counts) or "nothing"
 
 
@@ -160,7 +163,7 @@ def _print_identities(found: Identities, zone: ZoneInfo) -> None:
     if not found.links:
         return
     output.print()
-    table = _table("linked", "source", "identities", "customers ended")
+    table = _table(f"linked ({zone.key})", "source", "identities", "customers ended")
     for link in found.links:
         table.add_row(
             _moment(link.time, zone),
@@ -173,7 +176,7 @@ def _print_identities(found: Identities, zone: ZoneInfo) -> None:
 
 def _print_consents(found: Identities, zone: ZoneInfo) -> None:
     output.print()
-    table = _table("time", "consent", "said", "source", "identity")
+    table = _table(f"time ({zone.key})", "consent", "said", "source", "identity")
     for one in found.consents:
         word = "granted" if one.granted else "withdrawn"
         table.add_row(_moment(one.time, zone), one.consent, word, one.source, one.identity)

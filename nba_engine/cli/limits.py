@@ -102,7 +102,11 @@ def _moment(time: str | None, store: Store, catalog: CatalogView) -> float | Non
 def _customer(store: Store, identity: str) -> CustomerState:
     found = store.customer(identity)
     if found is None:
-        raise NotFound(f"no customer is known as {identity}", reason="CUSTOMER_NOT_FOUND")
+        raise NotFound(
+            "no customer is known by this identity",
+            reason="CUSTOMER_NOT_FOUND",
+            metadata={"identity": identity},
+        )
     return found[0]
 
 

@@ -25,7 +25,12 @@ ROWS = 4_000  # of a file
 
 @click.group("log")
 def log_group() -> None:
-    """The decision log as Parquet, for training, reports, DuckDB and pandas."""
+    """The decision log as Parquet, for training, reports, DuckDB and pandas.
+
+    \b
+    nba log export --out parquet        a copy of everything
+    nba log move --days 90              what is older leaves the log
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 @log_group.command("export")
@@ -42,7 +47,11 @@ def export_command(settings: Path, folder: Path, since: str | None) -> None:
     """Copy logged decisions to Parquet; the log stays as it is.
 
     Decisions that were moved out of the log before are exported, too. May run beside a server.
-    """
+    Sensitive attributes are in it.
+
+    \b
+    nba log export --out parquet --since 2026-11-01
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     if folder.exists() and any(folder.iterdir()):
         raise click.UsageError(f"{folder} is not empty: files of two exports would be mixed")
     moment = _moment(since)
@@ -73,8 +82,12 @@ def move_command(settings: Path, days: int) -> None:
     """Move old decisions out of the log, to Parquet files beside it, now.
 
     `[store] decision_log_days` has a server do it by itself. May run beside a server, and may be
-    ended at any moment: the next one finishes what was begun.
-    """
+    ended at any moment: the next one finishes what was begun. Nothing is deleted: explanations,
+    replays and exports find what was moved.
+
+    \b
+    nba log move --days 90
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     path = load_settings(settings).store.decision_log
     log = open_log_reader(path)
     try:

@@ -95,7 +95,9 @@ def run(arguments: Sequence[str]) -> int:
         print_mistakes(found.mistakes)
         return CONFIG_ERROR
     except NbaError as error:
-        errors.print(f"[bold red]error:[/] {_escaped(error.message)}", highlight=False)
+        whose = error.metadata.get("identity", "")
+        told = f"{whose}: {error.message}" if whose else error.message
+        errors.print(f"[bold red]error:[/] {_escaped(told)}", highlight=False)
         return FAILED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["errors", "output", "progress_bar", "say", "settings_option"]
+__all__ = ["counted", "errors", "output", "progress_bar", "say", "settings_option"]
 
 output = Console(soft_wrap=False)
 errors = Console(stderr=True, soft_wrap=True)
@@ -43,6 +43,14 @@ def say(text: str | Text, *, style: str = "") -> None:
     """Print text as it is: no markup, no highlighting, never broken into lines."""
     line = Text(text, style=style) if isinstance(text, str) else text
     output.print(line, soft_wrap=True)
+
+
+def counted(count: int, plural: str) -> str:
+    """``1 identity``, ``2 identities``, ``1,000 links``."""
+    if count != 1:
+        return f"{count:,} {plural}"
+    singular = f"{plural[:-3]}y" if plural.endswith("ies") else plural.removesuffix("s")
+    return f"1 {singular}"
 
 
 def progress_bar(*, counted: bool = True) -> Progress:

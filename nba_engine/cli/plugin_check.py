@@ -39,7 +39,10 @@ def check_plugin_command(name: str, seconds: float, *, as_json: bool) -> int:
     of nba_engine.testing on everything the plugin offers, and decides in a small world of its own,
     without and with it. Nothing of yours is read or written. Needs the extra `testing`. Exit code 1
     when a promise is not kept, 2 when no such plugin is installed.
-    """
+
+    \b
+    nba plugin check store_hours
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     missing = [module for module in _NEEDS if importlib.util.find_spec(module) is None]
     if missing:
         errors.print(

@@ -36,7 +36,13 @@ def add_plugin_commands(group: click.Group, *, quiet: bool) -> None:
 
 @click.group("plugin")
 def plugin_group() -> None:
-    """See which plugins are installed and what they bring; write a new one."""
+    """See which plugins are installed and what they bring; write a new one.
+
+    \b
+    nba plugin list
+    nba plugin new nba-store-hours --kind rule-function
+    nba plugin check store_hours
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 @plugin_group.command("list")
@@ -51,7 +57,10 @@ def list_command(settings: Path | None) -> int:
     """Show every installed plugin: versions, hooks, whether it was loaded, and why not.
 
     Exit code 1 when a plugin that is not optional is broken.
-    """
+
+    \b
+    nba plugin list -s nba.toml
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     found = None
     if settings is not None:
         found, mistakes = read_settings(settings)

@@ -15,7 +15,7 @@ from nba_engine.app import (
     midnight,
     open_app,
 )
-from nba_engine.cli.output import progress_bar, say, settings_option
+from nba_engine.cli.output import counted, progress_bar, say, settings_option
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store import count_old, prune_log
 
@@ -73,11 +73,11 @@ def prune_command(
         if windows is not None:
             before = midnight(time.time(), windows)
             count = forget_windows(app.engine.store, before, dry_run=dry_run)
-            _say(count, "accounts of windows that ended", before, dry_run=dry_run)
+            _say(counted(count, "accounts"), "of windows that ended", before, dry_run=dry_run)
         if catalogs is not None:
             before, log = midnight(time.time(), catalogs), app.settings.store.decision_log
             count = forget_catalogs(app.engine.store, log, before, now=time.time(), dry_run=dry_run)
-            _say(count, "catalogs in force", before, dry_run=dry_run)
+            _say(counted(count, "catalogs"), "in force", before, dry_run=dry_run)
 
 
 def _interactions(app: App, before: float, *, dry_run: bool) -> None:
@@ -88,7 +88,7 @@ def _interactions(app: App, before: float, *, dry_run: bool) -> None:
             bar.update(task, completed=done, total=max(last, 1))
 
         count = forget_interactions(app.engine.store, before, told=told, dry_run=dry_run)
-    _say(count, "interactions", before, dry_run=dry_run)
+    _say(counted(count, "interactions"), "", before, dry_run=dry_run)
 
 
 def _decisions(app: App, before: float, *, dry_run: bool) -> None:
@@ -98,9 +98,9 @@ def _decisions(app: App, before: float, *, dry_run: bool) -> None:
         with progress_bar() as bar:
             task = bar.add_task("decisions", total=count)
             count = prune_log(log, before, lambda some: bar.advance(task, some))
-    _say(count, "decisions", before, dry_run=dry_run)
+    _say(counted(count, "decisions"), "", before, dry_run=dry_run)
 
 
-def _say(count: int, what: str, before: float, *, dry_run: bool) -> None:
+def _say(what: str, which: str, before: float, *, dry_run: bool) -> None:
     day = time.strftime("%Y-%m-%d", time.gmtime(before))
-    say(f"{count:,} {what} before {day} {'would be ' if dry_run else ''}deleted")
+    say(f"{what} {which}{' ' if which else ''}before {day} {'would be ' if dry_run else ''}deleted")

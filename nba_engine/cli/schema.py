@@ -29,7 +29,11 @@ def schema_command(which: str | None, out: Path | None, *, built_in: bool) -> No
 
     A first line `#:schema schemas/nba.schema.json` in a TOML file lets editors that know of it
     (Even Better TOML, taplo) complete and check what is written below.
-    """
+
+    \b
+    nba schema --out schemas            write both
+    nba schema catalog                  print one
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
     if (which is None) == (out is None):
         raise click.UsageError("say which one to print, or where to write both: --out schemas")
     plugins = load_plugins()

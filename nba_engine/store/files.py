@@ -84,7 +84,7 @@ def open_file(
             f"install an apsw with SQLite {wanted} or later"
         )
     if not create and not path.exists():
-        raise NotFound(f"{path} does not exist")
+        raise NotFound(f"{path} does not exist: check the path; nba import and nba serve make it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_path(path))

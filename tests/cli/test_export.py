@@ -117,6 +117,9 @@ def test_nothing_is_written_of_somebody_unknown(shop: Path, nba: Nba) -> None:
     assert nba("export", "crm:nobody", "-s", shop, "--out", out) == 1
     assert "no customer is known by this identity" in nba.err
     assert not out.exists()
+    lost = shop.parent / "nowhere" / "nobody.jsonl"
+    assert nba("export", "crm:nobody", "-s", shop, "--out", lost) == 2
+    assert f"there is no folder {lost.parent}" in nba.err
 
 
 def test_reservations_and_limits_are_in_the_file(shop: Path, nba: Nba) -> None:

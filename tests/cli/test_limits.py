@@ -87,7 +87,7 @@ def test_limits_are_picked_by_id(limited: Path, nba: Nba) -> None:
 
 def test_one_customer_has_rows_of_its_own_limits(limited: Path, nba: Nba) -> None:
     assert nba("limits", "--customer", "crm:1", "-s", limited) == 1
-    assert "no customer is known as crm:1" in nba.err
+    assert "crm:1: no customer is known by this identity" in nba.err
     with open_app(limited) as app:
         app.engine.update_profile(ProfileUpdate(identity="crm:1", attributes={"age": 41}))
         assert nba("limits", "--customer", "crm:1", "-s", limited) == 0  # while others are at work
@@ -192,7 +192,7 @@ def test_windows_that_were_deleted_are_told(limited: Path, nba: Nba) -> None:
     assert "15:00, 6 Nov 2017" in nba.out or "16:00, 6 Nov 2017" in nba.out
     prune = ("store", "prune", "--windows-days", 31, "-s", limited)
     assert nba(*prune, "--dry-run") == 0
-    assert nba.out.startswith("1 accounts of windows that ended before ")
+    assert nba.out.startswith("1 account of windows that ended before ")
     assert nba.out.endswith(" would be deleted\n")
     assert nba(*prune) == 0
     assert nba("limits", "seats", "--past", "-s", limited) == 0

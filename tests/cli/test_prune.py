@@ -54,11 +54,11 @@ def test_what_the_settings_do_not_keep_is_deleted(old_shop: Path, nba: Nba) -> N
     keep = "[retention]\ninteractions_days = 5\ndecisions_days = 5\n"
     old_shop.write_text(old_shop.read_text() + keep)
     assert nba("store", "prune", "-s", old_shop, "--dry-run") == 0, nba.err
-    assert "1 interactions before 20" in nba.out
+    assert "1 interaction before 20" in nba.out
     assert "would be deleted" in nba.out
     assert counted(old_shop) == (2, 2, ["0", "1"])
     assert nba("store", "prune", "-s", old_shop) == 0, nba.err
-    assert "1 decisions before 20" in nba.out
+    assert "1 decision before 20" in nba.out
     assert counted(old_shop) == (1, 2, ["1"])
 
 
