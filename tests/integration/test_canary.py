@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -109,9 +109,12 @@ class Servers:
         self.address = ready.read_text("utf-8")
 
     def kill(self) -> None:
-        """SIGKILL to every process."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        """SIGKILL to every process; none is left when this returns."""
+        with suppress(ProcessLookupError):
+            while True:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+                time.sleep(0.01)
 
     def stop(self) -> None:
         if self._process.poll() is None:
@@ -159,6 +162,7 @@ def unpacked(file: Path) -> bytes:
     """What the blobs of a database hold when they are decompressed."""
     texts = b""
     with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        connection.set_busy_timeout(20_000)
         tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
         for (table,) in tables.fetchall():
             for row in connection.execute(f"SELECT * FROM {table}"):
