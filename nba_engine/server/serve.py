@@ -70,19 +70,23 @@ def wait_for_signal(ready: Callable[[], None], *, hangup: Callable[[], None]) ->
 
     From then on the signals have their former meaning again: a second one ends the process.
     """
-    # A handler that sets a threading.Event could deadlock with the thread that waits for it;
-    # writing to a pipe cannot.
+    # The number is written by the interpreter's own handler, on whatever thread the signal comes in:
+    # one in Python would wait for this thread, which may be about to wait for the pipe.
     read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)  # set_wakeup_fd asks for it
 
-    def remember(number: int, _frame: FrameType | None) -> None:
-        os.write(write_end, bytes([number]))
+    def awake(_number: int, _frame: FrameType | None) -> None:
+        """Keep the signal from ending the process."""
 
-    former = {number: signal.signal(number, remember) for number in _SIGNALS}
+    former = {number: signal.signal(number, awake) for number in _SIGNALS}
+    before = signal.set_wakeup_fd(write_end)
     try:
         ready()
-        while (number := os.read(read_end, 1)[0]) == signal.SIGHUP:
-            hangup()
+        while (number := os.read(read_end, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
+            if number == signal.SIGHUP:
+                hangup()
     finally:
+        signal.set_wakeup_fd(before)
         for each, handler in former.items():
             signal.signal(each, handler)
         os.close(read_end)
