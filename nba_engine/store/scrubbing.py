@@ -32,6 +32,7 @@ __all__ = ["scrub"]
 PAGES = 2_000  # while others wait: some 20 ms
 _READERS_MILLISECONDS = 100  # how long writers wait for a reader of an older moment
 _TRIES, _PAUSE = 20, 0.25  # seconds
+_BREATH = 0.01  # seconds in which writers have their turn
 _LARGEST = 1 << 25  # pages: 137 GB
 _TRUNCATE = apsw.SQLITE_CHECKPOINT_TRUNCATE
 _OPEN = (apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0)
@@ -52,6 +53,7 @@ def scrub(path: Path, *, stop: Callable[[], bool] = lambda: False) -> None:
                 if stop():
                     raise Unavailable(f"{path}: overwriting deleted rows was stopped")
                 first = _clean(path, lock, first)
+                time.sleep(_BREATH)  # a lock that is taken again at once is nobody else's
             with lock, closing(_connected(path)) as connection:
                 _empty_log(connection)
         finally:
