@@ -30,10 +30,18 @@ def find_customers(unit: Unit, *, exclusive: bool) -> None:
     if adopted and not exclusive:
         raise NeedsWholeStoreError
     created = [name for name in create if name not in rows]
-    if created:
-        values = {"names": created, "new": [True] * len(created)}
+    unit.nobodys = _nobodys(unit, set(create))
+    if unit.of(Write):  # others wait for its customers, so it takes all identities before them
+        early, unit.nobodys = unit.nobodys, []
+    else:
+        early = []
+    if created or early:
+        values = {
+            "names": [*created, *early],
+            "new": [True] * len(created) + [False] * len(early),
+        }
         made = unit.session.rows(statements.NEW_IDENTITIES, **values)
-        if len(made) < len(created):
+        if len(made) < len(created) + len(early):
             raise OvertakenError
         rows.update(made)
     if adopted:
@@ -51,14 +59,25 @@ def find_customers(unit: Unit, *, exclusive: bool) -> None:
 
 
 def _see_who_is_meant(unit: Unit, create: set[str]) -> None:
-    """Of names in requests, who that is now; those that are nobody's are noted as such."""
-    for name, current, is_one in unit.meant:
+    """Of names in requests, who that is now."""
+    for name, current, _ in unit.meant:
         if name in create:
             unit.current[name] = unit.people.find_or_create(name).state.customer_id
         elif current is not None:
             unit.current[name] = current
-        elif not is_one and name not in unit.identities and not unit.was_late(name):
-            unit.nobodys.append(name)
+
+
+def _nobodys(unit: Unit, create: set[str]) -> list[str]:
+    """Names in requests that nobody is behind, and that are not noted as such."""
+    return [
+        name
+        for name, current, is_one in unit.meant
+        if name not in create
+        and current is None
+        and not is_one
+        and name not in unit.identities
+        and not unit.was_late(name)
+    ]
 
 
 def _updated(unit: Unit) -> set[str]:

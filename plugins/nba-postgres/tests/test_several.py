@@ -17,9 +17,13 @@ from nba_engine.domain import (
     ReservationRequest,
 )
 from nba_engine.errors import RequestTaken
+from nba_engine.store.interactions import prepare
 from nba_engine.testing.customers_suite import FOLD, NOW, happened
 from nba_postgres import writer
+from nba_postgres.changes import Change, Reserve, Write
+from nba_postgres.faults import is_race
 from nba_postgres.store import PostgresStore, open_store
+from nba_postgres.unit import Unit
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -191,3 +195,50 @@ def test_of_many_attempts_at_one_request_id_one_holds_it(opened: Open) -> None:
     assert sorted(won) == sorted(f"q{turn}" for turn in range(10))
     (cap,) = stores[0].usage_report("cap")
     assert cap.reserved == 10
+
+
+def test_a_request_of_nobody_beside_a_write_waits_for_whoever_makes_its_customer(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = opened(), opened()
+    one.record([happened(1)], FOLD, now=NOW)  # crm:1 is known
+    locked, named = threading.Event(), threading.Event()
+    races: list[str] = []
+    lock = Unit.lock_customers
+
+    def in_turn(unit: Unit) -> None:
+        if unit.of(Reserve):
+            lock(unit)
+            locked.set()
+            named.wait(0.5)  # as long as the other one waits for the name, it cannot come here
+        else:
+            named.set()
+            lock(unit)
+
+    def noted(error: BaseException) -> bool:
+        races.append(type(error).__name__)
+        return is_race(error)
+
+    monkeypatch.setattr(Unit, "lock_customers", in_turn)
+    monkeypatch.setattr(writer, "is_race", noted)
+    request = ReservationRequest(
+        reservation_id="r1", decision_id="d1", customer_id="crm:9", expires=NOW + 9, holds=()
+    )
+    items = prepare([happened(3), happened(4, identity="crm:9")])
+    mixed: list[Change] = [
+        Write(items=prepare([happened(2)]), fold=FOLD, now=NOW),
+        Reserve([request], NOW),
+    ]
+    tickets = [writer._Ticket(change) for change in mixed]
+    late = writer._Ticket(Write(items=items, fold=FOLD, now=NOW))
+
+    def after() -> None:
+        assert locked.wait(20)
+        other._writer._commit([late])
+
+    together(lambda: one._writer._commit(tickets), after)
+    assert [ticket.error for ticket in (*tickets, late)] == [None, None, None]
+    assert races == []
+    held = one.holdings("crm:9")
+    assert held is not None
+    assert ([len(held.interactions), len(held.reservations)]) == [1, 1]
