@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from nba_engine.errors import Unavailable
 from nba_postgres.address import Address
@@ -23,6 +23,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 MOST = 10  # reading connections of one process
 LONGEST_STATEMENT = 10.0  # seconds; so long at most does a lost client hold locks, too
+_ENDING = (errors.AdminShutdown, errors.CrashShutdown)  # the server's last words to a session
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts while the server is away
 
 # What is written is durable, and each statement sees what was committed before it: whatever the
@@ -76,7 +77,9 @@ class Connections:
             with self._borrowed() as (connection, fresh):
                 try:
                     return work(connection)
-                except psycopg.Error:
+                except psycopg.Error as error:
+                    if isinstance(error, _ENDING):
+                        connection.close()  # it does not know yet
                     if fresh or not connection.closed:
                         raise
             self.forget()  # a restart ends them all

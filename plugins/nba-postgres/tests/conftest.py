@@ -18,8 +18,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[Callable[[str], str]]:
     """Schema → URL of a store in the server."""
-    given = os.environ.get("NBA_TEST_POSTGRES")
-    if given:
+    if given := os.environ.get("NBA_TEST_POSTGRES"):
         yield lambda schema: f"{given}{'&' if '?' in given else '?'}schema={schema}"
         return
     with running_server() as server:
@@ -28,9 +27,11 @@ def server_url() -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def url(server_url: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
-    """Name → URL of a store of this test; all of them are dropped at its end."""
+    """Name → URL of a store of this test. In a server that stays, they are dropped at its end."""
     prefix = f"t{os.getpid()}_{next(_numbers)}_"
     yield lambda name: server_url(prefix + name.replace("-", "_"))
+    if "NBA_TEST_POSTGRES" not in os.environ:
+        return
     with psycopg.connect(**address_of(server_url("x")).conninfo, autocommit=True) as connection:  # type: ignore[arg-type]
         names = connection.execute(
             "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)", (prefix,)
