@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 import msgspec
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,8 @@ from nba_engine.settings import suggest
 __all__ = ["limits_command"]
 
 BAR = 10  # characters
+NARROW = 120  # columns of a terminal: with fewer, names and bars are left out
+WIDE = 200  # columns of what is not read on a terminal
 
 
 @click.command("limits")
@@ -112,35 +115,42 @@ def _customer(store: Store, identity: str) -> CustomerState:
 
 def _print(rows: Sequence[LimitRow], catalog: CatalogView, now: float | None) -> None:
     beyond = any(row.overrun or row.overhang for row in rows)
+    narrow = output.is_terminal and output.width < NARROW
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("limit", "of", "window", "used"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "used")
-    for heading in ("reserved", "spent", "left", "amount"):
+    table.padding = (0, 1 if narrow else 2, 0, 0)
+    table.add_column("limit", overflow="fold", min_width=10)
+    for heading, words in (("of", 9), ("window", 7)):
+        table.add_column(heading, overflow="fold", min_width=words)
+    table.add_column("used", no_wrap=True)
+    for heading in ("reserved", "spent", "left"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("resets", overflow="fold")
+    table.add_column("amount", justify="right", no_wrap=not narrow, min_width=8)
+    table.add_column("resets", overflow="fold", min_width=6)
     if beyond:
         table.add_column("beyond the amount", overflow="fold")
     zones = {limit.id: ZoneInfo(limit.window.time_zone) for limit in catalog.limits}
     before = ""
     for row in rows:
-        cells = _cells(row, catalog, zones[row.limit], now)
+        cells = _cells(row, catalog, zones[row.limit], now, narrow=narrow)
         cells[0] = Text("") if row.limit == before else cells[0]
         before = row.limit
         table.add_row(*cells, *([_beyond(row, catalog)] if beyond else []))
-    output.print(table)
+    (output if output.is_terminal else Console(width=WIDE)).print(table)
 
 
-def _cells(row: LimitRow, catalog: CatalogView, zone: ZoneInfo, now: float | None) -> list[Text]:
-    name = Text(row.name or row.limit)
-    if row.name and row.name != row.limit:
+def _cells(
+    row: LimitRow, catalog: CatalogView, zone: ZoneInfo, now: float | None, *, narrow: bool
+) -> list[Text]:
+    name = Text(row.limit if narrow else row.name or row.limit)
+    if row.name and row.name != row.limit and not narrow:
         name.append(f" ({row.limit})", style="dim")
     money = catalog.currency if row.measure == "money" else ""
-    amount = "by customer" if row.amount is None else _number(row.amount, money, unit=True)
+    amount = "by customer" if row.amount is None else _number(row.amount, money, unit=not narrow)
     return [
         name,
         Text(_whose(row)),
         Text(_window(row, zone)),
-        _bar(row),
+        _bar(row, 0 if narrow else BAR),
         Text(_number(row.reserved, money)),
         Text(_number(row.spent, money)),
         Text("" if row.left is None else _number(row.left, money)),
@@ -179,17 +189,19 @@ def _resets(row: LimitRow, zone: ZoneInfo, now: float | None) -> str:
     return f"{local:%a} {local.day} {local:%b %H:%M}"
 
 
-def _bar(row: LimitRow) -> Text:
+def _bar(row: LimitRow, length: int) -> Text:
     """How much of the amount is used; of many accounts, how many are full."""
     if row.together:
         return Text(f"{row.full:,} full" if row.full else "", style="yellow" if row.full else "")
     if not row.amount:
         return Text("")
     share = (row.reserved + row.spent) / row.amount
-    filled = min(BAR, int(BAR * share + 0.5))
+    filled = min(length, int(length * share + 0.5))
     style = "red" if share >= 1 else "yellow" if share >= 0.75 else "green"
-    text = Text("█" * filled, style=style).append("░" * (BAR - filled), style="dim")
-    return text.append(f" {int(share * 100)}%", style="not dim")
+    text = Text("█" * filled, style=style).append("░" * (length - filled), style="dim")
+    return text.append(
+        f"{' ' if length else ''}{int(share * 100)}%", style="not dim" if length else style
+    )
 
 
 def _beyond(row: LimitRow, catalog: CatalogView) -> Text:

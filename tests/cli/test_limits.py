@@ -51,11 +51,6 @@ def lines(nba: Nba) -> dict[str, list[str]]:
     return {line.split()[0]: line.split() for line in nba.out.splitlines() if line.strip()}
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nba_engine.cli.output.output._width", 160)
-
-
 def test_every_limit_is_a_row_with_what_is_left_and_when_it_resets(limited: Path, nba: Nba) -> None:
     assert nba("limits", "-s", limited) == 0
     heading, seats, often, budget = nba.out.splitlines()
@@ -76,6 +71,20 @@ def test_every_limit_is_a_row_with_what_is_left_and_when_it_resets(limited: Path
     ]
     assert "██████████ 100%" in budget
     assert budget.split()[-6:] == ["0.02", "0.00", "0.00", "0.02", "EUR", "never"]
+
+
+def test_a_terminal_of_80_columns_gets_ids_and_no_bars(
+    limited: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nba_engine.cli.output.output._force_terminal", True)
+    monkeypatch.setattr("nba_engine.cli.output.output._color_system", None)
+    monkeypatch.setattr("nba_engine.cli.output.output._width", 80)
+    assert nba("limits", "-s", limited) == 0
+    assert all(len(line) <= 80 for line in nba.out.splitlines())
+    assert "Autumn" not in nba.out
+    assert "█" not in nba.out
+    (budget,) = (line.split() for line in nba.out.splitlines() if line.startswith("budget"))
+    assert budget == ["budget", "lifetime", "100%", "0.02", "0.00", "0.00", "0.02", "never"]
 
 
 def test_limits_are_picked_by_id(limited: Path, nba: Nba) -> None:
