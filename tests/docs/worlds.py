@@ -60,7 +60,6 @@ WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] 
     "docs/decision-log.md": the_shop,
     "docs/identities.md": the_shop,
     "docs/interactions.md": the_shop,
-    "docs/interactions.md": the_shop,
     "docs/operations.md": the_shop,
     "docs/privacy.md": the_shop,
     "docs/settings.md": the_shop,
