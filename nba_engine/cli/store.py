@@ -60,9 +60,10 @@ def backup_command(settings: Path, out: Path) -> None:
     nba store backup --out backups/2026-11-22
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     loaded = load_settings(settings)
+    store = _file_of(loaded)
     with progress_bar(counted=False) as bar:
         manifest = back_up(
-            _file_of(loaded),
+            store,
             loaded.store.decision_log,
             out,
             engine=__version__,
@@ -98,10 +99,11 @@ def restore_command(
     nba store restore backups/2026-11-22 --keep-log   the log is sound, and newer
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     loaded = load_settings(settings)
+    store = _file_of(loaded)
     with progress_bar(counted=False) as bar:
         done = restore(
             backup,
-            _file_of(loaded),
+            store,
             None if keep_log else loaded.store.decision_log,
             limits_of_backup=limits_of_backup,
             progress=_Bar(bar, "copying"),
@@ -135,14 +137,14 @@ def check_command(settings: Path) -> None:
     nba store check
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     loaded = load_settings(settings)
-    log = loaded.store.decision_log
+    store, log = _file_of(loaded), loaded.store.decision_log
     with progress_bar() as bar:
         task = bar.add_task("checking", total=len(CHECKS))
 
         def checked(name: str) -> None:
             bar.update(task, description=f"{name} checked", advance=1)
 
-        found = check_store(_file_of(loaded), checked)
+        found = check_store(store, checked)
         if log.exists():
             found += check_log(log, checked)
     if not found:
