@@ -111,6 +111,18 @@ class PastSuite:
         assert used(store, "all|lifetime") == (0, 1, 0)
         assert names(store) == {"all|lifetime"}
 
+    def test_what_holds_nothing_of_a_window_that_was_forgotten_ends_like_the_rest(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store(simulated=False)
+        nothing = Hold(account=OVER[0], limit="cap", amount=0, ceiling=3)
+        both = request(1, nothing, hold("all|lifetime"), expires=NOW + DAY)
+        assert granted(store, both, now=NOW) == [True]
+        assert forget(store, BEFORE) == 1
+        assert store.expire(now=NOW + DAY) == 1
+        assert used(store, "all|lifetime") == (0, 0, 0)
+        assert names(store) == {"all|lifetime"}
+
     def test_windows_that_were_forgotten_stay_so(self, make_store: MakeStore) -> None:
         store = make_store(simulated=False)
         forget(store, NOW)

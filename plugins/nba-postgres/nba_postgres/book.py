@@ -134,7 +134,7 @@ class Book:
                 raise NotAllReadError
         overrun = False
         for name, amount in entry.holds.items():
-            if name not in self.accounts:  # forgotten with its window
+            if not self._is_there(name):  # forgotten with its window
                 continue
             account = self._changed(name)
             room = account.ceiling - account.reserved - account.spent
@@ -269,10 +269,16 @@ class Book:
 
     def _free(self, entry: Entry) -> None:
         for name, amount in entry.holds.items():
-            self._changed(name).reserved -= amount
+            if self._is_there(name):  # else it was forgotten with its window: nothing was held
+                self._changed(name).reserved -= amount
 
     def _end(self, entry: Entry, status: int, now: float) -> None:
         entry.status, entry.ended, entry.changed = status, now, True
+
+    def _is_there(self, name: str) -> bool:
+        """Whether there is such an account: one that was only made to be locked does not count."""
+        account = self.accounts.get(name)
+        return account is not None and bool(account.limit or not account.new)
 
     def _changed(self, name: str) -> Account:
         account = self.accounts[name]
