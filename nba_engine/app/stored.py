@@ -14,7 +14,7 @@ from nba_engine.catalog import read_folder, read_leniently, version_of
 from nba_engine.domain import CatalogFiles, CatalogView, Publication, Store
 from nba_engine.engine import Status, last_two, lead_seconds, status_of
 from nba_engine.errors import Mistake, MistakesFound, NotFound
-from nba_engine.settings import read_settings
+from nba_engine.settings import read_settings, suggest
 
 __all__ = ["StoredCatalogs", "stored_catalogs"]
 
@@ -156,7 +156,9 @@ def stored_catalogs(
     scheme = settings.store.url.partition(":")[0]
     if scheme not in register.stores:
         message = f"no plugin offers stores of the scheme {scheme!r}"
-        raise MistakesFound([Mistake(file=file, place="store.url", message=message)])
+        remedy = suggest(scheme, register.stores, "schemes")
+        mistake = Mistake(file=file, place="store.url", message=message, remedy=remedy)
+        raise MistakesFound([mistake])
     store = register.stores[scheme](settings.store.url, create=create, simulated=None)
     try:
         yield StoredCatalogs(store, Assembly(settings, register, file=file), settings.catalog.path)

@@ -209,3 +209,12 @@ def test_windows_that_were_deleted_are_told(limited: Path, nba: Nba) -> None:
     assert "are not kept ([retention] windows_days)" in nba.out
     nba("limits", "--json", "-s", limited)
     assert 30 * 86_400 < time.time() - json.loads(nba.out)["windows_since"] < 33 * 86_400
+
+
+def test_a_store_of_an_unknown_kind_is_told_with_a_remedy(
+    limited: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBA_STORE__URL", "sqlit:data/nba.db")
+    assert nba("limits", "-s", limited) == 78
+    assert "no plugin offers stores of the scheme 'sqlit'" in nba.err
+    assert 'did you mean "sqlite"?' in nba.err
