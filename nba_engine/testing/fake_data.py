@@ -42,6 +42,7 @@ class FakeData:
         self.simulated = simulated
         self.identities = FakeIdentities()
         self.interactions: dict[str, Interaction] = {}
+        self.numbers: dict[str, int] = {}  # of all that ever came, in that order; none comes again
         self.progress: dict[str, str] = {}
         self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
@@ -53,6 +54,7 @@ class FakeData:
         other = FakeData(simulated=self.simulated)
         other.identities = self.identities.copy()
         other.interactions = dict(self.interactions)
+        other.numbers = dict(self.numbers)
         other.progress = dict(self.progress)
         other.catalogs = self.catalogs.copy()
         other.ledger = self.ledger.copy()
@@ -155,6 +157,7 @@ def record(
         else:
             status = "recorded"
             data.interactions[one.interaction_id] = one
+            data.numbers[one.interaction_id] = max(data.numbers.values(), default=0) + 1
             customer = data.identities.customer(one.identity, data.ledger)
             news.setdefault(customer.customer_id, []).append(one)
             if one.recommendation_id and one.type in CONFIRMING:

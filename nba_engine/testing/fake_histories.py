@@ -64,8 +64,8 @@ class FakeHistories:
 def _of(data: FakeData, customer_id: str) -> list[tuple[int, Interaction]]:
     leads = data.identities.of
     return [
-        (number, one)
-        for number, one in enumerate(data.interactions.values(), 1)
+        (data.numbers[name], one)
+        for name, one in data.interactions.items()
         if leads[one.identity] == customer_id
     ]
 

@@ -213,8 +213,8 @@ class FakeLedger:
         one = self._reservations[name]
         self._reservations[name] = replace(one, status=status)
         for account, amount in one.holds.items():
-            found = self._accounts[account]
-            self._accounts[account] = replace(found, reserved=found.reserved - amount)
+            if (found := self._accounts.get(account)) is not None:  # else it held nothing of it
+                self._accounts[account] = replace(found, reserved=found.reserved - amount)
 
     def of(self, customer: str) -> Iterable[Reservation]:
         """A customer's reservations by name."""

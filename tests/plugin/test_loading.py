@@ -165,7 +165,7 @@ def test_a_plugin_that_fails_half_way_leaves_nothing_in_the_register(
     plugins = load_plugins({}, optional=["two"])
     register = plugins.require()
     assert (register.stages.of("one"), register.stages.of("two")) == (["same"], [])
-    assert not register.stores
+    assert register.stores.of("two") == []
 
 
 def test_two_distributions_with_one_plugin_name_are_told_apart(

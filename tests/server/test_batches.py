@@ -77,7 +77,7 @@ def test_each_item_is_one_line_of_the_log_under_the_id_of_the_call(served: Serve
     metadata = (("x-request-id", "the-batch"),)
     batch(served, request("crm:1", request_id="mine"), bad, request("crm:3"), metadata=metadata)
     lines = served.lines("decision", wait_for=2)
-    assert [line["request_id"] for line in lines] == ["mine", "the-batch"]
+    assert [line["request_id"] for line in lines] == ["the-batch", "the-batch"]
     assert lines[0]["recommended"] == ["offer0.app"]
     (line,) = served.lines("call_failed", wait_for=1)
     assert (line["method"], line["item"]) == ("DecisionService/BatchDecide", 1)
