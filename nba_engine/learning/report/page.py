@@ -1,0 +1,153 @@
+"""`Report`: what a fit found, as one HTML file to read, print and send on."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from nba_engine.learning.report.style import VARIABLES, styled
+
+__all__ = ["Report"]
+
+Cell = str | float | int | None
+
+_CSS = """
+:root { color-scheme: light dark; %(light)s }
+@media (prefers-color-scheme: dark) { :root { %(dark)s } }
+@media print { :root { color-scheme: light; %(light)s } section, figure, table { break-inside: avoid } }
+body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
+  margin: 2rem auto; max-width: 50rem; padding: 0 1rem }
+h1 { line-height: 1.2; margin-bottom: 0 } .subtitle { margin-top: .2rem; opacity: .75 }
+h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--grid) }
+figure { margin: 1.5rem 0 } figure svg { display: block; fill: var(--ink); height: auto; max-width: 100%% }
+figure svg text { font-family: system-ui, sans-serif !important }
+figcaption, caption { font-size: .9rem; opacity: .75; text-align: left; margin: .3rem 0 }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: 1rem 0 }
+th, td { border-bottom: 1px solid var(--grid); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top }
+.number { font-variant-numeric: tabular-nums; text-align: right }
+"""
+
+
+class Report:
+    """Headings, paragraphs, tables and pictures in the order they are added.
+
+    The file has no script and no address of another; it follows the reader's light or dark mode
+    and prints on white. The same calls write the same bytes.
+    """
+
+    def __init__(self, title: str, subtitle: str = "") -> None:
+        self._title = title
+        self._pictures = 0
+        below = f'<p class="subtitle">{escape(subtitle)}</p>' if subtitle else ""
+        self._parts = [f"<h1>{escape(title)}</h1>{below}"]
+
+    def section(self, heading: str) -> None:
+        """Begin a section."""
+        self._parts.append(f"<h2>{escape(heading)}</h2>")
+
+    def text(self, paragraph: str) -> None:
+        """Add a paragraph of plain text; what looks like HTML is shown as it is."""
+        self._parts.append(f"<p>{escape(paragraph)}</p>")
+
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = ""
+    ) -> None:
+        """Add a table; numbers stand right, in four digits, None is left empty.
+
+        Raises `ValueError` when a row has not as many cells as the header.
+        """
+        wrong = [len(row) for row in rows if len(row) != len(header)]
+        if wrong:
+            raise ValueError(f"a row of {wrong[0]} cells under a header of {len(header)}")
+        numeric = [
+            bool(rows) and all(row[i] is None or not isinstance(row[i], str) for row in rows)
+            for i in range(len(header))
+        ]
+        above = f"<caption>{escape(caption)}</caption>" if caption else ""
+        lines = [_row("th", header, numeric), *(_row("td", row, numeric) for row in rows)]
+        self._parts.append(f'<div class="wide"><table>{above}{"".join(lines)}</table></div>')
+
+    def picture(self, figure: Figure, caption: str, alt: str) -> None:
+        """Embed a figure as SVG and close it; ``alt`` says what it shows to who cannot see it."""
+        self._pictures += 1
+        drawn = _svg(figure, f"p{self._pictures}-")
+        below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+        described = f'<figure role="img" aria-label="{escape(alt)}">'
+        self._parts.append(f"{described}{drawn}{below}</figure>")
+
+    def html(self) -> str:
+        """The whole page."""
+        light = " ".join(f"--{name}: {on_light};" for name, on_light, _ in VARIABLES.values())
+        dark = " ".join(f"--{name}: {on_dark};" for name, _, on_dark in VARIABLES.values())
+        return (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{escape(self._title)}</title>"
+            f"<style>{_CSS % {'light': light, 'dark': dark}}</style></head>\n<body>\n"
+            + "\n".join(self._parts)
+            + "\n</body></html>\n"
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the page; one that is there is replaced at once or, on an error, stays."""
+        draft = path.with_name(f"{path.name}.part")
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(self.html())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _row(tag: str, cells: Sequence[Cell], numeric: Sequence[bool]) -> str:
+    classes = (' class="number"' if right else "" for right in numeric)
+    return (
+        "<tr>"
+        + "".join(
+            f"<{tag}{kind}>{escape(_shown(cell))}</{tag}>"
+            for kind, cell in zip(classes, cells, strict=True)
+        )
+        + "</tr>"
+    )
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return cell
+    if float(cell).is_integer() and abs(cell) < 1e15:
+        return f"{cell:,.0f}"
+    return f"{cell:,.4g}" if abs(cell) < 1e4 else f"{cell:,.0f}"
+
+
+def _svg(figure: Figure, prefix: str) -> str:
+    """A figure as SVG for the inside of a page: own ids, the page's colors, nothing from outside."""
+    written = io.StringIO()
+    with styled(), mpl.rc_context({"svg.hashsalt": prefix}), warnings.catch_warnings():
+        # the reader's fonts draw the text, so it does not matter which glyphs ours have
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(written, format="svg", metadata={"Date": None}, transparent=True)
+    if "matplotlib.pyplot" in sys.modules:  # a figure of pyplot's is kept there until closed
+        sys.modules["matplotlib.pyplot"].close(figure)
+    text = written.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    text = text.replace("xlink:href=", "href=")
+    text = re.sub(r'\bid="', f'id="{prefix}', text)
+    text = re.sub(r'(url\(|href=")#', rf"\g<1>#{prefix}", text)
+    for color, (name, _, _) in VARIABLES.items():
+        text = re.sub(rf"(:\s*){color}\b", rf"\g<1>var(--{name})", text)
+    return text.strip()
