@@ -14,9 +14,11 @@ from nba_engine.domain import (
     BoolArray,
     ChannelSpec,
     ControlGroup,
+    Feature,
     FloatArray,
     IntArray,
     Limit,
+    OutcomeSpec,
     Placement,
     RuleTable,
     Tier,
@@ -58,6 +60,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     limits_of: tuple[tuple[int, ...], ...]
     control_group: ControlGroup
     by_placement: Mapping[str, IntArray]
+    outcomes: tuple[OutcomeSpec, ...]
+    features: Mapping[str, Feature]
     files: Mapping[str, str]
     folder: str = ""
     warnings: tuple[Mistake, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from types import MappingProxyType
 
+from nba_engine.catalog.exploration import make_exploration
 from nba_engine.catalog.findings import Findings
 from nba_engine.catalog.read import Tables
 from nba_engine.domain import ChannelSpec, Placement
@@ -63,6 +64,13 @@ def make_placements(tables: Tables, findings: Findings) -> dict[str, Placement]:
         message, remedy = "no placement is declared", "add a [placements.<id>] table"
         findings.missing("catalog", "placements", message, remedy)
     return {
-        id_: Placement(id=id_, channel=entry.table.channel, slots=entry.table.slots)
+        id_: Placement(
+            id=id_,
+            channel=entry.table.channel,
+            slots=entry.table.slots,
+            exploration=make_exploration(
+                entry.table.exploration, entry.file, entry.place, findings
+            ),
+        )
         for id_, entry in tables.placements.items()
     }

@@ -10,6 +10,8 @@ from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.read import Tables
 from nba_engine.catalog.schema import AggregateEntry, AttributeEntry
 from nba_engine.domain import AggregateSpec, Attribute
+from nba_engine.domain.fitted import FITTED
+from nba_engine.settings import suggest
 
 __all__ = ["CUSTOMER_NAMES", "Declared", "aggregate_type", "declare"]
 
@@ -56,6 +58,7 @@ def declare(tables: Tables, findings: Findings) -> Declared:
             broken.add(f"customer.{name}")
         else:
             aggregates[name] = _spec(entry)
+        _check_segment(entry, attributes, findings)
     types = {name: attribute.type for name, attribute in attributes.items()}
     types |= {name: aggregate_type(spec) for name, spec in aggregates.items()}
     always = {*CUSTOMER_NAMES, *(spec.name for spec in aggregates.values() if _starts(spec))}
@@ -80,7 +83,7 @@ def aggregate_type(spec: AggregateSpec) -> str:
         return "list<string>"
     if spec.kind == "count":
         single = "int"
-    elif spec.kind in ("sum", "decayed"):
+    elif spec.kind in ("sum", "decayed", *FITTED):
         single = "double"
     elif spec.property:
         single = spec.type or "double"
@@ -154,19 +157,45 @@ def _check_customer_name(
         findings.mistake(entry.file, entry.place, message, "choose another name")
 
 
+def _check_segment(
+    entry: Entry[AggregateEntry], attributes: Mapping[str, Attribute], findings: Findings
+) -> None:
+    name = entry.table.segment
+    if not name:
+        return
+    place = f"{entry.place}.segment"
+    attribute = attributes.get(name)
+    if attribute is None:
+        remedy = suggest(name, attributes, "attributes")
+        findings.missing(entry.file, place, f"there is no attribute {name!r}", remedy)
+    elif attribute.type != "string":
+        message = f"customer.{name} is {attribute.type}, not text"
+        findings.mistake(entry.file, place, message, "name a string attribute")
+
+
 # The keys that mean something for some kinds only: key → kinds
 _KEYS_OF = {
-    "half_life": ("decayed",),
+    "half_life": ("decayed", "affinity", "share"),
+    "positive": ("affinity",),
+    "segment": ("affinity", "share"),
     "within": ("set",),
     "removed_by": ("set",),
-    "property": ("sum", "first", "last", "decayed"),
+    "property": ("sum", "first", "last", "decayed", "share"),
     "type": ("first", "last"),
 }
+_HALVED = ("half_life", 'say when a count is halved: half_life = "60d"')
 # The keys that a kind cannot do without: kind → (key, remedy)
 _NEEDS = {
-    "sum": ("property", 'name the property to add up: property = "amount"'),
-    "set": ("by", 'name the property whose values are collected: by = "category"'),
-    "decayed": ("half_life", 'say when a count is halved: half_life = "60d"'),
+    "sum": (("property", 'name the property to add up: property = "amount"'),),
+    "set": (("by", 'name the property whose values are collected: by = "category"'),),
+    "decayed": (_HALVED,),
+    "affinity": (
+        ("by", 'name the property whose values are compared: by = "channel"'),
+        ("positive", 'name the responses: positive = ["accept"]'),
+        _HALVED,
+    ),
+    "share": (("by", 'name the property whose values are compared: by = "category"'), _HALVED),
+    "reorder": (("by", 'name what is bought again: by = "category"'),),
 }
 
 
@@ -183,8 +212,7 @@ def _check_aggregate(entry: Entry[AggregateEntry], findings: Findings) -> None:
                 f"means nothing for kind {kind!r}",
                 f"remove it; it is for {', '.join(kinds)}",
             )
-    if kind in _NEEDS:
-        key, remedy = _NEEDS[kind]
+    for key, remedy in _NEEDS.get(kind, ()):
         if not getattr(table, key):
             findings.mistake(
                 entry.file,
@@ -201,6 +229,9 @@ def _check_aggregate(entry: Entry[AggregateEntry], findings: Findings) -> None:
         findings.mistake(
             entry.file, f"{entry.place}.removed_by", message, "name it in one of the two"
         )
+    for response in set(table.positive) & set(table.types):
+        message, remedy = f"{response!r} is both a contact and a response", "name it in one of the two"
+        findings.mistake(entry.file, f"{entry.place}.positive", message, remedy)
     for key, value in table.where.items():
         if not isinstance(value, str | int | float | bool):
             message, remedy = (
@@ -224,5 +255,7 @@ def _spec(entry: Entry[AggregateEntry]) -> AggregateSpec:
         half_life=table.half_life,
         within=table.within,
         removed_by=table.removed_by,
+        positive=table.positive,
+        segment=table.segment,
         sensitive=table.sensitive,
     )

@@ -20,6 +20,8 @@ _ABOUT = {
     "rules": "who may have what, when it makes sense, and for whom it is good",
     "limits": "what must never be exceeded",
     "levers": "factors on the value of actions, for arbitration",
+    "outcomes": "what counts as the outcome of an action, and for how long",
+    "features": "the inputs of models that are trained",
     "catalog": "of the whole catalog",
     "control_group": "customers that are kept out, to measure against",
 }

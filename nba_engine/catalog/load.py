@@ -27,6 +27,7 @@ from nba_engine.catalog.declare import Declared, declare
 from nba_engine.catalog.draft import Draft
 from nba_engine.catalog.expressions import Expressions
 from nba_engine.catalog.findings import Entry, Findings
+from nba_engine.catalog.learning import check_features, make_features, make_outcomes
 from nba_engine.catalog.limits import find_zone, make_levers, make_limits
 from nba_engine.catalog.read import Tables, merge
 from nba_engine.catalog.schema import ActionEntry
@@ -165,9 +166,12 @@ def _build(
         limits_of=tuple(limits_of),
         control_group=ControlGroup(share=control.share, salt=control.salt),
         by_placement=MappingProxyType(by_placement),
+        outcomes=make_outcomes(draft),
+        features=MappingProxyType(make_features(tables, findings)),
         files=MappingProxyType(dict(files)),
         folder=folder,
     )
+    check_features(tables, catalog, expressions.broken, findings)
     return msgspec.structs.replace(catalog, warnings=tuple(catalog.name(findings.warnings)))
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from nba_engine.catalog.findings import Entry, Findings
+from nba_engine.catalog.learning_schema import FeatureEntry, OutcomeEntry
 from nba_engine.catalog.schema import (
     ActionEntry,
     AggregateEntry,
@@ -115,6 +116,8 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, Entry[RuleEntry]] = {}
     limits: dict[str, Entry[LimitEntry]] = {}
     levers: dict[str, Entry[LeverEntry]] = {}
+    outcomes: dict[str, Entry[OutcomeEntry]] = {}
+    features: dict[str, Entry[FeatureEntry]] = {}
     control_group: Entry[ControlGroupEntry]
 
 
@@ -130,6 +133,8 @@ SECTIONS: dict[str, Any] = {
     "rules": RuleEntry,
     "limits": LimitEntry,
     "levers": LeverEntry,
+    "outcomes": OutcomeEntry,
+    "features": FeatureEntry,
 }
 # Single tables
 SINGLES: dict[str, Any] = {"catalog": GeneralEntry, "control_group": ControlGroupEntry}

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from nba_engine.catalog.exploration import ExplorationEntry
 from nba_engine.catalog.times import CALENDAR, parse_moment, parse_quiet_hours, parse_window
 from nba_engine.domain import (
     ActionKind,
@@ -137,6 +138,12 @@ class AggregateEntry(msgspec.Struct, frozen=True, kw_only=True):
     """the property that is summed, or whose first or last value is kept"""
     type: Literal["", "string", "int", "double", "bool", "timestamp"] = ""
     """for `first` and `last` with `property`: `string`, `int`, `double`, `bool` or `timestamp`"""
+    positive: Words = ()
+    """`affinity`: the interaction types that are responses; `types` are the contacts"""
+    segment: str = ""
+    """`affinity`, `share`: the text attribute whose customers a customer is compared with; everybody
+    without it
+    """
     half_life: Duration = 0.0
     """time in which a count is halved"""
     within: Duration = 0.0
@@ -175,6 +182,8 @@ class PlacementEntry(msgspec.Struct, frozen=True, kw_only=True):
     """id of its channel"""
     slots: Annotated[int, Meta(ge=1, le=1000)] = 1
     """recommendations it shows unless the request says otherwise"""
+    exploration: ExplorationEntry | None = None
+    """what is picked now and then in order to learn, see below; without it the best is shown"""
 
 
 class TreatmentEntry(msgspec.Struct, frozen=True, kw_only=True):

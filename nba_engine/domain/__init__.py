@@ -44,6 +44,8 @@ from nba_engine.domain.erasure import (
     digest_of_name,
     id_time,
 )
+from nba_engine.domain.exploration import Draw, Exploration, Method, chances, slate_chances
+from nba_engine.domain.features import Feature, Transform, flaws_of_feature
 from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import (
     ConsentChange,
@@ -60,13 +62,13 @@ from nba_engine.domain.identities import (
 from nba_engine.domain.interaction import CONFIRMING, RELEASING, Interaction, InteractionResult
 from nba_engine.domain.ledger import Answer, Hold, Reservation, ReservationRequest, Usage
 from nba_engine.domain.model import (
-    Feature,
     Manifest,
     ModelFactory,
     ModelRuntime,
     RunModel,
     Scorer,
 )
+from nba_engine.domain.outcomes import OutcomeSpec
 from nba_engine.domain.profile import Consent, CustomerState, Fetched
 from nba_engine.domain.profile_source import ProfileSource, ProfileSourceFactory
 from nba_engine.domain.publication import CatalogFiles, Publication
@@ -144,12 +146,14 @@ __all__ = [
     "DecisionLog",
     "DecisionRecord",
     "DecisionRequest",
+    "Draw",
     "Drop",
     "Erased",
     "ErasingSink",
     "Erasure",
     "Explains",
     "Explanation",
+    "Exploration",
     "Expression",
     "FailedConjunct",
     "Feature",
@@ -180,6 +184,7 @@ __all__ = [
     "NoSettings",
     "OnError",
     "Origin",
+    "OutcomeSpec",
     "Placement",
     "PlacementRequest",
     "ProfileSource",
@@ -212,6 +217,7 @@ __all__ = [
     "Store",
     "Tier",
     "Topic",
+    "Transform",
     "Treatment",
     "Usage",
     "Value",
@@ -219,6 +225,7 @@ __all__ = [
     "Window",
     "WindowUnit",
     "digest_of_name",
+    "flaws_of_feature",
     "id_time",
     "of_customer",
     "over_by",

@@ -12,7 +12,10 @@ from typing import Literal, Protocol
 import msgspec
 
 from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.domain.features import Feature
+from nba_engine.domain.exploration import Exploration
 from nba_engine.domain.identities import MergeRule
+from nba_engine.domain.outcomes import OutcomeSpec
 from nba_engine.domain.rules import Expression, RuleTable
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray, Value
 
@@ -81,11 +84,15 @@ class ChannelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """A slot in a channel; ``slots`` is how many recommendations it shows by default."""
+    """A slot in a channel; ``slots`` is how many recommendations it shows by default.
+
+    ``exploration``: what is picked now and then in order to learn; None: the best is shown.
+    """
 
     id: str
     channel: str
     slots: int = 1
+    exploration: Exploration | None = None
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +232,14 @@ class CatalogView(Protocol):
 
     @property
     def control_group(self) -> ControlGroup: ...
+    @property
+    def outcomes(self) -> Sequence[OutcomeSpec]:
+        """What counts as the outcome, per treatment, (T,)."""
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """The inputs of models that are trained, in order."""
+
     def fitting(self, placement: str) -> IntArray:
         """Treatment indices that fit a placement, ascending (the same array every time)."""
 

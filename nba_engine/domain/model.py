@@ -11,35 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain.catalog import CatalogView
+from nba_engine.domain.features import Feature
 from nba_engine.domain.values import FloatArray, IntArray, Values
 
-__all__ = ["Feature", "Manifest", "ModelFactory", "ModelRuntime", "RunModel", "Scorer"]
-
-Transform = Literal["none", "log1p", "days_since", "equals", "table"]
-
-
-class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model input, declared so that serving and training compute the same number.
-
-    ``source``: ``customer.<name>``, ``context.<name>``, ``action.<attribute>``,
-    ``treatment.<attribute>`` (``treatment.cost``, ``treatment.channel`` too) or ``now``
-    (``now.hour``, ``now.weekday`` in the catalog's time zone).
-    ``key`` (``action.category``): ``source`` is a map of the customer, looked up by that value.
-    ``transform``: ``log1p``; ``days_since`` (of a time); ``equals`` (1.0 if it equals ``value``);
-    ``table``: Σ over the customer's list or map ``source`` of the complement table ``table``'s
-    strength from its elements to the action's ``key`` (EASE score).
-    ``default`` replaces a missing value, after the transform. ``minimum``/``maximum`` clip.
-    """
-
-    name: str
-    source: str
-    key: str = ""
-    transform: Transform = "none"
-    value: str | float | bool | None = None
-    table: str = ""
-    default: float = 0.0
-    minimum: float | None = None
-    maximum: float | None = None
+__all__ = ["Manifest", "ModelFactory", "ModelRuntime", "RunModel", "Scorer"]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,7 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from nba_engine.domain.model import Feature, Manifest
+from nba_engine.domain.features import Feature
+from nba_engine.domain.model import Manifest
 from nba_engine.domain.values import FloatArray
 from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.graph import logistic_graph

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from nba_engine.catalog import values_of
 from nba_engine.domain.catalog import CatalogView
-from nba_engine.domain.model import Feature
+from nba_engine.domain.features import Feature
 from nba_engine.domain.tables import ComplementTable
 from nba_engine.domain.values import FloatArray, IntArray, Values
 from nba_engine.models.axis import Axis
-from nba_engine.models.binding import action_values, half_of
+from nba_engine.models.binding import half_of
 from nba_engine.models.values import ConvertValue, convert_value
 
 __all__ = ["Assembly"]
@@ -135,7 +136,7 @@ def _axes(
     keys = dict.fromkeys(feature.key for feature in features if feature.key)
     return tuple(
         Axis(
-            action_values(catalog, key),
+            values_of(catalog, key),
             {position: f for position, f in enumerate(features) if f.key == key},
             tables,
         )
@@ -145,6 +146,6 @@ def _axes(
 
 def _column(feature: Feature, catalog: CatalogView) -> FloatArray:
     convert = convert_value(feature)
-    values = action_values(catalog, feature.source)
+    values = values_of(catalog, feature.source)
     column = [feature.default if value is None else convert(value, 0.0) for value in values]
     return np.array(column, dtype=np.float64)

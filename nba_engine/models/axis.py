@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nba_engine.domain.model import Feature
+from nba_engine.domain.features import Feature
 from nba_engine.domain.tables import ComplementTable
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray, Value, Values
 from nba_engine.models.lookups import Lookup, Raw, Sums

@@ -1,30 +1,20 @@
-"""Features against a catalog: every source must exist there with a usable type."""
+"""A model's features against a catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nba_engine.catalog import aggregate_type
-from nba_engine.domain.catalog import Action, CatalogView, Treatment
-from nba_engine.domain.model import Feature, Manifest
+from nba_engine.catalog import flaws_of_source
+from nba_engine.domain.catalog import CatalogView
+from nba_engine.domain.features import Feature
+from nba_engine.domain.model import Manifest
 from nba_engine.domain.tables import ComplementTable
-from nba_engine.domain.values import Value
 from nba_engine.errors import Mistake
 
-__all__ = ["Half", "action_values", "binding_mistakes", "half_of"]
+__all__ = ["Half", "binding_mistakes", "half_of"]
 
 Half = Literal["request", "treatment", "cross"]
-
-_NUMBERS = ("int", "double", "bool")
-_FITTING = {
-    "none": _NUMBERS,
-    "log1p": _NUMBERS,
-    "days_since": ("timestamp",),
-    "equals": ("string", "int", "double", "bool"),
-}
-_ALWAYS = {"known": "bool", "customer_id": "string", "consents": "list<string>"}
 
 
 def half_of(feature: Feature) -> Half:
@@ -34,22 +24,13 @@ def half_of(feature: Feature) -> Half:
     return "treatment" if feature.source.startswith(("action.", "treatment.")) else "request"
 
 
-def action_values(catalog: CatalogView, path: str) -> list[Value]:
-    """``action.<name>`` or ``treatment.<name>`` of every treatment; None where it is missing."""
-    of, _, name = path.partition(".")
-    if of == "action":
-        actions = [_of_action(action, name) for action in catalog.actions]
-        return [actions[index] for index in catalog.action_of.tolist()]
-    return [_of_treatment(treatment, name) for treatment in catalog.treatments]
-
-
 def binding_mistakes(
     manifest: Manifest, catalog: CatalogView, tables: Mapping[str, ComplementTable], file: str
 ) -> list[Mistake]:
     """Everything that keeps these features from being computed for this catalog."""
     mistakes = []
     for position, feature in enumerate(manifest.features):
-        for key, message, remedy in _mistakes_of(feature, catalog, tables):
+        for key, message, remedy in flaws_of_source(feature, catalog, tables):
             place = f"features[{position}].{key}"
             text = f"{feature.name!r}: {message}"
             mistakes.append(Mistake(file=file, place=place, message=text, remedy=remedy))
@@ -64,88 +45,3 @@ def binding_mistakes(
             )
         )
     return mistakes
-
-
-def _mistakes_of(
-    feature: Feature, catalog: CatalogView, tables: Mapping[str, ComplementTable]
-) -> Iterator[tuple[str, str, str]]:
-    of, _, name = feature.source.partition(".")
-    if of in ("customer", "context"):
-        found = _type_of(of, name, catalog)
-        if found is None:
-            declared = "an attribute or aggregate" if of == "customer" else "a context attribute"
-            yield "source", f"{feature.source} is not declared", f"declare it as {declared}"
-        elif not _fits(feature, found):
-            needs = _needs(feature)
-            yield "source", f"{feature.source} is {found}, needs {needs}", "change the transform"
-    elif of == "now":
-        yield from _zone_mistakes(catalog.time_zone)
-    else:
-        kinds = (str, int, float) if feature.transform == "equals" else (int, float)
-        yield from _missing(feature.source, "source", catalog, kinds)
-    if feature.key:
-        yield from _missing(feature.key, "key", catalog, (str,))
-    if feature.table and feature.table not in tables:
-        known = ", ".join(sorted(tables)) or "none"
-        yield "table", f"there is no table {feature.table!r}", f"tables in [tables]: {known}"
-
-
-def _type_of(of: str, name: str, catalog: CatalogView) -> str | None:
-    """The declared type, None when undeclared."""
-    if of == "context":
-        return catalog.context[name].type if name in catalog.context else None
-    if name in catalog.attributes:
-        return catalog.attributes[name].type
-    if name in catalog.aggregates:
-        return aggregate_type(catalog.aggregates[name])
-    return _ALWAYS.get(name)
-
-
-def _fits(feature: Feature, found: str) -> bool:
-    if feature.transform == "table":
-        return found.startswith(("list<string", "map<"))
-    if feature.key:
-        return found.startswith("map<") and _element(found) in _FITTING[feature.transform]
-    return found in _FITTING[feature.transform]
-
-
-def _element(found: str) -> str:
-    return found.removeprefix("map<string,").removesuffix(">")
-
-
-def _needs(feature: Feature) -> str:
-    if feature.transform == "table":
-        return "a list<string> or a map"
-    elements = " or ".join(_FITTING[feature.transform])
-    return f"a map of {elements}" if feature.key else elements
-
-
-def _zone_mistakes(zone: str) -> Iterator[tuple[str, str, str]]:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield "source", f"the catalog's time zone {zone!r} is unknown", "use an IANA name"
-
-
-def _missing(
-    path: str, place: str, catalog: CatalogView, kinds: tuple[type, ...]
-) -> Iterator[tuple[str, str, str]]:
-    values: Sequence[Value] = action_values(catalog, path)
-    of, _, name = path.partition(".")
-    if all(value is None for value in values):
-        yield place, f"no {of} has {name!r}", f"give at least one {of} the attribute {name}"
-    elif not any(isinstance(value, kinds) for value in values):
-        needed = "text" if kinds == (str,) else "a number" if str not in kinds else "a single value"
-        yield place, f"{path} is never {needed}", f"use an attribute of the {of} that is"
-
-
-def _of_action(action: Action, name: str) -> Value:
-    if name in ("id", "name", "kind", "group", "campaign", "prior", "lever"):
-        return getattr(action, name)
-    return action.attributes.get(name)
-
-
-def _of_treatment(treatment: Treatment, name: str) -> Value:
-    if name in ("id", "action", "channel", "cost"):
-        return getattr(treatment, name)
-    return treatment.attributes.get(name)

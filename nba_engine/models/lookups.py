@@ -7,7 +7,7 @@ from itertools import repeat
 
 import numpy as np
 
-from nba_engine.domain.model import Feature
+from nba_engine.domain.features import Feature
 from nba_engine.domain.tables import ComplementTable
 from nba_engine.domain.values import FloatArray, IntArray, Value, Values
 from nba_engine.models.values import is_equal

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
@@ -12,15 +11,13 @@ from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
-from nba_engine.domain.model import Feature, Manifest
+from nba_engine.domain.features import Feature, flaws_of_feature
+from nba_engine.domain.model import Manifest
 from nba_engine.errors import Mistake, MistakesFound
 
 __all__ = ["MANIFEST_FILE", "load_manifest", "write_manifest"]
 
 MANIFEST_FILE = "manifest.toml"
-
-_SOURCE = re.compile(r"(customer|context|action|treatment)\.[A-Za-z_]\w*|now(\.(hour|weekday))?")
-_KEY = re.compile(r"(action|treatment)\.[A-Za-z_]\w*")
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -166,40 +163,11 @@ def _mistakes_of_wide(manifest: Manifest, mistake: Any) -> Iterator[Mistake]:
 
 
 def _mistakes_of_feature(feature: Feature, file: str, place: str) -> Iterator[Mistake]:
-    def mistake(key: str, message: str, remedy: str = "") -> Mistake:
-        return Mistake(file=file, place=f"{place}.{key}", message=message, remedy=remedy)
-
-    if not feature.name:
-        yield mistake("name", "is empty")
-    if not _SOURCE.fullmatch(feature.source):
-        yield mistake(
-            "source",
-            f"{feature.source!r} names no source",
-            "customer.<name>, context.<name>, action.<name>, treatment.<name>, now, now.hour "
-            "or now.weekday",
-        )
-    of_customer = feature.source.startswith(("customer.", "context."))
-    if feature.key and not _KEY.fullmatch(feature.key):
-        yield mistake("key", f"{feature.key!r} names no key", "action.<name> or treatment.<name>")
-    if feature.key and not of_customer:
-        yield mistake("key", "only a map of the customer or the context can be looked up in")
-    if feature.transform == "table" and not (feature.table and feature.key):
-        yield mistake("transform", "table needs `table` and `key`")
-    if feature.table and feature.transform != "table":
-        yield mistake("table", "is used by transform = 'table' only", "leave it out")
-    if (feature.value is None) == (feature.transform == "equals"):
-        yield mistake("value", "goes with transform = 'equals', and only with it")
-    if feature.transform == "days_since" and not of_customer:
-        yield mistake("transform", "days_since needs a time of the customer or the context")
-    numbers = (feature.default, feature.minimum, feature.maximum)
-    if not all(math.isfinite(number) for number in numbers if number is not None):
-        yield mistake("default", "default, minimum and maximum must be finite numbers")
-    if (
-        feature.minimum is not None
-        and feature.maximum is not None
-        and feature.minimum > feature.maximum
-    ):
-        yield mistake("minimum", "is above maximum")
+    for key, message, remedy in flaws_of_feature(feature):
+        yield Mistake(file=file, place=f"{place}.{key}", message=message, remedy=remedy)
+    if feature.transform == "category" and not feature.categories:
+        message, remedy = "category needs its categories", "list them in the model's order"
+        yield Mistake(file=file, place=f"{place}.categories", message=message, remedy=remedy)
 
 
 def _lines(struct: msgspec.Struct, leave_out: set[str]) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nba_engine.domain.model import Feature
+from nba_engine.domain.features import Feature
 from nba_engine.domain.values import Value
 
-__all__ = ["DAY", "LARGEST", "ConvertValue", "convert_value", "is_equal"]
+__all__ = ["DAY", "LARGEST", "ConvertValue", "convert_value", "is_equal", "word_of"]
 
 DAY = 86_400.0
 LARGEST = float(np.finfo(np.float32).max)  # what lies beyond cannot be a model input
@@ -57,14 +57,29 @@ def convert_value(feature: Feature) -> ConvertValue:
             return same if value == wanted else other
         return finish(is_equal(value, wanted))
 
+    positions = {word: float(place) for place, word in enumerate(feature.categories)}
+
+    def category(value: Value, _now: float) -> float:
+        return positions.get(word_of(value), default)
+
     kinds: dict[str, ConvertValue] = {
         "none": plain,
         "log1p": log1p,
         "days_since": days_since,
         "equals": equals,
+        "category": category,
         "table": plain,  # of the summed strengths
     }
     return kinds[feature.transform]
+
+
+def word_of(value: Value) -> str:
+    """A single value as categories name it: ``true``, ``7``, ``red``; "" for lists and maps."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def is_equal(value: Value, wanted: Value) -> float:

@@ -7,8 +7,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from nba_engine.catalog import Vocabulary, load, schema
-from nba_engine.domain import ActionKind, AggregateKind, Scope, Tier, WindowUnit
+from nba_engine.catalog import Vocabulary, learning_schema, load, schema
+from nba_engine.domain import ActionKind, AggregateKind, Scope, Tier, Transform, WindowUnit
 
 PAGE = (Path(__file__).parents[2] / "docs/catalog.md").read_text()
 SECTIONS = {
@@ -24,6 +24,14 @@ SECTIONS = {
     "LimitEntry": "[limits.<id>]",
     "LeverEntry": "[levers.<id>]",
     "ControlGroupEntry": "[control_group]",
+    "OutcomeEntry": "[outcomes.<id>]",
+    "FeatureEntry": "[features.<name>]",
+}
+STRUCTS = {
+    name: getattr(module, name)
+    for module in (schema, learning_schema)
+    for name in module.__all__
+    if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), msgspec.Struct)
 }
 
 
@@ -36,13 +44,7 @@ def section(word: str) -> str:
 
 
 def test_every_kind_of_table_has_a_section() -> None:
-    tables = {
-        name
-        for name in schema.__all__
-        if isinstance(getattr(schema, name), type)
-        and issubclass(getattr(schema, name), msgspec.Struct)
-    }
-    assert tables == set(SECTIONS)
+    assert set(STRUCTS) == set(SECTIONS)
 
 
 @pytest.mark.parametrize("name", SECTIONS)
@@ -51,7 +53,7 @@ def test_the_page_tells_of_exactly_the_keys_there_are(name: str) -> None:
     table = text.partition("| `kind` | is |")[0]  # what follows there are the kinds of aggregates
     rows = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
     told = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    assert told == set(getattr(schema, name).__struct_fields__)
+    assert told == set(STRUCTS[name].__struct_fields__)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,7 @@ def test_the_page_tells_of_exactly_the_keys_there_are(name: str) -> None:
         ("AggregateEntry", get_args(AggregateKind)),
         ("ActionEntry", get_args(ActionKind)),
         ("RuleEntry", get_args(Tier)),
+        ("FeatureEntry", get_args(Transform)),
         ("LimitEntry", (*get_args(Scope), *get_args(WindowUnit))),
     ],
 )
