@@ -44,7 +44,13 @@ from nba_engine.domain.erasure import (
     digest_of_name,
     id_time,
 )
-from nba_engine.domain.exploration import Draw, Exploration, Method, chances, slate_chances
+from nba_engine.domain.exploration import (
+    Draw,
+    Exploration,
+    ExplorationMethod,
+    chances,
+    slate_chances,
+)
 from nba_engine.domain.features import Feature, Transform, flaws_of_feature
 from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import (
@@ -154,6 +160,7 @@ __all__ = [
     "Explains",
     "Explanation",
     "Exploration",
+    "ExplorationMethod",
     "Expression",
     "FailedConjunct",
     "Feature",
@@ -224,11 +231,13 @@ __all__ = [
     "Values",
     "Window",
     "WindowUnit",
+    "chances",
     "digest_of_name",
     "flaws_of_feature",
     "id_time",
     "of_customer",
     "over_by",
+    "slate_chances",
     "to_micros",
     "window_over",
 ]
