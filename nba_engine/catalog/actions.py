@@ -53,6 +53,7 @@ def make_action(entry: Entry[ActionEntry], attributes: Values, zone: ZoneInfo) -
         starts=starts,
         ends=ends,
         owned_for=table.owned_for,
+        reorder=table.reorder,
         pause_after_reject=table.pause_after_reject,
         complements=table.complements,
         substitutes=table.substitutes,

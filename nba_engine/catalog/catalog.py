@@ -24,6 +24,7 @@ from nba_engine.domain import (
     Tier,
     Treatment,
 )
+from nba_engine.domain.fitted import TreatmentScore
 from nba_engine.errors import Mistake, NotFound
 from nba_engine.settings import add_lines, suggest
 
@@ -62,6 +63,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     by_placement: Mapping[str, IntArray]
     outcomes: tuple[OutcomeSpec, ...]
     features: Mapping[str, Feature]
+    treatment_score: TreatmentScore | None = None
     files: Mapping[str, str]
     folder: str = ""
     warnings: tuple[Mistake, ...] = ()

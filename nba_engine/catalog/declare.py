@@ -10,7 +10,7 @@ from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.read import Tables
 from nba_engine.catalog.schema import AggregateEntry, AttributeEntry
 from nba_engine.domain import AggregateSpec, Attribute
-from nba_engine.domain.fitted import FITTED
+from nba_engine.domain.fitted import FITTED, Fitted, FittedTable
 from nba_engine.settings import suggest
 
 __all__ = ["CUSTOMER_NAMES", "Declared", "aggregate_type", "declare"]
@@ -41,7 +41,11 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     broken: frozenset[str]
 
 
-def declare(tables: Tables, findings: Findings) -> Declared:
+def declare(
+    tables: Tables,
+    findings: Findings,
+    fitted: FittedTable = FittedTable(),  # noqa: B008 (frozen)
+) -> Declared:
     """Check attributes, context and aggregates; what is wrong is noted and left out."""
     broken: set[str] = set()
     attributes = _attributes(tables.attributes, "customer", findings, broken)
@@ -57,7 +61,9 @@ def declare(tables: Tables, findings: Findings) -> Declared:
         if findings.is_wrong(entry.file, entry.place):
             broken.add(f"customer.{name}")
         else:
-            aggregates[name] = _spec(entry)
+            aggregates[name] = _with_prior(
+                _spec(entry), fitted.aggregates.get(name), entry, findings
+            )
         _check_segment(entry, attributes, findings)
     types = {name: attribute.type for name, attribute in attributes.items()}
     types |= {name: aggregate_type(spec) for name, spec in aggregates.items()}
@@ -230,7 +236,10 @@ def _check_aggregate(entry: Entry[AggregateEntry], findings: Findings) -> None:
             entry.file, f"{entry.place}.removed_by", message, "name it in one of the two"
         )
     for response in set(table.positive) & set(table.types):
-        message, remedy = f"{response!r} is both a contact and a response", "name it in one of the two"
+        message, remedy = (
+            f"{response!r} is both a contact and a response",
+            "name it in one of the two",
+        )
         findings.mistake(entry.file, f"{entry.place}.positive", message, remedy)
     for key, value in table.where.items():
         if not isinstance(value, str | int | float | bool):
@@ -239,6 +248,22 @@ def _check_aggregate(entry: Entry[AggregateEntry], findings: Findings) -> None:
                 "a property equals one value",
             )
             findings.mistake(entry.file, f"{entry.place}.where.{key}", message, remedy)
+
+
+def _with_prior(
+    spec: AggregateSpec, fitted: Fitted | None, entry: Entry[AggregateEntry], findings: Findings
+) -> AggregateSpec:
+    """The aggregate with what was fitted of it, as long as it still counts the same."""
+    if fitted is None:
+        return spec
+    same = ("by", "half_life", "types", "positive", "segment")
+    differing = [key for key in same if getattr(spec, key) != getattr(fitted, key)]
+    if differing:
+        message = f"{', '.join(differing)} changed since it was fitted, so it says nothing"
+        kind = "reorder" if spec.kind == "reorder" else "affinity"
+        findings.warning(entry.file, entry.place, message, f"fit it again: nba {kind} fit")
+        return spec
+    return msgspec.structs.replace(spec, prior=fitted.prior)
 
 
 def _spec(entry: Entry[AggregateEntry]) -> AggregateSpec:

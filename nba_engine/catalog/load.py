@@ -39,6 +39,7 @@ from nba_engine.catalog.treatments import (
     nothing_treatments,
 )
 from nba_engine.domain import Action, ControlGroup, RuleFunction, Treatment
+from nba_engine.domain.fitted import FittedTable
 from nba_engine.errors import Mistake, MistakesFound
 
 __all__ = ["Vocabulary", "load", "load_leniently", "version_of"]
@@ -50,11 +51,13 @@ K = TypeVar("K", bound=np.generic)
 class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     """What plugins add to the words of a catalog.
 
-    ``functions`` by name, for rules; ``channel_kinds`` that are offered (empty: not checked).
+    ``functions`` by name, for rules; ``channel_kinds`` that are offered (empty: not checked);
+    ``fitted``: what was learned about aggregates.
     """
 
     functions: Mapping[str, RuleFunction] = {}
     channel_kinds: frozenset[str] = frozenset()
+    fitted: FittedTable = FittedTable()
 
 
 def load(files: Mapping[str, str], vocabulary: Vocabulary) -> Catalog:
@@ -109,7 +112,7 @@ def _build(
 ) -> Catalog:
     general = tables.catalog.table
     zone = find_zone(general.time_zone, tables.catalog.file, "catalog.time_zone", findings) or UTC
-    declared = declare(tables, findings)
+    declared = declare(tables, findings, vocabulary.fitted)
     channels = make_channels(tables, vocabulary.channel_kinds, findings)
     placements = make_placements(tables, findings)
     check_actions(tables, zone, findings)
@@ -168,6 +171,7 @@ def _build(
         by_placement=MappingProxyType(by_placement),
         outcomes=make_outcomes(draft),
         features=MappingProxyType(make_features(tables, findings)),
+        treatment_score=vocabulary.fitted.score,
         files=MappingProxyType(dict(files)),
         folder=folder,
     )

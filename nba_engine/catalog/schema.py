@@ -238,6 +238,10 @@ class ActionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
     owned_for: Duration = 0.0
     """after buying it is not offered for so long"""
+    reorder: bool = False
+    """for goods that are used up: not offered again before this customer is likely to need it, where
+    `nba reorder fit` could tell that; `owned_for` elsewhere
+    """
     pause_after_reject: Duration = 0.0
     """after a rejection it is not offered for so long"""
     complements: Words = ()

@@ -7,11 +7,14 @@ from typing import Literal
 
 import msgspec
 
+from nba_engine.domain.fitted import Prior
 from nba_engine.domain.values import Value
 
 __all__ = ["AggregateKind", "AggregateSpec"]
 
-AggregateKind = Literal["count", "sum", "first", "last", "set", "decayed"]
+AggregateKind = Literal[
+    "count", "sum", "first", "last", "set", "decayed", "affinity", "share", "reorder"
+]
 
 
 class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +29,12 @@ class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
     - ``by`` (not for ``set``): one value per value of that property (rules see a map). A property
       holding a list counts for each element. ``sum`` and ``decayed`` accept ``property`` holding
       a list too, aligned with ``by``'s list (a basket in one interaction).
+    - ``affinity``: how much more often than others a customer responds, by value of ``by``:
+      ``types`` are contacts, ``positive`` responses; both fade with ``half_life``.
+    - ``share``: which part of all that fades away with ``half_life`` is of a value of ``by``.
+    - ``reorder``: time since the last one over the usual time between two, by value of ``by``.
+    - ``prior``: what these three know of others, of the attribute ``segment`` if there is one; it
+      was fitted, and is not declared. Without it they say nothing.
     - ``type`` (``first``/``last`` with ``property``): the type of the property's value, for rules;
       "" is double.
     """
@@ -41,3 +50,6 @@ class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
     removed_by: tuple[str, ...] = ()
     sensitive: bool = False
     type: str = ""
+    positive: tuple[str, ...] = ()
+    segment: str = ""
+    prior: Prior | None = None

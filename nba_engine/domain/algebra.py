@@ -15,7 +15,10 @@ first/last the time, or with ``property``  the smaller/larger (time, interaction
            ``[time, interaction id, value]``
 set        the time it was added, or      the later of each; added at or before removed is out
            ``[added or null, removed]``
-decayed    ``[time, amount]``             the earlier one decayed to the later one's time
+decayed,   ``[time, amount]``             the earlier one decayed to the later one's time
+share
+affinity   ``[time, contacts, positive]`` both decayed like this
+reorder    ``[first, last, number]``      smaller time, larger time, addition
 ========== ============================== =====================================================
 
 With ``by`` (and for ``set``) the state is a map from element to cell. Elements are strings;
@@ -45,6 +48,15 @@ from nba_engine.domain.cells import (
     put_moment,
     words_of,
 )
+from nba_engine.domain.fitted import (
+    FITTED,
+    AffinityPrior,
+    ReorderPrior,
+    SharePrior,
+    affinities,
+    due,
+    shares,
+)
 from nba_engine.domain.interaction import Interaction
 from nba_engine.domain.store import Fold
 from nba_engine.domain.values import Value, Values
@@ -63,7 +75,7 @@ def fold_for(specs: Mapping[str, AggregateSpec]) -> Fold:
     compiled = [_Compiled(name, spec) for name, spec in specs.items()]
     by_type: dict[str, list[_Compiled]] = {}
     for one in compiled:
-        for kind in dict.fromkeys((*one.spec.types, *one.spec.removed_by)):
+        for kind in dict.fromkeys((*one.spec.types, *one.spec.removed_by, *one.spec.positive)):
             by_type.setdefault(kind, []).append(one)
 
     def fold(
@@ -94,28 +106,46 @@ def merge_states(spec: AggregateSpec, one: Any, other: Any) -> Any:
     return _Compiled(spec.name, spec).merge(one, other)
 
 
-def value_of(spec: AggregateSpec, state: Any, now: float) -> Value:
+def value_of(spec: AggregateSpec, state: Any, now: float, *, segment: Value = "") -> Value:
     """What rules see of a state at ``now``; ``state`` None (no interaction yet) is allowed.
 
     count → int, sum and decayed → float (a decayed one below 1e-12 reads as 0.0), set → sorted list of strings, first and last → a time
-    or the property's value; with ``by`` a map of these. Without any interaction: 0, 0.0, [] or
+    or the property's value; with ``by`` a map of these. affinity, share and reorder → a map of
+    floats by the words of their prior, of the customer's ``segment``; empty without one. Without any interaction: 0, 0.0, [] or
     an empty map; for first and last without ``by`` None: the attribute is missing. A state that
     does not have the form of its aggregate counts as none.
     """
     try:
-        return _value(spec, state, now)
+        return _value(spec, state, now, segment)
     except (TypeError, ValueError, IndexError):  # its kind was changed under the same name
-        return _value(spec, None, now)
+        return _value(spec, None, now, segment)
 
 
-def _value(spec: AggregateSpec, state: Any, now: float) -> Value:
+def _value(spec: AggregateSpec, state: Any, now: float, segment: Value) -> Value:
     if spec.kind == "set":
         return _set_value(state, spec.within, now)
+    if spec.kind in FITTED:
+        return _fitted_value(spec, state if isinstance(state, dict) else {}, now, segment)
     if spec.by:
         if not isinstance(state, dict):
             return {}
         return _map_value(spec, state, now)
     return _cell_value(spec, state, now)
+
+
+def _fitted_value(
+    spec: AggregateSpec, cells: dict[str, Cell], now: float, segment: Value
+) -> dict[str, Value]:
+    prior = spec.prior
+    found: dict[str, float] = {}
+    name = segment if isinstance(segment, str) else ""
+    if spec.kind == "affinity" and isinstance(prior, AffinityPrior):
+        found = affinities(prior, cells, now, 1.0 / spec.half_life, name)
+    elif spec.kind == "share" and isinstance(prior, SharePrior):
+        found = shares(prior, cells, now, 1.0 / spec.half_life, name)
+    elif spec.kind == "reorder" and isinstance(prior, ReorderPrior):
+        found = due(prior, cells, now)
+    return {**found}
 
 
 def _cell_value(spec: AggregateSpec, cell: Cell, now: float) -> Value:
@@ -172,10 +202,12 @@ class _Compiled:
     __slots__ = ("_add", "_combine", "_form", "_keyed", "name", "spec")
 
     def __init__(self, name: str, spec: AggregateSpec) -> None:
-        if spec.kind == "decayed" and not spec.half_life > 0:
-            raise ValueError(f"aggregate {name!r}: a decayed aggregate needs a positive half_life")
-        if spec.kind == "set" and not spec.by:
-            raise ValueError(f"aggregate {name!r}: a set needs `by`")
+        if spec.kind in {"decayed", "affinity", "share"} and not spec.half_life > 0:
+            raise ValueError(
+                f"aggregate {name!r}: of kind {spec.kind} it needs a positive half_life"
+            )
+        if spec.kind in {"set", *FITTED} and not spec.by:
+            raise ValueError(f"aggregate {name!r}: of kind {spec.kind} it needs `by`")
         self.name = name
         self.spec = spec
         self._combine = combine_for(spec)
@@ -265,6 +297,13 @@ class _Compiled:
         words = words_of(properties.get(spec.by))
         if spec.kind == "count":
             count_words(state, words)
+        elif spec.kind == "reorder":
+            moment = [interaction.time, interaction.time, 1]
+            put_moment(state, tuple(dict.fromkeys(words)), moment, self._combine)
+        elif spec.kind == "affinity":
+            positive = interaction.type in spec.positive
+            cell = [interaction.time, 0.0 if positive else 1.0, 1.0 if positive else 0.0]
+            put_moment(state, tuple(dict.fromkeys(words)), cell, self._combine)
         elif spec.kind in {"first", "last"}:
             moment = self._moment(interaction)
             if moment is not None:
@@ -275,7 +314,7 @@ class _Compiled:
                 held = properties.get(spec.property)
                 many = held if isinstance(held, list) else [held] * len(words)
                 amounts = [number_of(one) for one in many]
-            if spec.kind == "decayed":
+            if spec.kind in {"decayed", "share"}:
                 add_decayed(state, words, amounts, interaction.time, 1.0 / spec.half_life)
             else:
                 add_amounts(state, words, amounts)

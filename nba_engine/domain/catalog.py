@@ -12,8 +12,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from nba_engine.domain.aggregates import AggregateSpec
-from nba_engine.domain.features import Feature
 from nba_engine.domain.exploration import Exploration
+from nba_engine.domain.features import Feature
+from nba_engine.domain.fitted import TreatmentScore
 from nba_engine.domain.identities import MergeRule
 from nba_engine.domain.outcomes import OutcomeSpec
 from nba_engine.domain.rules import Expression, RuleTable
@@ -113,6 +114,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     starts: float | None = None
     ends: float | None = None
     owned_for: float = 0.0  # seconds after a purchase during which it is not offered again
+    reorder: bool = False  # rather until this customer is likely to need it again, where known
     pause_after_reject: float = 0.0  # seconds
     complements: tuple[str, ...] = ()  # action ids
     substitutes: tuple[str, ...] = ()
@@ -239,6 +241,10 @@ class CatalogView(Protocol):
     @property
     def features(self) -> Mapping[str, Feature]:
         """The inputs of models that are trained, in order."""
+
+    @property
+    def treatment_score(self) -> TreatmentScore | None:
+        """How propensity and affinities make a response; None: that was not fitted."""
 
     def fitting(self, placement: str) -> IntArray:
         """Treatment indices that fit a placement, ascending (the same array every time)."""

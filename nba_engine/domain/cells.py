@@ -56,9 +56,18 @@ def combine_for(spec: AggregateSpec) -> Combine:
         return _exact_sum
     if spec.kind == "set":
         return later if spec.removed_by else max
-    if spec.kind == "decayed":
+    if spec.kind in {"decayed", "share"}:
         rate = 1.0 / spec.half_life if spec.half_life > 0 else 0.0
         return lambda one, other: _decayed_sum(one, other, rate)
+    if spec.kind == "affinity":
+        rate = 1.0 / spec.half_life if spec.half_life > 0 else 0.0
+        return lambda one, other: _decayed_pair(one, other, rate)
+    if spec.kind == "reorder":
+        return lambda one, other: [
+            min(one[0], other[0]),
+            max(one[1], other[1]),
+            one[2] + other[2],
+        ]
     pick: Combine = min if spec.kind == "first" else max
     if not spec.property:
         return pick
@@ -93,6 +102,14 @@ def _decayed_sum(one: Cell, other: Cell, rate: float) -> Cell:
         one, other = other, one
     time, amount = one
     return [time, amount + other[1] * math.exp2((other[0] - time) * rate)]
+
+
+def _decayed_pair(one: Cell, other: Cell, rate: float) -> Cell:
+    """Two counts that fade together."""
+    if one[0] < other[0]:
+        one, other = other, one
+    faded = math.exp2((other[0] - one[0]) * rate)
+    return [one[0], one[1] + other[1] * faded, one[2] + other[2] * faded]
 
 
 def later(one: Cell, other: Cell) -> Cell:

@@ -54,11 +54,12 @@ class CustomerView(dict[str, Value]):
         if spec is None:
             raise KeyError(name)
         state = self._states.get(name)
+        segment = self.get(spec.segment, "") if spec.segment else ""
         try:
-            value = value_of(spec, state, self._now)
+            value = value_of(spec, state, self._now, segment=segment)
         except (TypeError, ValueError, IndexError, KeyError):
             # stored while the catalog declared another kind under this name: it starts anew
-            value = value_of(spec, None, self._now)
+            value = value_of(spec, None, self._now, segment=segment)
         if value is None:
             raise KeyError(name)
         dict.__setitem__(self, name, value)

@@ -106,7 +106,9 @@ def _customer(
         spec = catalog.aggregates.get(name)
         kept = state.aggregates.get(name)
         aggregates[name] = {
-            "value": None if spec is None else value_of(spec, kept, now),
+            "value": None
+            if spec is None
+            else value_of(spec, kept, now, segment=state.attributes.get(spec.segment, "")),
             "state": kept,
         }
     return {

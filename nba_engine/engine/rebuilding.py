@@ -179,16 +179,19 @@ def _needs_nothing_before(spec: AggregateSpec, state: Any, since: float) -> bool
 
 
 def same_states(spec: AggregateSpec | None, one: Any, other: Any) -> bool:
-    """Whether two states of an aggregate are the same: decayed counters to 1e-9, else exactly."""
+    """Whether two states of an aggregate are the same: what decays to 1e-9, else exactly."""
     if one == other:
         return True
-    if spec is None or spec.kind != "decayed":
+    if spec is None or spec.kind not in {"decayed", "affinity", "share"}:
         return False
     mine, theirs = (one, other) if spec.by else ({"": one}, {"": other})
     try:
         return bool(mine.keys() == theirs.keys()) and all(
             cell[0] == theirs[word][0]
-            and math.isclose(cell[1], theirs[word][1], rel_tol=TOLERANCE, abs_tol=FORGOTTEN)
+            and all(
+                math.isclose(amount, theirs[word][at], rel_tol=TOLERANCE, abs_tol=FORGOTTEN)
+                for at, amount in enumerate(cell[1:], start=1)
+            )
             for word, cell in mine.items()
         )
     except (AttributeError, TypeError, IndexError):  # a state of another kind

@@ -17,6 +17,7 @@ from nba_engine.domain import (
     ProfileUpdate,
 )
 from nba_engine.domain.algebra import value_of
+from nba_engine.domain.fitted import FITTED
 from nba_engine.engine.identities import MAX_LINKED
 from nba_engine.server.convert.values import read_time, read_values, write_time, write_values
 from nba_engine.server.convert.violations import Violations
@@ -192,7 +193,9 @@ def write_profile(state: CustomerState, catalog: CatalogView, *, now: float) -> 
     """A customer's state as its message, with aggregates as of ``now``."""
     types = customer_types(catalog)
     aggregates: dict[str, domain.Value] = {
-        name: value_of(spec, state.aggregates.get(name), now)
+        name: value_of(
+            spec, state.aggregates.get(name), now, segment=state.attributes.get(spec.segment, "")
+        )
         for name, spec in catalog.aggregates.items()
     }
     return profile_pb2.Profile(
@@ -225,6 +228,8 @@ def _aggregate_type(spec: AggregateSpec) -> str:
     """Only times must be told from numbers; for the rest the value shows its type."""
     if spec.kind in ("first", "last") and (not spec.property or spec.type == "timestamp"):
         return "map<string,timestamp>" if spec.by else "timestamp"
+    if spec.kind in FITTED:
+        return "map<string,double>"
     if spec.kind in ("sum", "decayed"):
         return "map<string,double>" if spec.by else "double"
     return ""
