@@ -7,8 +7,16 @@ from typing import get_args
 import msgspec
 import pytest
 
-from nba_engine.catalog import Vocabulary, learning_schema, load, schema
-from nba_engine.domain import ActionKind, AggregateKind, Scope, Tier, Transform, WindowUnit
+from nba_engine.catalog import Vocabulary, exploration, learning_schema, load, schema
+from nba_engine.domain import (
+    ActionKind,
+    AggregateKind,
+    ExplorationMethod,
+    Scope,
+    Tier,
+    Transform,
+    WindowUnit,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs/catalog.md").read_text()
 SECTIONS = {
@@ -17,6 +25,7 @@ SECTIONS = {
     "AggregateEntry": "[aggregates.<name>]",
     "ChannelEntry": "[channels.<id>]",
     "PlacementEntry": "[placements.<id>]",
+    "ExplorationEntry": "[placements.<id>.exploration]",
     "ActionEntry": "[actions.<id>]",
     "TreatmentEntry": "[actions.<id>.treatments.<key>]",
     "RuleEntry": "[rules.<id>]",
@@ -29,7 +38,7 @@ SECTIONS = {
 }
 STRUCTS = {
     name: getattr(module, name)
-    for module in (schema, learning_schema)
+    for module in (schema, exploration, learning_schema)
     for name in module.__all__
     if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), msgspec.Struct)
 }
@@ -63,6 +72,7 @@ def test_the_page_tells_of_exactly_the_keys_there_are(name: str) -> None:
         ("AggregateEntry", get_args(AggregateKind)),
         ("ActionEntry", get_args(ActionKind)),
         ("RuleEntry", get_args(Tier)),
+        ("ExplorationEntry", get_args(ExplorationMethod)),
         ("FeatureEntry", get_args(Transform)),
         ("LimitEntry", (*get_args(Scope), *get_args(WindowUnit))),
     ],
