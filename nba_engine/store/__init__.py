@@ -1,16 +1,28 @@
 """The embedded SQLite store: customers, interactions, ledger; and the decision log."""
 
-from nba_engine.store.archive import Mover, write_file
-from nba_engine.store.backup import back_up
+from nba_engine.store.backup import (
+    Manifest,
+    Restored,
+    TakesCopies,
+    back_up,
+    copy_store,
+    is_simulated,
+    read_manifest,
+    restore,
+)
 from nba_engine.store.checking import CHECKS, check_log, check_store
-from nba_engine.store.copying import TakesCopies, copy_store, is_simulated
 from nba_engine.store.files import path_of
 from nba_engine.store.lock import turn
-from nba_engine.store.log import SqliteLog, open_log
-from nba_engine.store.log_pruning import count_old, prune_log
-from nba_engine.store.log_reader import LogReader, open_log_reader
-from nba_engine.store.manifest import Manifest, read_manifest
-from nba_engine.store.restore import Restored, restore
+from nba_engine.store.log import (
+    LogReader,
+    Mover,
+    SqliteLog,
+    count_old,
+    open_log,
+    open_log_reader,
+    prune_log,
+    write_file,
+)
 from nba_engine.store.store import SqliteStore, open_store
 from nba_engine.store.wrapped import WrappedStore
 

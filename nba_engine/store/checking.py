@@ -11,14 +11,13 @@ from typing import Any
 import apsw
 import msgspec
 
-from nba_engine.store.archive import archive_of, needs_pyarrow
 from nba_engine.store.customers import decode_state
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, connect, open_file
+from nba_engine.store.ledger import read_report, recounted
 from nba_engine.store.lock import OpenMark
-from nba_engine.store.log_reader import DECISIONS
+from nba_engine.store.log import DECISIONS, archive_of, needs_pyarrow
 from nba_engine.store.schema import STORE
-from nba_engine.store.usage import read_report, recounted
 
 __all__ = ["CHECKS", "check_log", "check_store", "faults_of"]
 

@@ -23,14 +23,18 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import FailedPrecondition, InvalidRequest, Violation
 from nba_engine.store.customers import (
+    CUSTOMER_ID,
+    LAST_BEFORE,
     NOBODY,
+    ROW,
     NewId,
+    held_of,
+    identities_of,
     insert_customer,
+    move_accounts,
     stored_text,
+    was_erased,
 )
-from nba_engine.store.erased import LAST_BEFORE, was_erased
-from nba_engine.store.holdings import CUSTOMER_ID, ROW, held_of, identities_of
-from nba_engine.store.moving import move_accounts
 from nba_engine.store.requests import seen_request
 from nba_engine.store.rows import among
 

@@ -11,10 +11,16 @@ import apsw
 import msgspec
 
 from nba_engine.domain import CONFIRMING, RELEASING, Fold, Interaction, InteractionResult
-from nba_engine.store.customers import Changing, Working, WorkingSet, stored_text
-from nba_engine.store.erased import erased_at, last_erased_at
+from nba_engine.store.customers import (
+    Changing,
+    Working,
+    WorkingSet,
+    erased_at,
+    kept_since,
+    last_erased_at,
+    stored_text,
+)
 from nba_engine.store.ledger import Ledger, Moved
-from nba_engine.store.retained import kept_since
 
 __all__ = [
     "FUTURE_SECONDS",

@@ -24,8 +24,7 @@ from nba_engine.domain import (
     ReservationRequest,
 )
 from nba_engine.errors import InvalidRequest, RequestTaken, Violation
-from nba_engine.store.customers import stored_text
-from nba_engine.store.erased import LAST_BEFORE, refuse_erased
+from nba_engine.store.customers import LAST_BEFORE, refuse_erased, stored_text
 from nba_engine.store.ledger import Ledger
 
 __all__ = [

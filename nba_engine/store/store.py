@@ -30,19 +30,21 @@ from nba_engine.domain import (
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store.catalogs import StoredCatalogs
 from nba_engine.store.customers import (
+    StoredForgetting,
+    StoredHistories,
     WorkingSet,
     check_updates,
     decode_state,
     derived_id,
     random_id,
+    read_holdings,
+    read_identities,
     read_state,
     update_customers,
 )
+from nba_engine.store.erasing import StoredErasures
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers, open_file, path_of
-from nba_engine.store.forgetting import StoredForgetting
-from nba_engine.store.histories import StoredHistories
-from nba_engine.store.holdings import read_holdings, read_identities
 from nba_engine.store.identities import check_link, link
 from nba_engine.store.interactions import (
     FUTURE_SECONDS,
@@ -50,8 +52,7 @@ from nba_engine.store.interactions import (
     prepare,
     record_interactions,
 )
-from nba_engine.store.ledger import Ledger, check_requests
-from nba_engine.store.past import StoredPast
+from nba_engine.store.ledger import Ledger, StoredAccounts, StoredPast, check_requests
 from nba_engine.store.progress import check_progress
 from nba_engine.store.requests import (
     check_claim,
@@ -64,8 +65,6 @@ from nba_engine.store.requests import (
 )
 from nba_engine.store.reserving import Asked, reserve_all
 from nba_engine.store.schema import STORE
-from nba_engine.store.stored_erasures import StoredErasures
-from nba_engine.store.usage import StoredAccounts
 from nba_engine.store.writer import Writer
 
 __all__ = ["SqliteStore", "open_store"]

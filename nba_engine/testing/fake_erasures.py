@@ -1,4 +1,4 @@
-"""Erasing customers of a `FakeStore`: what the embedded store does in `nba_engine.store.erasing`."""
+"""Erasing customers of a `FakeStore`: what the embedded store does in `nba_engine.store.erasing.erasing`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from nba_engine.domain import Forgotten
-from nba_engine.store.forgetting import check_before
+from nba_engine.store.customers import check_before
 from nba_engine.testing.fake_data import FakeData
 
 __all__ = ["FakeForgetting"]

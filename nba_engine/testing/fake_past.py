@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from nba_engine.domain import ForgottenWindows
-from nba_engine.store.forgetting import check_before
+from nba_engine.store.customers import check_before
 from nba_engine.testing.fake_data import FakeData
 
 __all__ = ["FakePast"]

@@ -11,7 +11,7 @@ import pytest
 from nba_engine.domain import FILES, LOG, OPEN, SINKS, id_time
 from nba_engine.errors import RequestTaken, Unavailable
 from nba_engine.store import SqliteStore, open_store, stored_erasures
-from nba_engine.store.stored_erasures import list_path, read_list
+from nba_engine.store.erasing.stored import list_path, read_list
 from nba_engine.testing.customers_suite import FOLD, happened
 from nba_engine.testing.erasing_suite import claimed, fill, known_answer, reserve
 

@@ -15,8 +15,8 @@ from nba_engine.domain import DecisionRecord, Erased, digest_of_name, id_time
 from nba_engine.engine import table_of
 from nba_engine.errors import Unavailable
 from nba_engine.store import LogReader, Mover, log_erasing, open_log, open_log_reader, scrubbing
-from nba_engine.store.archive import moving_path, write_file
 from nba_engine.store.lock import FileLock, turn
+from nba_engine.store.log.archive import moving_path, write_file
 from tests.store.test_log import record
 
 DAY = 86_400.0

@@ -8,9 +8,9 @@ import pytest
 
 from nba_engine.engine import table_of
 from nba_engine.store import Mover, log_pruning, open_log, open_log_reader
-from nba_engine.store.archive import moving_path
 from nba_engine.store.lock import turn
-from nba_engine.store.log_pruning import count_old, prune_log
+from nba_engine.store.log.archive import moving_path
+from nba_engine.store.log.pruning import count_old, prune_log
 from tests.store.test_log import record
 
 DAY = 86_400.0

@@ -10,7 +10,7 @@ import pytest
 
 from nba_engine.domain import Answer, Hold, ReservationRequest
 from nba_engine.store import SqliteStore, open_store
-from nba_engine.store.ledger import check_requests
+from nba_engine.store.ledger.ledger import check_requests
 from nba_engine.store.reserving import Asked, reserve_all
 from nba_engine.testing.customers_suite import FOLD, happened
 

@@ -17,9 +17,9 @@ import pytest
 
 from nba_engine.errors import Unavailable
 from nba_engine.store import scrubbing
+from nba_engine.store.erasing.scrubbing import scrub
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock
-from nba_engine.store.scrubbing import scrub
 
 SCHEMA = """
 CREATE TABLE people(id INTEGER PRIMARY KEY, name TEXT UNIQUE, data BLOB) STRICT;

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from nba_engine.errors import FailedPrecondition
-from nba_engine.store.copying import Table
+from nba_engine.store.backup import Table
 from nba_postgres.connections import Connection
 from nba_postgres.usage import read_report, recounted
 

@@ -1,6 +1,6 @@
 """Erasing a customer, and what is kept so that it does not come back; with the store alone.
 
-As in `nba_engine.store.erasing`. What PostgreSQL keeps of deleted rows until it vacuums, and in its
+As in `nba_engine.store.erasing.erasing`. What PostgreSQL keeps of deleted rows until it vacuums, and in its
 write-ahead log, is the server's: docs/operations.md says how long that is.
 """
 

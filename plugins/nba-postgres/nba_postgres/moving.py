@@ -1,6 +1,6 @@
 """The ledger's part of a merge: what was used under one customer's id counts under another's.
 
-As in `nba_engine.store.moving`, by a transaction that has the store alone.
+As in `nba_engine.store.customers.moving`, by a transaction that has the store alone.
 """
 
 from __future__ import annotations

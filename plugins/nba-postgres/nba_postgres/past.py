@@ -1,6 +1,6 @@
 """What lies so far back that nobody asks for it: accounts of windows long over, old catalogs.
 
-As in `nba_engine.store.past`.
+As in `nba_engine.store.ledger.past`.
 """
 
 from __future__ import annotations

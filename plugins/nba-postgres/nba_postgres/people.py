@@ -16,7 +16,7 @@ encode_state = msgspec.msgpack.Encoder().encode
 
 
 class Person:
-    """A customer that a transaction works on. `nba_engine.store.customers.Changing`."""
+    """A customer that a transaction works on. `nba_engine.store.customers.customers.Changing`."""
 
     __slots__ = ("_before", "changed", "new", "row", "said", "stamps", "state")
 

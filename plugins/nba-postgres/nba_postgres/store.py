@@ -24,7 +24,7 @@ from nba_engine.domain import (
     ProfileUpdate,
     ReservationRequest,
 )
-from nba_engine.store.copying import Table
+from nba_engine.store.backup import Table
 from nba_engine.store.customers import (
     check_updates,
     decode_state,
@@ -228,7 +228,7 @@ class PostgresStore(Accounts, Catalogs, Histories, Erasures, Past):
         return total
 
     def take_copy(self, tables: Sequence[Table], progress: Callable[[int], None]) -> None:
-        """Begin as a copy of an embedded store. See `nba_engine.store.copying.TakesCopies`."""
+        """Begin as a copy of an embedded store. See `nba_engine.store.backup.copying.TakesCopies`."""
         connection = self._connections.connect()
         try:
             take_copy(connection, tables, progress, self._lock)

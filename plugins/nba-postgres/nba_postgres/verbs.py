@@ -19,9 +19,8 @@ from nba_engine.domain import (
     Rebuilt,
     Usage,
 )
-from nba_engine.store.customers import stored_text
+from nba_engine.store.customers import check_before, stored_text
 from nba_engine.store.erasing import check_erasure
-from nba_engine.store.forgetting import check_before
 from nba_postgres import catalogs, erasing, forgetting, histories, past, usage
 from nba_postgres.changes import Change, Whole
 from nba_postgres.connections import Connection, Connections

@@ -17,8 +17,8 @@ from nba_engine.store.customers import stored_text
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path, open_file, path_of
 from nba_engine.store.lock import FileLock
-from nba_engine.store.log_erasing import erase_from_log, without_erased
-from nba_engine.store.log_reader import DECISIONS, LogReader, decode_record
+from nba_engine.store.log.erasing import erase_from_log, without_erased
+from nba_engine.store.log.reader import DECISIONS, LogReader, decode_record
 
 __all__ = ["SqliteLog", "open_log"]
 

@@ -15,9 +15,9 @@ import msgspec
 
 from nba_engine.domain import Forgotten
 from nba_engine.errors import InvalidRequest, Violation
+from nba_engine.store.customers.retained import kept_since
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers
-from nba_engine.store.retained import kept_since
 from nba_engine.store.writer import Writer
 
 __all__ = ["StoredForgetting", "check_before"]

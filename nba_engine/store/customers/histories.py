@@ -9,10 +9,10 @@ from typing import Any
 import apsw
 
 from nba_engine.domain import CustomerPage, History, Rebuilt
-from nba_engine.store.customers import Working, decode_state
+from nba_engine.store.customers.customers import Working, decode_state
+from nba_engine.store.customers.holdings import read_interactions
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers
-from nba_engine.store.holdings import read_interactions
 from nba_engine.store.writer import Writer
 
 __all__ = ["StoredHistories"]

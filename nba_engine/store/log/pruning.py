@@ -9,10 +9,10 @@ from typing import Any
 
 import apsw
 
-from nba_engine.store.archive import archive_of, moving_path
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock, turn
+from nba_engine.store.log.archive import archive_of, moving_path
 
 __all__ = ["count_old", "prune_log"]
 

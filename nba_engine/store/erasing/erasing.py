@@ -29,8 +29,7 @@ from nba_engine.domain import (
     of_customer,
 )
 from nba_engine.errors import InvalidRequest, NotFound, Violation
-from nba_engine.store.customers import stored_text
-from nba_engine.store.erased import salt_of
+from nba_engine.store.customers import salt_of, stored_text
 from nba_engine.store.ledger import Ledger
 from nba_engine.store.requests import release_held
 

@@ -17,11 +17,11 @@ import msgspec
 
 from nba_engine.domain import Erased, digest_of_name, id_time
 from nba_engine.errors import Unavailable
-from nba_engine.store.archive import archive_of, moving_path, needs_pyarrow, write_file
+from nba_engine.store.erasing import scrub
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock, turn
-from nba_engine.store.scrubbing import scrub
+from nba_engine.store.log.archive import archive_of, moving_path, needs_pyarrow, write_file
 
 __all__ = ["ERASED", "erase_from_log", "was_erased_from_log", "without_erased"]
 

@@ -22,12 +22,7 @@ import apsw
 import msgspec
 
 from nba_engine.errors import FailedPrecondition, Unavailable
-from nba_engine.store.archive import archive_of, moving_path
-from nba_engine.store.faults import DRIVER_ERRORS, translated
-from nba_engine.store.files import Format, connect, open_file
-from nba_engine.store.lock import OpenMark, turn
-from nba_engine.store.log_reader import DECISIONS
-from nba_engine.store.manifest import (
+from nba_engine.store.backup.manifest import (
     LOG_FILE,
     MANIFEST,
     STORE_FILE,
@@ -36,6 +31,10 @@ from nba_engine.store.manifest import (
     copy_file,
     sync_folder,
 )
+from nba_engine.store.faults import DRIVER_ERRORS, translated
+from nba_engine.store.files import Format, connect, open_file
+from nba_engine.store.lock import OpenMark, turn
+from nba_engine.store.log import DECISIONS, archive_of, moving_path
 from nba_engine.store.schema import STORE
 
 __all__ = ["Progress", "back_up", "damage"]

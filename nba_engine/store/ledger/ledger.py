@@ -3,7 +3,7 @@
 ``reserved + spent + new ≤ ceiling`` is checked at every grant, inside the transaction. A
 reservation ends exactly once: confirmed, released or expired. An expired one that is confirmed
 after all is charged, because the contact took place; what exceeds the ceiling then is `overrun`.
-Where a window rolls, what was spent falls out of it in time (`nba_engine.store.rolling`).
+Where a window rolls, what was spent falls out of it in time (`nba_engine.store.ledger.rolling`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import msgspec
 from nba_engine.domain import Answer, ReservationRequest
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.store.customers import stored_text
-from nba_engine.store.expiry import Expiry
-from nba_engine.store.granting import Granting
-from nba_engine.store.rolling import note_spent
+from nba_engine.store.ledger.expiry import Expiry
+from nba_engine.store.ledger.granting import Granting
+from nba_engine.store.ledger.rolling import note_spent
 from nba_engine.store.schema import CONFIRMED, EXPIRED, OVERRUN, RELEASED, RESERVED
 
 __all__ = ["Ledger", "Moved", "check_requests"]

@@ -16,7 +16,7 @@ from nba_engine.domain import (
     Link,
     Reservation,
 )
-from nba_engine.store.customers import decode_stamps, decode_state, stored_text
+from nba_engine.store.customers.customers import decode_stamps, decode_state, stored_text
 
 __all__ = [
     "CUSTOMER_ID",

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from nba_engine.store.rolling import fall_out
+from nba_engine.store.ledger.rolling import fall_out
 from nba_engine.store.schema import EXPIRED
 
 __all__ = ["Expiry"]

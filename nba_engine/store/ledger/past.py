@@ -13,9 +13,9 @@ import apsw
 import msgspec
 
 from nba_engine.domain import ForgottenWindows, over_by, window_over
+from nba_engine.store.customers import check_before
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers
-from nba_engine.store.forgetting import check_before
 from nba_engine.store.writer import Writer
 
 __all__ = ["StoredPast", "is_over", "windows_since"]

@@ -12,7 +12,7 @@ import msgspec
 
 from nba_engine.domain import Erased, Erasure
 from nba_engine.errors import FailedPrecondition
-from nba_engine.store.erasing import (
+from nba_engine.store.erasing.erasing import (
     check_erasure,
     close_erasure,
     erase,
@@ -21,10 +21,10 @@ from nba_engine.store.erasing import (
     read_erased,
     read_erasures,
 )
+from nba_engine.store.erasing.scrubbing import scrub
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Readers
 from nba_engine.store.ledger import Ledger
-from nba_engine.store.scrubbing import scrub
 from nba_engine.store.writer import Writer
 
 __all__ = ["StoredErasures", "list_path", "read_list"]

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from nba_engine.errors import FailedPrecondition, NotFound
-from nba_engine.store.log_reader import DECISIONS
+from nba_engine.store.log import DECISIONS
 from nba_engine.store.schema import STORE
 
 __all__ = [

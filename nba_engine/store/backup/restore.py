@@ -21,16 +21,9 @@ import msgspec
 
 from nba_engine.domain import Erased
 from nba_engine.errors import FailedPrecondition
-from nba_engine.store.archive import archive_of, moving_path
-from nba_engine.store.backup import Progress, damage
-from nba_engine.store.carrying import carry_limits
-from nba_engine.store.erased import salt_of
-from nba_engine.store.erasing import erase_again, read_erased
-from nba_engine.store.faults import DRIVER_ERRORS, translated
-from nba_engine.store.files import connect
-from nba_engine.store.ledger import Ledger
-from nba_engine.store.lock import alone, turn
-from nba_engine.store.manifest import (
+from nba_engine.store.backup.backup import Progress, damage
+from nba_engine.store.backup.carrying import carry_limits
+from nba_engine.store.backup.manifest import (
     LOG_FILE,
     STORE_FILE,
     Manifest,
@@ -38,7 +31,13 @@ from nba_engine.store.manifest import (
     read_manifest,
     sync_folder,
 )
-from nba_engine.store.stored_erasures import read_list
+from nba_engine.store.customers import salt_of
+from nba_engine.store.erasing import erase_again, read_erased, read_list
+from nba_engine.store.faults import DRIVER_ERRORS, translated
+from nba_engine.store.files import connect
+from nba_engine.store.ledger import Ledger
+from nba_engine.store.lock import alone, turn
+from nba_engine.store.log import archive_of, moving_path
 
 __all__ = ["Restored", "restore"]
 

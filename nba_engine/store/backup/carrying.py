@@ -13,10 +13,10 @@ from typing import Any
 import apsw
 
 from nba_engine.errors import FailedPrecondition, NbaError
+from nba_engine.store.backup.manifest import Manifest
+from nba_engine.store.customers import move_accounts
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, open_file
-from nba_engine.store.manifest import Manifest
-from nba_engine.store.moving import move_accounts
 from nba_engine.store.schema import STORE
 
 __all__ = ["carry_limits"]

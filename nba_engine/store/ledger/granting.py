@@ -15,9 +15,9 @@ import apsw
 import msgspec
 
 from nba_engine.domain import Answer, Hold, ReservationRequest
-from nba_engine.store.expiry import Expiry
-from nba_engine.store.past import is_over, windows_since
-from nba_engine.store.rolling import set_window
+from nba_engine.store.ledger.expiry import Expiry
+from nba_engine.store.ledger.past import is_over, windows_since
+from nba_engine.store.ledger.rolling import set_window
 from nba_engine.store.rows import among, put
 from nba_engine.store.schema import EXPIRED, RELEASED
 

@@ -12,10 +12,10 @@ import msgspec
 
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import FailedPrecondition, NotFound
-from nba_engine.store.archive import ARCHIVED, archive_of, find, read_decisions_of, read_file
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, open_file, path_of
-from nba_engine.store.log_erasing import ERASED, was_erased_from_log
+from nba_engine.store.log.archive import ARCHIVED, archive_of, find, read_decisions_of, read_file
+from nba_engine.store.log.erasing import ERASED, was_erased_from_log
 
 __all__ = ["DECISIONS", "LogReader", "decode_record", "open_log_reader"]
 
@@ -68,7 +68,7 @@ def open_log_reader(path: str | Path) -> LogReader:
 class LogReader:
     """The stored records; also while an engine appends to the file. Thread-safe.
 
-    What was moved to Parquet (`nba_engine.store.archive`) is found like the rest.
+    What was moved to Parquet (`nba_engine.store.log.archive`) is found like the rest.
     """
 
     def __init__(self, path: Path) -> None:

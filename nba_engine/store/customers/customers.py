@@ -13,7 +13,7 @@ import msgspec
 
 from nba_engine.domain import Consent, CustomerState, ProfileUpdate, Value
 from nba_engine.errors import InvalidRequest, Violation
-from nba_engine.store.moving import move_accounts
+from nba_engine.store.customers.moving import move_accounts
 
 __all__ = [
     "NOBODY",
