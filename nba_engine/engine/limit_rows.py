@@ -11,8 +11,7 @@ import msgspec
 from nba_engine.domain import CatalogView, CustomerState, CustomerView, Limit, Store
 from nba_engine.engine.limits import LimitUsage, usage_of_customer, usage_of_limit
 from nba_engine.settings import write_duration
-from nba_engine.stages.accounts import amount_of, units_of
-from nba_engine.stages.windows import Calendar
+from nba_engine.stages.limits import Calendar, amount_of, units_of
 
 __all__ = ["LimitRow", "limit_rows"]
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nba_engine.domain import CatalogView, Limit, Store, Usage
-from nba_engine.stages.accounts import LimitCells, named_of, units_of
-from nba_engine.stages.windows import Calendar
+from nba_engine.stages.limits import Calendar, LimitCells, named_of, units_of
 
 __all__ = ["LimitUsage", "usage_of_customer", "usage_of_limit"]
 

@@ -15,7 +15,7 @@ from nba_engine.stages.functions import RULE_FUNCTIONS
 from nba_engine.stages.profile import PROFILE
 from nba_engine.stages.propensity import PROPENSITY
 from nba_engine.stages.slate import SLATE
-from nba_engine.stages.template_channel import TEMPLATE_CHANNEL
+from nba_engine.stages.templates import TEMPLATE_CHANNEL
 from nba_engine.stages.value import VALUE
 
 __all__ = ["nba_channels", "nba_rule_functions", "nba_stages"]

@@ -8,8 +8,8 @@ from typing import Any
 from nba_engine.domain import Change, ChangeKind, Deciding, Expression, Value
 from nba_engine.domain.values import LARGEST_AMOUNT
 from nba_engine.domain.words import spoken_value
+from nba_engine.stages.limits import QuietClock
 from nba_engine.stages.supposing import Supposed
-from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import type_of
 
 __all__ = ["example_of", "known_text", "supply"]

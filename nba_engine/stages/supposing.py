@@ -16,7 +16,7 @@ from nba_engine.domain import (
     Value,
     Values,
 )
-from nba_engine.stages.windows import QuietClock
+from nba_engine.stages.limits import QuietClock
 from nba_engine.stages.wording import moment
 
 __all__ = ["Supposed", "impossible"]

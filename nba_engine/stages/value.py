@@ -18,9 +18,9 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.values import LARGEST_AMOUNT, FloatArray
 from nba_engine.domain.words import with_changes
+from nba_engine.stages.limits import QuietClock
 from nba_engine.stages.supplying import supply
 from nba_engine.stages.supposing import Supposed, impossible
-from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import parts, subject
 
 __all__ = ["VALUE", "Valuation"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nba_engine.domain import Action, CatalogView, ChannelSpec, Deciding, Limit, Treatment
 from nba_engine.domain.words import rounded_up, spoken_money, spoken_time
-from nba_engine.stages.accounts import amount_of
+from nba_engine.stages.limits import amount_of
 
 __all__ = ["amount", "length", "lever", "moment", "money", "named", "parts", "subject", "type_of"]
 

@@ -18,7 +18,7 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import MistakesFound, RenderFailed
 from nba_engine.settings import convert
-from nba_engine.stages.seen import static_names
+from nba_engine.stages.templates import static_names
 from nba_engine.testing.deciding import make_deciding
 from nba_engine.testing.samples import sample_context, sample_customers
 from nba_engine.testing.stage_suite import describe

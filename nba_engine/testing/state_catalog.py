@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 
 from nba_engine.catalog import Catalog, Vocabulary, load
-from nba_engine.stages.accounts import Accounts
+from nba_engine.stages.limits import Accounts
 from nba_engine.testing.state_model import Account
 
 __all__ = [

@@ -31,7 +31,7 @@ from nba_engine.errors import Unavailable
 from nba_engine.store import turn
 from nba_engine.testing import FakeStore, MemoryLog
 from nba_engine.testing.customers_suite import FOLD, NOW, happened
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 
 class Kept:

@@ -14,7 +14,7 @@ from nba_engine.domain import CatalogFiles, ForgottenWindows, Hold, Publication,
 from nba_engine.settings import RetentionSettings
 from nba_engine.store import open_log, open_store
 from nba_engine.testing import FakeStore
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC).timestamp()
 DAY = 86_400.0

@@ -16,7 +16,7 @@ from nba_engine.store import SqliteStore, open_log, open_log_reader, open_store,
 from nba_engine.testing import FakeStore
 from nba_engine.testing.customers_suite import FOLD, happened
 from nba_engine.testing.forgetting_suite import ids_of
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC).timestamp()
 DAY = 86_400.0

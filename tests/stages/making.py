@@ -28,7 +28,7 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import Unavailable
 from nba_engine.stages.functions import RULE_FUNCTIONS
-from nba_engine.stages.template_channel import TemplateChannel
+from nba_engine.stages.templates.channel import TemplateChannel
 
 NOW = 1_509_980_400.0  # Monday, 6 November 2017, 15:00 UTC
 

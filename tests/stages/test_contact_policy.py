@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nba_engine.domain import Consent, ControlGroup, CustomerState, Deciding
-from nba_engine.stages.contact_policy import ContactPolicy, ContactPolicySettings
-from nba_engine.stages.control import in_control_group
+from nba_engine.stages.contact_policy.contact_policy import ContactPolicy, ContactPolicySettings
+from nba_engine.stages.contact_policy.control import in_control_group
 from tests.stages.making import (
     NOW,
     Ledger,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nba_engine.domain import Deciding
-from nba_engine.stages.cross_sell import CrossSell, CrossSellSettings
+from nba_engine.stages.cross_sell.cross_sell import CrossSell, CrossSellSettings
 from tests.stages.making import (
     NOW,
     Materials,

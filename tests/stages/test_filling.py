@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nba_engine.stages.filling import Filled, Filling
-from nba_engine.stages.ranking import Ranking, tie_keys
+from nba_engine.stages.arbitration.ranking import Ranking, tie_keys
+from nba_engine.stages.slate.filling import Filled, Filling
 
 
 def brute_force(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nba_engine.stages.accounts import Accounts
+from nba_engine.stages.limits.accounts import Accounts
 from tests.stages.making import NOW, catalog
 
 WORDS = ("customer", "action", "group", "campaign", "channel")

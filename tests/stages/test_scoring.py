@@ -9,7 +9,7 @@ import pytest
 
 from nba_engine.domain import Deciding, FloatArray, IntArray, NoSettings, Values
 from nba_engine.errors import StageFailed
-from nba_engine.stages.arbitration import Arbitration, factor_above
+from nba_engine.stages.arbitration.arbitration import Arbitration, factor_above
 from nba_engine.stages.profile import Profile
 from nba_engine.stages.propensity import Propensity, PropensitySettings
 from nba_engine.stages.value import Valuation

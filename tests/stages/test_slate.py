@@ -6,7 +6,7 @@ import pytest
 
 from nba_engine.domain import Deciding, NoSettings, PlacementRequest
 from nba_engine.errors import DeadlineExceeded, MistakesFound
-from nba_engine.stages.slate import Slate
+from nba_engine.stages.slate.slate import Slate
 from tests.stages.making import (
     Ledger,
     Materials,

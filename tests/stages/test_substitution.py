@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nba_engine.stages.sandbox import MAX_OUTPUT, Root, Sandbox
-from nba_engine.stages.substitution import fill_with, pieces_of
+from nba_engine.stages.templates.sandbox import MAX_OUTPUT, Root, Sandbox
+from nba_engine.stages.templates.substitution import fill_with, pieces_of
 
 SANDBOX = Sandbox("UTC")
 FIXED: dict[str, dict[str, Any]] = {"action": {"name": "Tea", "tags": ["hot"]}}

@@ -6,7 +6,7 @@ import pytest
 
 from nba_engine.domain import Treatment
 from nba_engine.errors import MistakesFound, RenderFailed
-from nba_engine.stages.template_channel import TemplateChannel
+from nba_engine.stages.templates.channel import TemplateChannel
 from tests.stages.making import NOW, catalog
 
 TEA = """

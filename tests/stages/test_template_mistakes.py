@@ -6,7 +6,7 @@ import pytest
 
 from nba_engine.domain import CatalogView
 from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.stages.template_channel import TemplateChannel
+from nba_engine.stages.templates.channel import TemplateChannel
 from tests.stages.making import catalog
 
 OFFERS = """

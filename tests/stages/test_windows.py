@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nba_engine.domain import ChannelSpec, QuietHours, Window
-from nba_engine.stages.windows import Calendar, QuietClock
+from nba_engine.stages.limits.windows import Calendar, QuietClock
 from tests.stages.making import catalog
 
 ZONE = zoneinfo.ZoneInfo("America/New_York")

@@ -16,7 +16,7 @@ from nba_engine.store import (
     open_store,
     restore,
 )
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 FOLD = fold_for({"buys": AggregateSpec(name="buys", kind="count", types=("purchase",))})
 NOW = 1_700_000_000.0

@@ -13,7 +13,7 @@ from nba_engine.engine import table_of
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store import Mover, open_log, open_log_reader
 from nba_engine.testing import MemoryLog
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 DAY = 86_400.0
 

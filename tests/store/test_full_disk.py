@@ -32,8 +32,8 @@ from nba_engine.store import Mover, SqliteStore, open_log, open_store
 from nba_engine.store.faults import translated
 from nba_engine.testing.customers_suite import FOLD, NOW, happened, update
 from nba_engine.testing.identities_suite import MERGE
-from tests.store.test_archive import table_of
-from tests.store.test_log import record
+from tests.store.log.test_archive import table_of
+from tests.store.log.test_log import record
 
 STATES: tuple[State, ...] = ("full", "read-only")
 WORDS = {"full": "the disk is full", "read-only": "is read-only"}

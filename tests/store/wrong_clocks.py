@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nba_engine.domain import Hold, ReservationRequest, Store, Window
-from nba_engine.stages.windows import Calendar
+from nba_engine.stages.limits.windows import Calendar
 from nba_engine.testing.customers_suite import FOLD, happened
 
 __all__ = ["CLOCKS", "jumping_ahead", "reserve_by_wrong_clocks", "wild"]

@@ -8,7 +8,7 @@ import pytest
 
 from nba_engine.domain import CatalogView, Resources, StageFactory
 from nba_engine.stages.plugin import nba_stages
-from nba_engine.stages.template_channel import TemplateChannel
+from nba_engine.stages.templates.channel import TemplateChannel
 from nba_engine.testing import FakeResources, StageSuite
 
 STAGES = nba_stages()

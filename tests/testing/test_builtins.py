@@ -15,7 +15,7 @@ from nba_engine.learning import LogisticModel, export_logistic
 from nba_engine.models import load_manifest
 from nba_engine.plugin import RuntimeFactory, StoreFactory
 from nba_engine.stages.functions import RULE_FUNCTIONS
-from nba_engine.stages.template_channel import TEMPLATE_CHANNEL
+from nba_engine.stages.templates.channel import TEMPLATE_CHANNEL
 from nba_engine.testing import (
     NOW,
     ChannelSuite,

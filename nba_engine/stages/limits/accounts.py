@@ -24,7 +24,7 @@ from nba_engine.domain import (
     to_micros,
 )
 from nba_engine.domain.values import LARGEST_AMOUNT
-from nba_engine.stages.windows import Calendar
+from nba_engine.stages.limits.windows import Calendar
 
 __all__ = [
     "CLOSED",

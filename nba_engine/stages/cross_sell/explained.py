@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from nba_engine.domain import Change, Deciding
 from nba_engine.domain.words import enumerated, with_changes
+from nba_engine.stages.limits import QuietClock
 from nba_engine.stages.supposing import Supposed, impossible
-from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import moment, named, parts, subject
 
 __all__ = ["Bought", "explain_cross_sell"]

@@ -13,10 +13,7 @@ from jinja2.runtime import Context
 
 from nba_engine.domain import CatalogView, ChannelFactory, NoSettings, Renderer, Treatment
 from nba_engine.errors import Mistake, MistakesFound, RenderFailed
-from nba_engine.stages.sandbox import MAX_OUTPUT, Root, Sandbox, forbidden_in
-from nba_engine.stages.seen import static_names
-from nba_engine.stages.substitution import Fill, Piece, fill_with, pieces_of
-from nba_engine.stages.template_mistakes import (
+from nba_engine.stages.templates.mistakes import (
     FORBIDDEN_REMEDY,
     Flaw,
     check_words,
@@ -24,6 +21,9 @@ from nba_engine.stages.template_mistakes import (
     not_rendered,
     unknown_name,
 )
+from nba_engine.stages.templates.sandbox import MAX_OUTPUT, Root, Sandbox, forbidden_in
+from nba_engine.stages.templates.seen import static_names
+from nba_engine.stages.templates.substitution import Fill, Piece, fill_with, pieces_of
 
 __all__ = ["TEMPLATE_CHANNEL", "TemplateChannel"]
 

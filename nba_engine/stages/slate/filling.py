@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nba_engine.domain.values import FloatArray, IntArray
-from nba_engine.stages.ranking import Ranking
+from nba_engine.stages.arbitration import Ranking
 
 __all__ = ["Filled", "Filling"]
 

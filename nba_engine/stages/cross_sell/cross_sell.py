@@ -10,9 +10,9 @@ import numpy as np
 from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
 from nba_engine.domain.values import FloatArray
 from nba_engine.stages.bits import unpacked
-from nba_engine.stages.cross_sell_explained import Bought, explain_cross_sell
-from nba_engine.stages.relations import Category, relate
-from nba_engine.stages.windows import QuietClock
+from nba_engine.stages.cross_sell.explained import Bought, explain_cross_sell
+from nba_engine.stages.cross_sell.relations import Category, relate
+from nba_engine.stages.limits import QuietClock
 
 __all__ = ["CROSS_SELL", "CrossSell", "CrossSellSettings"]
 

@@ -11,7 +11,7 @@ from nba_engine.store import Mover, log_pruning, open_log, open_log_reader
 from nba_engine.store.lock import turn
 from nba_engine.store.log.archive import moving_path
 from nba_engine.store.log.pruning import count_old, prune_log
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 DAY = 86_400.0
 

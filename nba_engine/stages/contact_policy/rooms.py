@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nba_engine.domain import CatalogView, Deciding
 from nba_engine.domain.values import BoolArray, IntArray
-from nba_engine.stages.accounts import CLOSED, Accounts, LimitCells, ceiling_of
+from nba_engine.stages.limits import CLOSED, Accounts, LimitCells, ceiling_of
 
 __all__ = ["Rooms"]
 

@@ -17,7 +17,7 @@ from nba_engine.errors import Unavailable
 from nba_engine.store import LogReader, Mover, log_erasing, open_log, open_log_reader, scrubbing
 from nba_engine.store.lock import FileLock, turn
 from nba_engine.store.log.archive import moving_path, write_file
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 DAY = 86_400.0
 DAYS, A_DAY = 4, 6

@@ -15,13 +15,12 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.words import with_changes
 from nba_engine.errors import RenderFailed
-from nba_engine.stages.accounts import Accounts, amount_of
 from nba_engine.stages.arbitration import factor_above
-from nba_engine.stages.rehearsal import Rehearsal
-from nba_engine.stages.reservations import recommendation_id
+from nba_engine.stages.limits import Accounts, QuietClock, amount_of
+from nba_engine.stages.slate.rehearsal import Rehearsal
+from nba_engine.stages.slate.reservations import recommendation_id
 from nba_engine.stages.supplying import example_of, known_text
 from nba_engine.stages.supposing import Supposed, impossible
-from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import amount, lever, money, parts, subject
 
 __all__ = ["explain_slate"]

@@ -9,12 +9,11 @@ import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
 from nba_engine.domain.values import BoolArray
-from nba_engine.stages.accounts import Accounts
-from nba_engine.stages.consent import ANY, consented, key_of
-from nba_engine.stages.control import in_control_group
-from nba_engine.stages.policy_explained import explain_policy
-from nba_engine.stages.rooms import Rooms
-from nba_engine.stages.windows import QuietClock, within
+from nba_engine.stages.contact_policy.consent import ANY, consented, key_of
+from nba_engine.stages.contact_policy.control import in_control_group
+from nba_engine.stages.contact_policy.explained import explain_policy
+from nba_engine.stages.contact_policy.rooms import Rooms
+from nba_engine.stages.limits import Accounts, QuietClock, within
 
 __all__ = ["CONTACT_POLICY", "ContactPolicy", "ContactPolicySettings"]
 

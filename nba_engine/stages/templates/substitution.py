@@ -1,7 +1,7 @@
 """Templates that only put attributes into text: filled in without running Jinja2.
 
 Most fields are like ``Dear {{ customer.first_name }}``. Joining their pieces takes a fraction of
-the time of a run in the sandbox, and does the same: `nba_engine.stages.sandbox.Root` looks names
+the time of a run in the sandbox, and does the same: `nba_engine.stages.templates.sandbox.Root` looks names
 up as items, and an output statement prints ``str`` of the value. Whatever is not as simple as that
 is left to the sandbox, errors included.
 """
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from jinja2 import nodes
 
 from nba_engine.domain import Values
-from nba_engine.stages.sandbox import MAX_OUTPUT
+from nba_engine.stages.templates.sandbox import MAX_OUTPUT
 
 __all__ = ["Fill", "Piece", "fill_with", "pieces_of"]
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from nba_engine.domain import Deciding, Drop
 from nba_engine.domain.values import FloatArray, IntArray
-from nba_engine.stages.accounts import Accounts
-from nba_engine.stages.filling import Filling
-from nba_engine.stages.policy_explained import used_of
-from nba_engine.stages.ranking import Ranking, tie_keys
-from nba_engine.stages.reservations import treatment_of
+from nba_engine.stages.arbitration import Ranking, tie_keys
+from nba_engine.stages.contact_policy import used_of
+from nba_engine.stages.limits import Accounts
+from nba_engine.stages.slate.filling import Filling
+from nba_engine.stages.slate.reservations import treatment_of
 
 __all__ = ["Rehearsal"]
 

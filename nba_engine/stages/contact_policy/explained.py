@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from nba_engine.domain import Change, ChannelSpec, Deciding
 from nba_engine.domain.words import enumerated, with_changes
-from nba_engine.stages.accounts import CLOSED, Accounts, Draw, amount_of, ceiling_of
-from nba_engine.stages.consent import ANY, consented, key_of
-from nba_engine.stages.control import in_control_group
+from nba_engine.stages.contact_policy.consent import ANY, consented, key_of
+from nba_engine.stages.contact_policy.control import in_control_group
+from nba_engine.stages.limits import CLOSED, Accounts, Draw, QuietClock, amount_of, ceiling_of
 from nba_engine.stages.supposing import Supposed, impossible
-from nba_engine.stages.windows import QuietClock
 from nba_engine.stages.wording import amount, length, moment, parts, subject
 
 __all__ = ["explain_policy", "limit_change", "used_of"]

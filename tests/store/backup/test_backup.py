@@ -15,7 +15,7 @@ import pytest
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store import check_log, check_store, open_log, restore
 from tests.store.kept import NOW, Kept, filled, reserve
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from nba_engine.domain import Claim, Hold, ProfileUpdate, ReservationRequest, id
 from nba_engine.errors import FailedPrecondition, NotFound
 from nba_engine.store import check_log, check_store, open_log, open_store, restore
 from tests.store.kept import DAY, FOLD, NOW, Kept, event, filled, reserve
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import Unavailable
 from nba_engine.store import LogReader, Mover, archive, open_log, open_log_reader
-from tests.store.test_log import record
+from tests.store.log.test_log import record
 
 DAY = 86_400.0
 DAYS, A_DAY = 3, 7  # decisions of three days
@@ -200,7 +200,7 @@ def test_whatever_step_the_mover_dies_at_nothing_is_lost_or_doubled(
 MOVING = """
 import sys, time
 sys.path[:0] = {path!r}
-from tests.store.test_archive import *
+from tests.store.log.test_archive import *
 archive.ROWS = 2
 print("ready", flush=True)
 mover = Mover(Path({log!r}), table_of)

@@ -33,13 +33,12 @@ from nba_engine.errors import (
     RenderFailed,
     Unavailable,
 )
-from nba_engine.stages.accounts import Accounts
-from nba_engine.stages.filling import Filled, Filling
-from nba_engine.stages.ranking import Ranking, scores_of, tie_keys
-from nba_engine.stages.reservations import recommendation_id
-from nba_engine.stages.seen import static_names
-from nba_engine.stages.slate_explained import explain_slate
-from nba_engine.stages.windows import QuietClock
+from nba_engine.stages.arbitration import Ranking, scores_of, tie_keys
+from nba_engine.stages.limits import Accounts, QuietClock
+from nba_engine.stages.slate.explained import explain_slate
+from nba_engine.stages.slate.filling import Filled, Filling
+from nba_engine.stages.slate.reservations import recommendation_id
+from nba_engine.stages.templates import static_names
 
 __all__ = ["SLATE", "Slate"]
 

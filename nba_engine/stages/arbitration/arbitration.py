@@ -9,8 +9,8 @@ import numpy as np
 from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
 from nba_engine.domain.values import FloatArray
 from nba_engine.domain.words import with_changes
-from nba_engine.stages.accounts import Accounts, amount_of
-from nba_engine.stages.ranking import scores_of
+from nba_engine.stages.arbitration.ranking import scores_of
+from nba_engine.stages.limits import Accounts, amount_of
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import lever, money, subject
 

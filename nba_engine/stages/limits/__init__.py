@@ -1,0 +1,27 @@
+"""Limits as stages see them: the accounts a treatment draws on, and the windows they count in."""
+
+from nba_engine.stages.limits.accounts import (
+    CLOSED,
+    Accounts,
+    Draw,
+    LimitCells,
+    amount_of,
+    ceiling_of,
+    named_of,
+    units_of,
+)
+from nba_engine.stages.limits.windows import Calendar, QuietClock, within
+
+__all__ = [
+    "CLOSED",
+    "Accounts",
+    "Calendar",
+    "Draw",
+    "LimitCells",
+    "QuietClock",
+    "amount_of",
+    "ceiling_of",
+    "named_of",
+    "units_of",
+    "within",
+]

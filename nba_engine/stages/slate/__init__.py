@@ -1,0 +1,7 @@
+"""Stage ``slate``: what fills the slots of a placement, from the ranking to what is reserved."""
+
+from nba_engine.stages.slate.slate import SLATE
+
+__all__ = [
+    "SLATE",
+]
