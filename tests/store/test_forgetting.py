@@ -9,7 +9,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from nba_engine.store import forgetting, open_store
+from nba_engine.store import open_store
+from nba_engine.store.customers import forgetting
 from nba_engine.testing.customers_suite import FOLD, NOW, happened, state_of
 from nba_engine.testing.forgetting_suite import forget, ids_of
 

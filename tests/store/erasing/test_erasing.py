@@ -10,7 +10,8 @@ import pytest
 
 from nba_engine.domain import FILES, LOG, OPEN, SINKS, id_time
 from nba_engine.errors import RequestTaken, Unavailable
-from nba_engine.store import SqliteStore, open_store, stored_erasures
+from nba_engine.store import SqliteStore, open_store
+from nba_engine.store.erasing import stored
 from nba_engine.store.erasing.stored import list_path, read_list
 from nba_engine.testing.customers_suite import FOLD, happened
 from nba_engine.testing.erasing_suite import claimed, fill, known_answer, reserve
@@ -33,7 +34,7 @@ def test_who_begins_while_it_is_being_committed_may_have_read_the_customer_and_i
         raise away
 
     with monkeypatch.context() as patched:
-        patched.setattr(stored_erasures, "close_erasure", dies)
+        patched.setattr(stored, "close_erasure", dies)
         with pytest.raises(Unavailable):
             store.erase("crm:1", erasure_id="e1", now=time.time())
     assert store.customer("crm:1") is None
@@ -59,7 +60,7 @@ def test_what_goes_on_with_it_closes_it_too(
 ) -> None:
     fill(store)
     with monkeypatch.context() as patched:
-        patched.setattr(stored_erasures, "close_erasure", lambda *_given, **_options: None)
+        patched.setattr(stored, "close_erasure", lambda *_given, **_options: None)
         store.erase("crm:1", erasure_id="e1", now=time.time())
     assert store.erased_since()[0].before == OPEN
     store.note_erased("e1", {}, pending=(LOG, SINKS, FILES))

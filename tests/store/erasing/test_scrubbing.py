@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from nba_engine.errors import Unavailable
-from nba_engine.store import scrubbing
+from nba_engine.store.erasing import scrubbing
 from nba_engine.store.erasing.scrubbing import scrub
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock
@@ -191,7 +191,7 @@ def test_it_can_be_stopped_between_pieces(path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from nba_engine.store import scrubbing
+from nba_engine.store.erasing import scrubbing
 scrubbing.PAGES = 5
 print("ready", flush=True)
 while True:

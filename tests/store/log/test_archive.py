@@ -19,7 +19,8 @@ import pytest
 
 from nba_engine.domain import DecisionRecord
 from nba_engine.errors import Unavailable
-from nba_engine.store import LogReader, Mover, archive, open_log, open_log_reader
+from nba_engine.store import LogReader, Mover, open_log, open_log_reader
+from nba_engine.store.log import archive
 from tests.store.log.test_log import record
 
 DAY = 86_400.0

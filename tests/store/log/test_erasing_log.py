@@ -14,8 +14,10 @@ import pytest
 from nba_engine.domain import DecisionRecord, Erased, digest_of_name, id_time
 from nba_engine.engine import table_of
 from nba_engine.errors import Unavailable
-from nba_engine.store import LogReader, Mover, log_erasing, open_log, open_log_reader, scrubbing
+from nba_engine.store import LogReader, Mover, open_log, open_log_reader
+from nba_engine.store.erasing import scrubbing
 from nba_engine.store.lock import FileLock, turn
+from nba_engine.store.log import erasing
 from nba_engine.store.log.archive import moving_path, write_file
 from tests.store.log.test_log import record
 
@@ -224,10 +226,10 @@ def test_whatever_step_it_dies_at_nothing_is_lost_and_the_next_one_ends_it(
         counted()
 
     with monkeypatch.context() as patched:
-        patched.setattr(log_erasing, "write_file", dying_write)
+        patched.setattr(erasing, "write_file", dying_write)
         patched.setattr(Path, "unlink", dying_unlink)
         patched.setattr(FileLock, "__exit__", dying_exit)
-        patched.setattr(log_erasing, "scrub", dying_scrub)
+        patched.setattr(erasing, "scrub", dying_scrub)
         with pytest.raises(Died):
             erase(path)
     assert set(KEPT_IDS) <= {one.decision_id for one in reader.records()}

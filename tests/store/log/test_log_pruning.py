@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from nba_engine.engine import table_of
-from nba_engine.store import Mover, log_pruning, open_log, open_log_reader
+from nba_engine.store import Mover, open_log, open_log_reader
 from nba_engine.store.lock import turn
+from nba_engine.store.log import pruning
 from nba_engine.store.log.archive import moving_path
 from nba_engine.store.log.pruning import count_old, prune_log
 from tests.store.log.test_log import record
@@ -46,7 +47,7 @@ def files(path: Path) -> list[str]:
 def test_what_was_decided_before_goes_wherever_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, days: float, first: int
 ) -> None:
-    monkeypatch.setattr(log_pruning, "BATCH", 4)
+    monkeypatch.setattr(pruning, "BATCH", 4)
     told: list[int] = []
     assert count_old(path, days * DAY) == first
     assert prune_log(path, days * DAY, told.append) == first == sum(told)
