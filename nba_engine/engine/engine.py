@@ -220,13 +220,19 @@ class Engine:
     def record(self, interactions: Sequence[Interaction]) -> list[InteractionResult]:
         """Record what happened; durable when this returns. A result per item, in order.
 
-        What names a recommendation gets the properties action, treatment and channel from it.
+        What names a recommendation gets the properties action, treatment and channel from it, and
+        what the treatment has of tags, texts and flags.
 
         Malformed items are rejected one by one; `InvalidRequest` only for too many of them.
         """
         snapshot = self._snapshot
         results = record_interactions(
-            self.store, self.log, snapshot.fold, interactions, now=self._clock()
+            self.store,
+            self.log,
+            snapshot.fold,
+            interactions,
+            now=self._clock(),
+            facts=snapshot.facts,
         )
         if self._tap is not None:
             self._tap.recorded(interactions, results)
@@ -256,6 +262,7 @@ class Engine:
             interactions,
             now=now,
             progress=progress,
+            facts=snapshot.facts,
             follows=follows,
         )
         if tell and self._tap is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nba_engine.domain import (
     DecisionLog,
@@ -13,6 +13,7 @@ from nba_engine.domain import (
     ProfileUpdate,
     Store,
     Value,
+    Values,
 )
 from nba_engine.engine.attribution import attributed
 from nba_engine.engine.requests import identity_violation, time_problem
@@ -33,8 +34,12 @@ def record_interactions(
     interactions: Sequence[Interaction],
     *,
     now: float,
+    facts: Mapping[str, Values],
 ) -> list[InteractionResult]:
-    """Record those that are well formed in one commit; the others are answered as rejected."""
+    """Record those that are well formed in one commit; the others are answered as rejected.
+
+    ``facts``: what treatments have, see `attributed`.
+    """
     if len(interactions) > MAX_INTERACTIONS:
         description = f"must not be more than {MAX_INTERACTIONS}"
         raise InvalidRequest([Violation(field="interactions", description=description)])
@@ -43,6 +48,7 @@ def record_interactions(
         log,
         interactions,
         now,
+        facts,
         lambda good, at: store.record(good, fold, now=at) if good else (),
     )
 
@@ -56,6 +62,7 @@ def load_batch(
     *,
     now: float,
     progress: tuple[str, str] | None,
+    facts: Mapping[str, Values],
     follows: str | None = None,
 ) -> list[InteractionResult]:
     """Like `record_interactions` for any number, with updates and a progress mark, in one commit.
@@ -67,6 +74,7 @@ def load_batch(
         log,
         interactions,
         now,
+        facts,
         lambda good, at: store.bulk(
             updates=updates,
             interactions=good,
@@ -88,6 +96,7 @@ def _checked(
     log: DecisionLog,
     interactions: Sequence[Interaction],
     now: float,
+    facts: Mapping[str, Values],
     write: Callable[[Sequence[Interaction], float], Sequence[InteractionResult]],
 ) -> list[InteractionResult]:
     """Write the well-formed ones; every result at its place."""
@@ -100,7 +109,7 @@ def _checked(
     ]
     if store.simulated and good:  # the ledger's clock follows what is replayed
         now = max(interaction.time for interaction in good)
-    recorded = iter(write(attributed(good, log), now))
+    recorded = iter(write(attributed(good, log, facts), now))
     return [
         InteractionResult(
             interaction_id=interaction.interaction_id, status="rejected", message=problem

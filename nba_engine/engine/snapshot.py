@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from nba_engine.domain import CatalogView, Fold, Merge
 from nba_engine.domain.algebra import fold_for
 from nba_engine.domain.merging import merge_for
+from nba_engine.engine.attribution import facts_of
 from nba_engine.engine.requests import RequestReader
 from nba_engine.engine.types import Reader, readers_of
 from nba_engine.pipeline import Pipeline
@@ -23,6 +24,7 @@ class Snapshot:
     __slots__ = (
         "attributes",
         "catalog",
+        "facts",
         "fold",
         "merge",
         "model_versions",
@@ -45,6 +47,7 @@ class Snapshot:
         self.rebuild = rebuild
         self.requests = RequestReader(catalog)
         self.attributes: dict[str, Reader] = readers_of(catalog.attributes)
+        self.facts = facts_of(catalog)
         self.fold: Fold = fold_for(catalog.aggregates)
         rules = {name: attribute.merge for name, attribute in catalog.attributes.items()}
         self.merge: Merge = merge_for(rules, catalog.aggregates)

@@ -86,3 +86,31 @@ def test_imports_attribute_too(tmp_path: Path) -> None:
         )
         engine.load(interactions=[given])
         assert list(rejected(engine)) == [action]
+
+
+TAGGED = CATALOG.replace(
+    "[channels.app]",
+    '[aggregates.by_tone]\nkind = "count"\ntypes = ["click"]\nby = "tone"\n'
+    '[aggregates.by_tag]\nkind = "count"\ntypes = ["click"]\nby = "tags"\n[channels.app]',
+)
+
+
+def test_an_interaction_knows_tags_and_texts_of_its_treatment(tmp_path: Path) -> None:
+    dressed = TAGGED.replace(
+        'channel = "app", ', 'channel = "app", tags = ["voucher"], attributes = { tone = "warm" }, '
+    )
+    assert dressed != TAGGED
+    with shop(tmp_path, catalog=dressed) as engine:
+        wanted, _ = best(engine)
+        click = Interaction(
+            interaction_id="c",
+            identity="crm:1",
+            type="click",
+            time=NOON,
+            recommendation_id=wanted,
+        )
+        alone = Interaction(interaction_id="d", identity="crm:1", type="click", time=NOON)
+        engine.record([click, alone])
+        counted = engine.profile("crm:1").aggregates
+        assert counted["by_tone"] == {"warm": 1}
+        assert counted["by_tag"] == {"voucher": 1}
