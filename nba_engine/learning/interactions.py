@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from nba_engine.domain import Interaction, Store
 from nba_engine.errors import Unavailable
 
-__all__ = ["Exploded", "Interactions", "Progress", "read_interactions"]
+__all__ = [
+    "Exploded",
+    "Interactions",
+    "Progress",
+    "customers_of",
+    "history_of",
+    "read_interactions",
+]
 
 # called with how many customers were read, and how many there are about
 Progress = Callable[[int, int], None]
@@ -94,8 +101,8 @@ def read_interactions(
     recommended: list[str] = []
     columns: list[list[Any]] = [[] for _ in names]
     total = store.count_customers()
-    for done, customer_id in enumerate(_customers(store), 1):
-        history = _history(store, customer_id)
+    for done, customer_id in enumerate(customers_of(store), 1):
+        history = history_of(store, customer_id)
         if history is None:
             continue
         wanted = [one for one in history if one.type in codes and one.time < latest]
@@ -126,7 +133,7 @@ def read_interactions(
     )
 
 
-def _customers(store: Store) -> Iterator[str]:
+def customers_of(store: Store) -> Iterator[str]:
     """Each customer once; those merged meanwhile are met as what they have become."""
     met: set[str] = set()
     page = store.customer_ids()
@@ -144,7 +151,7 @@ def _read_twice(
     store: Store, ids: Sequence[str], customer: Sequence[int], own: Sequence[str]
 ) -> list[int]:
     """Rows of customers who are no more, that were met again with whom they were merged into."""
-    gone = set(ids).difference(_customers(store))
+    gone = set(ids).difference(customers_of(store))
     if not gone:
         return []
     theirs = {own[row]: row for row, code in enumerate(customer) if ids[code] in gone}
@@ -152,8 +159,8 @@ def _read_twice(
     return [theirs[one] for one in others if one in theirs]
 
 
-def _history(store: Store, customer_id: str) -> list[Interaction] | None:
-    """All that a customer did; None: it is no more."""
+def history_of(store: Store, customer_id: str) -> list[Interaction] | None:
+    """All that a customer did, as of one moment, in the order of arrival; None: it is no more."""
     for _ in range(_TRIES):
         found: list[Interaction] = []
         page = store.history(customer_id)
