@@ -17,6 +17,7 @@ set        the time it was added, or      the later of each; added at or before 
            ``[added or null, removed]``
 decayed,   ``[time, amount]``             the earlier one decayed to the later one's time
 share
+days       see `domain.purchase_days`     union of days, addition of money
 affinity   ``[time, contacts, positive]`` both decayed like this
 reorder    ``[first, last, number]``      smaller time, larger time, addition
 ========== ============================== =====================================================
@@ -48,6 +49,7 @@ from nba_engine.domain.cells import (
     put_moment,
     words_of,
 )
+from nba_engine.domain.customer_value import value_measure
 from nba_engine.domain.fitted import (
     FITTED,
     AffinityPrior,
@@ -58,10 +60,11 @@ from nba_engine.domain.fitted import (
     shares,
 )
 from nba_engine.domain.interaction import Interaction
+from nba_engine.domain.purchase_days import days_cell, read_days
 from nba_engine.domain.store import Fold
 from nba_engine.domain.values import Value, Values
 
-__all__ = ["FORGOTTEN", "fold_for", "merge_states", "value_of"]
+__all__ = ["FORGOTTEN", "fold_for", "matches", "merge_states", "state_for", "value_of"]
 
 FORGOTTEN = 1e-12  # what has decayed below this reads as 0.0
 
@@ -106,12 +109,31 @@ def merge_states(spec: AggregateSpec, one: Any, other: Any) -> Any:
     return _Compiled(spec.name, spec).merge(one, other)
 
 
+def matches(spec: AggregateSpec, properties: Values) -> bool:
+    """Whether an interaction with these properties counts; its type is another matter."""
+    for name, wanted in spec.where.items():
+        found = properties.get(name)
+        options = wanted if isinstance(wanted, list | tuple) else (wanted,)
+        if not any(
+            found == option and isinstance(found, bool) == isinstance(option, bool)
+            for option in options
+        ) and not (isinstance(found, list) and found == wanted):
+            return False
+    return True
+
+
+def state_for(spec: AggregateSpec, states: Mapping[str, Any]) -> Any:
+    """The state that an aggregate is read from: its own, or another's; None: there is none."""
+    return states.get(spec.reads or spec.name)
+
+
 def value_of(spec: AggregateSpec, state: Any, now: float, *, segment: Value = "") -> Value:
-    """What rules see of a state at ``now``; ``state`` None (no interaction yet) is allowed.
+    """What rules see of a state (`state_for`) at ``now``; None (no interaction yet) is allowed.
 
     count → int, sum and decayed → float (a decayed one below 1e-12 reads as 0.0), set → sorted list of strings, first and last → a time
     or the property's value; with ``by`` a map of these. affinity, share and reorder → a map of
-    floats by the words of their prior, of the customer's ``segment``; empty without one. Without any interaction: 0, 0.0, [] or
+    floats by the words of their prior, of the customer's ``segment``; empty without one. days → int,
+    value → see `domain.customer_value`. Without any interaction: 0, 0.0, [] or
     an empty map; for first and last without ``by`` None: the attribute is missing. A state that
     does not have the form of its aggregate counts as none.
     """
@@ -124,6 +146,8 @@ def value_of(spec: AggregateSpec, state: Any, now: float, *, segment: Value = ""
 def _value(spec: AggregateSpec, state: Any, now: float, segment: Value) -> Value:
     if spec.kind == "set":
         return _set_value(state, spec.within, now)
+    if spec.value is not None:
+        return value_measure(spec.value, state, now)
     if spec.kind in FITTED:
         return _fitted_value(spec, state if isinstance(state, dict) else {}, now, segment)
     if spec.by:
@@ -150,7 +174,9 @@ def _fitted_value(
 
 def _cell_value(spec: AggregateSpec, cell: Cell, now: float) -> Value:
     if cell is None:
-        return {"count": 0, "sum": 0.0, "decayed": 0.0}.get(spec.kind)
+        return {"count": 0, "sum": 0.0, "decayed": 0.0, "days": 0}.get(spec.kind)
+    if spec.kind == "days":
+        return read_days(cell, now).repeats + 1
     if spec.kind == "decayed":
         time, amount = cell
         value = amount * math.exp2(min(0.0, time - now) / spec.half_life)
@@ -261,19 +287,8 @@ class _Compiled:
             return {word: added for word, added in cells.items() if added >= oldest}
         return pruned_cart(cells, within)
 
-    def _matches(self, properties: Values) -> bool:
-        for name, wanted in self.spec.where.items():
-            found = properties.get(name)
-            options = wanted if isinstance(wanted, list | tuple) else (wanted,)
-            if not any(
-                found == option and isinstance(found, bool) == isinstance(option, bool)
-                for option in options
-            ) and not (isinstance(found, list) and found == wanted):
-                return False
-        return True
-
     def _add_one(self, state: Any, interaction: Interaction) -> Any:
-        if not self._matches(interaction.properties):
+        if not matches(self.spec, interaction.properties):
             return state
         spec = self.spec
         cell: Cell
@@ -284,6 +299,9 @@ class _Compiled:
             if cell is None:
                 return state
             return cell if state is None else self._combine(state, cell)
+        if spec.kind == "days":
+            cell = days_cell(interaction.time, self._amounts(interaction.properties))
+            return cell if state is None else self._combine(state, cell)
         for amount in self._amounts(interaction.properties):
             cell = [interaction.time, amount] if spec.kind == "decayed" else amount
             state = cell if state is None else self._combine(state, cell)
@@ -292,7 +310,7 @@ class _Compiled:
     def _add_by(self, state: dict[str, Cell], interaction: Interaction) -> dict[str, Cell]:
         properties = interaction.properties
         spec = self.spec
-        if spec.where and not self._matches(properties):
+        if spec.where and not matches(spec, properties):
             return state
         words = words_of(properties.get(spec.by))
         if spec.kind == "count":
@@ -336,7 +354,7 @@ class _Compiled:
 
     def _add_elements(self, state: dict[str, Cell], interaction: Interaction) -> dict[str, Cell]:
         spec, time = self.spec, interaction.time
-        adds = interaction.type in spec.types and self._matches(interaction.properties)
+        adds = interaction.type in spec.types and matches(self.spec, interaction.properties)
         removes = interaction.type in spec.removed_by
         if adds or removes:
             cell = [time if adds else None, time] if removes else time

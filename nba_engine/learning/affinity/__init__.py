@@ -1,0 +1,47 @@
+"""What a customer answers to, and prefers: priors for the online counters of affinity aggregates."""
+
+from nba_engine.learning.affinity.contacts import (
+    Contacts,
+    Events,
+    contacts_of,
+    events_of,
+    known_before,
+    read_fields,
+)
+from nba_engine.learning.affinity.fitting import Finding, WordFigures, fit_aggregate
+from nba_engine.learning.affinity.rates import (
+    fit_rates,
+    losses,
+    pooled_rates,
+    predicted,
+    raw_rates,
+)
+from nba_engine.learning.affinity.shares import (
+    Choices,
+    choices_of,
+    fit_shares,
+    likelihoods,
+    overall_shares,
+)
+
+__all__ = [
+    "Choices",
+    "Contacts",
+    "Events",
+    "Finding",
+    "WordFigures",
+    "choices_of",
+    "contacts_of",
+    "events_of",
+    "fit_aggregate",
+    "fit_rates",
+    "fit_shares",
+    "known_before",
+    "likelihoods",
+    "losses",
+    "overall_shares",
+    "pooled_rates",
+    "predicted",
+    "raw_rates",
+    "read_fields",
+]

@@ -1,0 +1,260 @@
+"""One aggregate, fitted and held against what it has to beat; refused where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from nba_engine.domain import AggregateSpec, Values
+from nba_engine.domain.fitted import AffinityPrior, Fitted, SharePrior
+from nba_engine.domain.values import BoolArray, FloatArray, IntArray
+from nba_engine.learning.affinity.contacts import Events, contacts_of, events_of
+from nba_engine.learning.affinity.rates import (
+    fit_rates,
+    losses,
+    pooled_rates,
+    predicted,
+    raw_rates,
+)
+from nba_engine.learning.affinity.shares import choices_of, fit_shares, likelihoods, overall_shares
+from nba_engine.learning.interactions import Interactions
+from nba_engine.learning.resampling import Interval, weighted_interval
+
+__all__ = ["Finding", "WordFigures", "fit_aggregate"]
+
+LEAST = 50  # responses, or purchases, in each of the two periods: less shows nothing
+_SMALLEST = 1e-6
+
+
+class WordFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of one word: contacts and responses, or purchases (``contacts`` None)."""
+
+    word: str
+    contacts: int | None
+    positive: int
+    mean: float
+    weight: float
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one aggregate.
+
+    ``losses``: log-loss per contact (per purchase) in the held-out period, by method; ``gain``: what
+    is saved against the best of the others, with its interval over customers. Without ``fitted`` it
+    was refused, and ``refusal`` says why.
+    """
+
+    name: str
+    kind: str
+    customers: int
+    rows: int
+    held_out: int
+    losses: Mapping[str, float]
+    gain: Interval | None
+    words: tuple[WordFigures, ...]
+    fitted: Fitted | None
+    refusal: str = ""
+
+
+def fit_aggregate(
+    found: Interactions,
+    spec: AggregateSpec,
+    *,
+    facts: Mapping[str, Values],
+    segment_of: Sequence[str] = (),
+    hold_out: float = 0.25,
+    patience: float = 0.0,
+    random: np.random.Generator,
+) -> Finding:
+    """Fit an ``affinity`` or ``share`` aggregate, measure it on the last part of the time, refuse it or not.
+
+    ``segment_of`` (customers,) texts; ``hold_out``: that part of the rows, the last ones; contacts of
+    the last ``patience`` seconds, which may still be answered, do not count.
+    """
+    events = events_of(found, spec, facts)
+    names = sorted({name for name in segment_of if name}) if spec.segment else []
+    segments = _codes(segment_of, names, events.customers) if names else None
+    if spec.kind == "affinity":
+        return _affinity(spec, events, segments, names, segment_of, hold_out, patience, random)
+    return _share(spec, events, segments, names, hold_out, random)
+
+
+def _affinity(
+    spec: AggregateSpec,
+    events: Events,
+    segments: IntArray | None,
+    names: Sequence[str],
+    segment_of: Sequence[str],
+    hold_out: float,
+    patience: float,
+    random: np.random.Generator,
+) -> Finding:
+    contacts = contacts_of(events, spec.half_life)
+    if len(contacts.time) and patience:
+        contacts = contacts.where(contacts.time <= events.time.max() - patience)
+    late = _late(contacts.time, hold_out)
+    known, later = contacts.where(~late), contacts.where(late)
+    least = min(float(known.answered.sum()), float(later.answered.sum()))
+    missed = min(
+        float((known.number - known.answered).sum()), float((later.number - later.answered).sum())
+    )
+    if min(least, missed) < LEAST:
+        told = (
+            f"{int(known.answered.sum()):,} of {int(known.number.sum()):,} contacts were answered, and "
+            f"{int(later.answered.sum()):,} of {int(later.number.sum()):,} in the held-out time: it "
+            f"takes {LEAST} with and {LEAST} without an answer in each"
+        )
+        return _refused(spec, events, told)
+    pooled = pooled_rates(known)
+    prior = fit_rates(known, segments, names)
+    mine = predicted(later, prior, segment_of if names else ())
+    methods = {
+        "fitted": mine,
+        "everybody's rate": pooled[later.word],
+        "own rate": raw_rates(later, pooled),
+        "own rate, half an answer added": raw_rates(later, pooled, added=0.5),
+    }
+    lost = {name: losses(later, p, smallest=1e-3) for name, p in methods.items()}
+    final = fit_rates(contacts, segments, names)
+    count = np.bincount(contacts.word, weights=contacts.number, minlength=len(contacts.words))
+    hits = np.bincount(contacts.word, weights=contacts.answered, minlength=len(contacts.words))
+    figures = tuple(
+        WordFigures(
+            word=word,
+            contacts=int(count[at]),
+            positive=int(hits[at]),
+            mean=final.means[""][word],
+            weight=final.weights[word],
+        )
+        for at, word in enumerate(contacts.words)
+    )
+    return _judged(
+        spec, contacts.customer, later.customer, later.number, lost, final, figures, random
+    )
+
+
+def _share(
+    spec: AggregateSpec,
+    events: Events,
+    segments: IntArray | None,
+    names: Sequence[str],
+    hold_out: float,
+    random: np.random.Generator,
+) -> Finding:
+    choices = choices_of(events, spec.half_life)
+    late = _late(choices.time, hold_out)
+    if min(int(late.sum()), int((~late).sum())) < LEAST or len(choices.words) < 2:
+        told = f"{len(choices.time):,} purchases of {len(choices.words)} kinds are too few"
+        return _refused(spec, events, told)
+    known = choices.where(~late)
+    later = choices.where(late)
+    prior = fit_shares(known, segments, names)
+    order = sorted(prior.means)
+    table = np.array([list(prior.means[name].values()) for name in order])
+    codes = {name: at for at, name in enumerate(order)}
+    of = np.full(len(later.word), codes[""])
+    if segments is not None:
+        lookup = np.array([codes.get(name, codes[""]) for name in names] + [codes[""]])
+        of = lookup[segments[later.customer]]
+    shares = overall_shares(known)
+    alone = np.where(later.all > 1e-3, later.same / np.maximum(later.all, 1e-3), shares[later.word])
+    methods = {
+        "fitted": likelihoods(later, prior.weight, table, of),
+        "everybody's shares": shares[later.word],
+        "own shares": alone,
+    }
+    lost = {name: -np.log(np.maximum(p, _SMALLEST)) for name, p in methods.items()}
+    final = fit_shares(choices, segments, names)
+    count = np.bincount(choices.word, minlength=len(choices.words))
+    figures = tuple(
+        WordFigures(
+            word=word,
+            contacts=None,
+            positive=int(count[at]),
+            mean=final.means[""][word],
+            weight=final.weight,
+        )
+        for at, word in enumerate(choices.words)
+    )
+    ones = np.ones(len(later.word))
+    return _judged(spec, choices.customer, later.customer, ones, lost, final, figures, random)
+
+
+def _judged(
+    spec: AggregateSpec,
+    customers: IntArray,
+    who: IntArray,
+    number: FloatArray,
+    lost: Mapping[str, FloatArray],
+    prior: AffinityPrior | SharePrior,
+    figures: tuple[WordFigures, ...],
+    random: np.random.Generator,
+) -> Finding:
+    """Accept it if, over customers drawn again, it saves something against the best other method."""
+    total = float(number.sum())
+    means = {name: float(loss.sum()) / total for name, loss in lost.items()}
+    best = min((name for name in means if name != "fitted"), key=means.__getitem__)
+    code = np.unique(who, return_inverse=True)[1].reshape(-1)
+    saved = np.bincount(code, weights=lost[best] - lost["fitted"])
+    count = np.bincount(code, weights=number)
+    gain = weighted_interval(
+        lambda weight: float(weight @ saved) / float(weight @ count), len(count), random=random
+    )
+    refusal = ""
+    if not gain.low > 0:
+        refusal = (
+            "customers do not differ in it measurably: it predicts what was held out no better than "
+            f"{best}"
+        )
+    fitted = Fitted(
+        by=spec.by,
+        half_life=spec.half_life,
+        types=spec.types,
+        positive=spec.positive,
+        segment=spec.segment,
+        prior=prior,
+    )
+    return Finding(
+        name=spec.name,
+        kind=spec.kind,
+        customers=len(np.unique(customers)),
+        rows=sum(one.positive if one.contacts is None else one.contacts for one in figures),
+        held_out=int(total),
+        losses=means,
+        gain=gain,
+        words=figures,
+        fitted=None if refusal else fitted,
+        refusal=refusal,
+    )
+
+
+def _refused(spec: AggregateSpec, events: Events, why: str) -> Finding:
+    return Finding(
+        name=spec.name,
+        kind=spec.kind,
+        customers=len(np.unique(events.customer)),
+        rows=len(events.time),
+        held_out=0,
+        losses={},
+        gain=None,
+        words=(),
+        fitted=None,
+        refusal=why,
+    )
+
+
+def _late(time: FloatArray, share: float) -> BoolArray:
+    """The last ``share`` of the rows, cut at one moment."""
+    if not len(time):
+        return np.zeros(0, dtype=np.bool_)
+    return np.asarray(time > np.quantile(time, 1.0 - share), dtype=np.bool_)
+
+
+def _codes(words: Sequence[str], names: Sequence[str], customers: int) -> IntArray:
+    place = {name: at for at, name in enumerate(names)}
+    codes = np.full(customers, -1)
+    for at, word in enumerate(words):
+        codes[at] = place.get(word, -1)
+    return codes
