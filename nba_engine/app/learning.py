@@ -1,0 +1,74 @@
+"""What commands that learn stand on: settings, catalog and store, without models and tables.
+
+Those may not be there yet: it is these commands that make them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from nba_engine.app.plugins import load_plugins
+from nba_engine.catalog import Vocabulary, load, read_folder
+from nba_engine.domain import CatalogView, Store
+from nba_engine.engine import status_of
+from nba_engine.errors import Mistake, MistakesFound
+from nba_engine.plugin import Register
+from nba_engine.settings import Settings, read_settings, suggest
+
+__all__ = ["Learnable", "open_learnable"]
+
+_MADE = ("models.", "tables.")  # places in the settings of what is learned
+
+
+class Learnable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """``catalog``: the one in force, or that of the folder as long as none was published."""
+
+    settings: Settings
+    catalog: CatalogView
+    store: Store
+
+
+@contextmanager
+def open_learnable(
+    settings_path: Path, *, environ: Mapping[str, str] | None = None
+) -> Iterator[Learnable]:
+    """Open the store that a settings file names, also beside servers that use it.
+
+    Raises `MistakesFound` for mistakes in settings, plugins and catalog (not for models and tables),
+    `NotFound` when there is no store.
+    """
+    file = str(settings_path)
+    settings, found = read_settings(settings_path, os.environ if environ is None else environ)
+    mistakes = [one for one in found if not one.place.startswith(_MADE)]
+    if settings is None or mistakes:
+        raise MistakesFound(mistakes)
+    register = load_plugins(settings.plugins).require()
+    scheme = settings.store.url.partition(":")[0]
+    if scheme not in register.stores:
+        message = f"no plugin offers stores of the scheme {scheme!r}"
+        remedy = suggest(scheme, register.stores, "schemes")
+        raise MistakesFound([Mistake(file=file, place="store.url", message=message, remedy=remedy)])
+    store = register.stores[scheme](settings.store.url, create=False, simulated=None)
+    try:
+        yield Learnable(
+            settings=settings, catalog=_catalog_in_force(settings, register, store), store=store
+        )
+    finally:
+        store.close()
+
+
+def _catalog_in_force(settings: Settings, register: Register, store: Store) -> CatalogView:
+    vocabulary = Vocabulary(
+        functions=register.rule_functions, channel_kinds=frozenset(register.channels)
+    )
+    for one, status in status_of(store.publications(), time.time()):
+        files = store.catalog_files(one.version) if status == "in_force" else None
+        if files is not None:
+            return load(files, vocabulary)
+    return load(read_folder(settings.catalog.path), vocabulary)
