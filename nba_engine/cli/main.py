@@ -14,6 +14,7 @@ import click
 from nba_engine import __version__
 from nba_engine.cli.catalog import catalog_group
 from nba_engine.cli.check import check_command
+from nba_engine.cli.crosssell import crosssell_group
 from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
 from nba_engine.cli.export import export_command
@@ -67,6 +68,7 @@ for command in (
     store_group,
     catalog_group,
     schema_command,
+    crosssell_group,
     plugin_group,
 ):
     nba.add_command(command)
