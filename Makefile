@@ -65,8 +65,8 @@ docs: venv ## the documentation as a site in build/site; a broken link or anchor
 bench: venv ## figures: rules, decisions against a bare gRPC echo, store, models (benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py
 
-faults: venv ## kill -9 of server processes, 20,000 reservations (LONG=1: a million, and 200 kills; SEED=n)
-	@$(BIN)/python faults/run.py $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
+faults: venv ## kill -9 of server processes, 20,000 reservations (LONG=1: a million, and 200 kills; SEED=n; STORE=postgres)
+	@$(BIN)/python faults/run.py $(if $(LONG),--long) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE))
 
 fresh: ## clone into an empty folder and run both commands with only Python, make, git and coreutils
 	@sh scripts/fresh.sh

@@ -30,6 +30,7 @@ WITH_ID, REPEATED = 0.5, 0.1  # shares of the calls
 TIMEOUT = 10.0  # seconds of one try
 CALLS = 50  # decisions per connection: the kernel then picks a process anew
 LONGEST = 120.0  # seconds without an answer, and the run has failed
+PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds after a try that failed, longer and longer
 
 
 class Target:
@@ -73,6 +74,7 @@ class Client(threading.Thread):
         self._target = target
         self._channel: grpc.Channel | None = None
         self._calls = 0
+        self._failed = 0  # tries in a row
         self._too_late = ttl + 0.5
         self._late: deque[tuple[float, str, str]] = deque()  # when to confirm whose reservation
 
@@ -191,13 +193,18 @@ class Client(threading.Thread):
         latest = time.monotonic() + LONGEST
         while True:
             try:
-                return call()
+                answer = call()
             except grpc.RpcError as error:
                 code = error.code()
                 failed(code.name)
                 if code not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                     raise
+                if again and time.monotonic() > latest:
+                    raise
+                time.sleep(min(LONGEST_PAUSE, PAUSE * 2**self._failed))
+                self._failed = min(self._failed + 1, 10)
                 if not again:
                     return None
-                if time.monotonic() > latest:
-                    raise
+            else:
+                self._failed = 0
+                return answer

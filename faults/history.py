@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import apsw
+from faults.database import Change, Moment
 
-__all__ = ["CONFIRMED", "EXPIRED", "OVERRUN", "RELEASED", "RESERVED", "Granted", "History"]
+__all__ = ["CONFIRMED", "EXPIRED", "OVERRUN", "RELEASED", "RESERVED", "Drawn", "Granted", "History"]
 
 RESERVED, CONFIRMED, RELEASED, EXPIRED, OVERRUN = range(5)
 _LATE = {(EXPIRED, CONFIRMED), (EXPIRED, OVERRUN)}  # it was shown after its time: charged, no grant
-_ENDS = {(RESERVED, CONFIRMED), (RESERVED, RELEASED), (RESERVED, EXPIRED)}
+_AT_ONCE = (RESERVED, OVERRUN)  # it expired and was shown too late, both in one commit
+_ENDS = {(RESERVED, CONFIRMED), (RESERVED, RELEASED), (RESERVED, EXPIRED), _AT_ONCE}
 
-_NEWS = (
-    "SELECT seq, reservation_id, customer_id, holds, was, status FROM fault_history"
-    " WHERE seq > ? ORDER BY seq"
-)
+
+class Drawn(NamedTuple):
+    """What a grant draws on one account: ``before`` it had that much.
+
+    ``beside``: what the grants of the same commit that were kept drew on it, this one included; in
+    which order they were granted is not known.
+    """
+
+    limit: str
+    amount: int
+    before: int
+    beside: dict[str, int]
 
 
 class Granted(NamedTuple):
-    """A grant: whose, and what each of its accounts came to with it, as (limit, amount)."""
+    """A grant: whose, and what it draws."""
 
     customer: str
-    came_to: tuple[tuple[str, int], ...]
+    drew: tuple[Drawn, ...]
 
 
 class History:
     """Where each reservation stands, and what each account has, added up from the history."""
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._length = 0
         self._limits: dict[str, str] = {}  # account → limit
         self._reserved: Counter[str] = Counter()  # account → amount
         self._spent: Counter[str] = Counter()
@@ -43,71 +52,102 @@ class History:
         self.double: set[str] = set()
         self.wrong: list[str] = []  # what cannot be; counters that do not equal their recount
 
-    def follow(self, connection: apsw.Connection) -> None:
-        """Read on. In one transaction with `compare`, nothing lies between the two."""
-        last = connection.execute("SELECT coalesce(max(seq), 0) FROM fault_history").get
-        if last < self._seen:
-            self.wrong.append(f"the history ends at {last}, and had come to {self._seen}")
-        for seq, reservation, customer, text, was, status in connection.execute(
-            _NEWS, (self._seen,)
-        ):
-            self._seen = seq
-            holds: dict[str, int] = json.loads(text)
-            if was is None:
-                self._grant(connection, reservation, customer, holds)
-            elif was != status:
-                self._end(reservation, holds, was, status)
-            self.status[reservation] = status
-            if status == RESERVED:
-                self.running.add(reservation)
-            else:
-                self.running.discard(reservation)
+    def follow(self, moment: Moment) -> None:
+        """Read on. At the same moment as `compare`, nothing lies between the two."""
+        length, count = moment.length(), 0
+        for together in moment.news():
+            count += len(together)
+            self._take(moment, together)
+        if length != self._length + count:
+            self.wrong.append(
+                f"the history has {length} lines: there were {self._length}, and {count} are new"
+            )
+        self._length = length
 
-    def compare(self, connection: apsw.Connection) -> None:
+    def compare(self, moment: Moment) -> None:
         """Hold the counters of the accounts against what was added up here."""
-        found = connection.execute("SELECT account, reserved, spent FROM accounts")
-        for account, reserved, spent in found:
+        for account, reserved, spent in moment.rows(
+            "SELECT account, reserved, spent FROM accounts"
+        ):
             counted = self._reserved[account], self._spent[account]
             if (reserved, spent) != counted:
                 self.wrong.append(f"{account}: {(reserved, spent)}, counted {counted}")
 
-    def compare_all(self, connection: apsw.Connection) -> None:
+    def compare_all(self, moment: Moment) -> None:
         """Hold every reservation against its history."""
-        rows: Any = connection.execute("SELECT reservation_id, status FROM reservations")
         count = 0
-        for reservation, status in rows:
+        for reservation, status in moment.rows("SELECT reservation_id, status FROM reservations"):
             count += 1
             if self.status.get(reservation) != status:
                 self.wrong.append(f"{reservation} is {status}, by its history another")
         if count != len(self.status):
             self.wrong.append(f"{count} reservations, by their history {len(self.status)}")
 
-    def _grant(
-        self,
-        connection: apsw.Connection,
-        reservation: str,
-        customer: str,
-        holds: Mapping[str, int],
-    ) -> None:
-        if reservation in self.status:
-            self.double.add(f"{reservation} granted twice")
-        came_to = []
-        for account, amount in holds.items():
-            self._reserved[account] += amount
-            if account not in self._limits:
-                self._limits[account] = connection.execute(
-                    "SELECT limit_id FROM accounts WHERE account = ?", (account,)
-                ).get
-            total = self._reserved[account] + self._spent[account]
-            came_to.append((self._limits[account], total))
-        self.news[reservation] = Granted(customer, tuple(came_to))
+    def _take(self, moment: Moment, together: Sequence[Change]) -> None:
+        """Take what was committed at once: what made room, then grants, then what came too late."""
+        for one in together:
+            if one.was == RESERVED:
+                self._end(one, one.was)
+        new = [one for one in together if one.was is None]
+        drawn = self._drawn(moment, new)
+        for one in new:
+            self._grant(one, drawn)
+        for one in together:
+            if one.was not in {None, RESERVED, one.status}:
+                self._end(one, one.was)
+            self.status[one.reservation] = one.status
+            if one.status == RESERVED:
+                self.running.add(one.reservation)
+            else:
+                self.running.discard(one.reservation)
 
-    def _end(self, reservation: str, holds: Mapping[str, int], was: int, status: int) -> None:
-        if self.status.get(reservation) != was or (was, status) not in _ENDS | _LATE:
-            self.double.add(f"{reservation} went from {was} to {status}")
-        self.late += (was, status) in _LATE
+    def _drawn(
+        self, moment: Moment, new: Sequence[Change]
+    ) -> dict[str, tuple[int, dict[str, int]]]:
+        """Account → what it had before these grants, and what those that were kept draw."""
+        drawn: dict[str, tuple[int, dict[str, int]]] = {}
+        for one in new:
+            for account, amount in _holds(one).items():
+                if account not in self._limits:
+                    ((self._limits[account],),) = moment.rows(
+                        "SELECT limit_id FROM accounts WHERE account = ?", account
+                    )
+                had = self._reserved[account] + self._spent[account]
+                beside = drawn.setdefault(account, (had, {}))[1]
+                if one.status not in {RELEASED, EXPIRED}:
+                    beside[one.reservation] = amount
+        return drawn
+
+    def _grant(self, one: Change, drawn: dict[str, tuple[int, dict[str, int]]]) -> None:
+        if one.reservation in self.status:
+            self.double.add(f"{one.reservation} granted twice")
+        holds = _holds(one)
+        self._reserved.update(holds)
+        drew = []
         for account, amount in holds.items():
+            before, beside = drawn[account]
+            # what was given back at once may have come and gone before all others
+            kept = beside if one.reservation in beside else {}
+            drew.append(Drawn(self._limits[account], amount, before, kept))
+        self.news[one.reservation] = Granted(one.customer, tuple(drew))
+        self.status[one.reservation] = RESERVED
+        if one.status != RESERVED:
+            self._end(one, RESERVED)
+
+    def _end(self, one: Change, was: int | None) -> None:
+        step = was, one.status
+        if was == one.status:
+            return
+        if self.status.get(one.reservation) != was or step not in _ENDS | _LATE:
+            self.double.add(f"{one.reservation} went from {was} to {one.status}")
+        self.late += step in _LATE or step == _AT_ONCE
+        for account, amount in _holds(one).items():
             if was == RESERVED:
                 self._reserved[account] -= amount
-            if status in {CONFIRMED, OVERRUN}:
+            if one.status in {CONFIRMED, OVERRUN}:
                 self._spent[account] += amount
+
+
+def _holds(one: Change) -> dict[str, int]:
+    found: dict[str, int] = json.loads(one.holds)
+    return found

@@ -10,13 +10,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 
-from faults.history import CONFIRMED, OVERRUN, RELEASED, Granted, History
+from faults.database import Database, Moment
+from faults.history import CONFIRMED, OVERRUN, RELEASED, Drawn, Granted, History
 from faults.journal import Journal
 
 __all__ = ["Oracle"]
@@ -38,9 +37,8 @@ class Oracle:
     ``amounts``: catalog version → limit → amount, of all that may have decided.
     """
 
-    def __init__(self, database: Path, amounts: Mapping[str, Mapping[str, int]]) -> None:
-        self._connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
-        self._connection.set_busy_timeout(10_000)
+    def __init__(self, database: Database, amounts: Mapping[str, Mapping[str, int]]) -> None:
+        self._database = database
         self._amounts = amounts
         self._history = History()
         self._draw = random.Random(0)
@@ -75,17 +73,19 @@ class Oracle:
         """Durable is what was acknowledged, and at most what is unknown besides. Others may write."""
         began = time.monotonic()
         granted, recorded = len(journal.grants), len(journal.records)  # before the database is read
-        with self._connection:
-            self._history.follow(self._connection)
-            self._history.compare(self._connection)
-            for number in (*range(self._granted, granted), *self._sample(self._granted)):
-                reservation = journal.grants[number]
-                if not self._is_there("reservations", "reservation_id", reservation):
-                    self.lost.add(f"reservation {reservation}")
-            for number in (*range(self._recorded, recorded), *self._sample(self._recorded)):
-                interaction = journal.records[number]
-                if not self._is_there("interactions", "interaction_id", interaction):
-                    self.lost.add(f"interaction {interaction}")
+        with self._database.moment() as moment:
+            self._history.follow(moment)
+            self._history.compare(moment)
+            numbers = (*range(self._granted, granted), *self._sample(self._granted))
+            names = [journal.grants[number] for number in numbers]
+            gone = moment.missing("reservations", "reservation_id", names)
+            self.lost |= {f"reservation {one}" for one in gone}
+            numbers = (*range(self._recorded, recorded), *self._sample(self._recorded))
+            names = [journal.records[number] for number in numbers]
+            gone = moment.missing("interactions", "interaction_id", names)
+            self.lost |= {f"interaction {one}" for one in gone}
+            if any(one.customer not in self._owners for one in self._history.news.values()):
+                self._owners = dict(moment.rows(_OWNERS))
         self._granted, self._recorded = granted, recorded
         self._match(journal)
         self.seconds += time.monotonic() - began
@@ -94,8 +94,8 @@ class Oracle:
         """Return when nothing is reserved any more, or this time is up: `finish` tells then."""
         latest = time.monotonic() + seconds
         while time.monotonic() < latest:
-            with self._connection:
-                self._history.follow(self._connection)
+            with self._database.moment() as moment:
+                self._history.follow(moment)
             if not self._history.running:
                 return
             time.sleep(0.2)
@@ -105,18 +105,18 @@ class Oracle:
         self.check(journal)
         began = time.monotonic()
         status = self._history.status
-        with self._connection:
-            self._history.compare_all(self._connection)
-            there = {row[0] for row in self._connection.execute(_ids("interactions"))}
-            self._compare_aggregates(journal)
+        with self._database.moment() as moment:
+            self._history.compare_all(moment)
+            there = {name for (name,) in moment.rows("SELECT interaction_id FROM interactions")}
+            self._compare_aggregates(moment, journal)
         self.lost |= {f"reservation {one}" for one in journal.granted.keys() - status.keys()}
         self.lost |= {f"interaction {one}" for one in journal.recorded.keys() - there}
-        extra = Counter(self._identity(one.customer) for one in self._unanswered.values())
+        extra = Counter(self._owners[one.customer] for one in self._unanswered.values())
         for identity, count in extra.items():
             if count > journal.unknown[identity]:
                 self.double.add(f"{count} reservations of {identity} that nobody asked for")
         for reservation, one in self._unanswered.items():
-            self._compare(reservation, one, self._most())
+            self._compare(reservation, one, journal)
         self.double.update(f"{one} never ended" for one in self._history.running)
         for name, (reservation, effect) in journal.recorded.items():
             wanted = _EFFECTS.get(effect)
@@ -132,49 +132,50 @@ class Oracle:
         for reservation, version in journal.versions(self._unanswered).items():
             one = self._unanswered[reservation]
             if version is None:
-                open_ones.setdefault(self._identity(one.customer), []).append(reservation)
+                open_ones.setdefault(self._owners[one.customer], []).append(reservation)
                 continue
             del self._unanswered[reservation]
-            self._compare(reservation, one, self._amounts[version])
+            self._compare(reservation, one, journal)
         for identity in journal.unexplained(open_ones):
             self.double.update(f"nobody asked for {one}" for one in open_ones[identity])
 
-    def _compare(self, reservation: str, one: Granted, amounts: Mapping[str, int]) -> None:
-        for limit, total in one.came_to:
-            if total > amounts[limit]:
-                self.exceeded.add(f"{reservation} on {limit}: {total} of {amounts[limit]}")
+    def _compare(self, reservation: str, one: Granted, journal: Journal) -> None:
+        """Hold what its accounts came to with a grant against the amounts of who decided."""
+        for drawn in one.drew:
+            amount = self._in_force(reservation, drawn.limit, journal)
+            total = drawn.before + drawn.amount + self._earlier(reservation, drawn, amount, journal)
+            if total > amount:
+                self.exceeded.add(f"{reservation} on {drawn.limit}: {total} of {amount}")
 
-    def _most(self) -> dict[str, int]:
-        """The largest amounts: which catalog decided is not known where nobody was answered."""
-        most: Counter[str] = Counter()
-        for amounts in self._amounts.values():
-            most |= Counter(amounts)
-        return dict(most)
+    def _earlier(self, reservation: str, drawn: Drawn, amount: int, journal: Journal) -> int:
+        """What grants of the same commit drew that had no more room than this one.
 
-    def _identity(self, customer: str) -> str:
-        if customer not in self._owners:
-            self._owners = dict(self._connection.execute(_OWNERS))
-        return self._owners[customer]
+        If the amounts allow any order at all, they allow this one: who has less room goes first.
+        """
+        return sum(
+            other
+            for name, other in drawn.beside.items()
+            if name != reservation and self._in_force(name, drawn.limit, journal) <= amount
+        )
+
+    def _in_force(self, reservation: str, limit: str, journal: Journal) -> int:
+        """The amount by the catalog that decided; where nobody was answered, the largest of all."""
+        known = journal.granted.get(reservation)
+        if known is not None:
+            return self._amounts[known[1]][limit]
+        return max(amounts[limit] for amounts in list(self._amounts.values()))
 
     def _sample(self, count: int) -> list[int]:
         return self._draw.sample(range(count), min(count, SAMPLE))
 
-    def _is_there(self, table: str, key: str, value: str) -> bool:
-        found = self._connection.execute(f"SELECT 1 FROM {table} WHERE {key} = ?", (value,)).get
-        return found is not None
-
-    def _compare_aggregates(self, journal: Journal) -> None:
+    def _compare_aggregates(self, moment: Moment, journal: Journal) -> None:
         """What each customer's profile counts is what is stored, and what clients were told."""
-        for identity, state, count in self._connection.execute(_SHOWN):
+        for identity, state, count in moment.rows(_SHOWN):
             profile: dict[str, Any] = msgspec.msgpack.decode(state)
             counts = profile.get("aggregates", {}).get("shown", 0), journal.shown[identity]
             if counts != (count, count):
                 self.wrong.append(f"{identity}: {counts} impressions, counted {count}")
 
     def close(self) -> None:
-        """Release the file."""
-        self._connection.close()
-
-
-def _ids(table: str) -> str:
-    return f"SELECT interaction_id FROM {table}"
+        """Let go of the database."""
+        self._database.close()

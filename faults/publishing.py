@@ -82,5 +82,6 @@ class Publisher(threading.Thread):
             except grpc.RpcError as error:  # a process that was killed: it is the same again
                 if error.code() not in _AGAIN or time.monotonic() > latest:
                     raise
+                time.sleep(0.2)
                 continue
             return

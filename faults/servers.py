@@ -65,10 +65,18 @@ class Servers:
 
     def kill_one(self, chosen: random.Random) -> None:
         """``kill -9`` one of those that are ready; returns when it is ready again."""
+        self.await_ready(self.kill(chosen))
+
+    def kill(self, chosen: random.Random) -> int:
+        """``kill -9`` one of those that are ready; its number."""
         with self._changed:
             number = chosen.choice(sorted(self._pids))
-            pid = self._pids.pop(number)
-            os.kill(pid, signal.SIGKILL)
+            os.kill(self._pids.pop(number), signal.SIGKILL)
+            return number
+
+    def await_ready(self, number: int) -> None:
+        """Return when this one is ready again."""
+        with self._changed:
             if not self._changed.wait_for(lambda: number in self._pids, READY):
                 raise RuntimeError(f"process {number} did not come back: {self.log}")
 

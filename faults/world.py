@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import apsw
 import msgspec
 
 from nba_engine.catalog import version_of
 
-__all__ = ["FILE", "World", "watch", "write_world"]
+__all__ = ["FILE", "World", "write_world"]
 
 FILE = "catalog.toml"
 
@@ -20,6 +19,8 @@ listen = "127.0.0.1:0"
 processes = {processes}
 grace_seconds = 5.0
 admin = true
+[store]
+url = "{store}"
 [logging]
 level = "info"
 [[pipeline]]
@@ -77,23 +78,6 @@ amount = {cold}
 window = "lifetime"
 """
 
-# The history, in the order of the commits: written by the database itself, not by the ledger.
-TRIGGERS = """
-CREATE TABLE fault_history(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  reservation_id TEXT NOT NULL, customer_id TEXT NOT NULL, holds TEXT NOT NULL,
-  was INTEGER, status INTEGER NOT NULL
-);
-CREATE TRIGGER fault_granted AFTER INSERT ON reservations BEGIN
-  INSERT INTO fault_history(reservation_id, customer_id, holds, was, status)
-  VALUES (new.reservation_id, new.customer_id, new.holds, NULL, new.status);
-END;
-CREATE TRIGGER fault_ended AFTER UPDATE OF status ON reservations BEGIN
-  INSERT INTO fault_history(reservation_id, customer_id, holds, was, status)
-  VALUES (new.reservation_id, new.customer_id, new.holds, old.status, new.status);
-END;
-"""
-
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """The files of a run, and what limits amount to.
@@ -102,7 +86,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     settings: Path
-    database: Path
+    database: Path  # of the embedded store, if it is that
     amounts: dict[str, Mapping[str, int]]
     customers: int
     ttl: int  # seconds until a reservation expires
@@ -115,15 +99,24 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_world(
-    folder: Path, *, processes: int, reservations: int, customers: int, ttl: int
+    folder: Path,
+    *,
+    processes: int,
+    reservations: int,
+    customers: int,
+    ttl: int,
+    store: str = "sqlite:data/nba.db",
 ) -> World:
-    """Settings and catalog: the hot limit is full after a third of the run, cold ones near the end."""
+    """Settings and catalog: the hot limit is full after a third of the run, cold ones near the end.
+
+    ``store`` is the URL of the store.
+    """
     amounts = {
         "hot": max(1, reservations // 5),
         "cold": max(3, round(0.7 * reservations / customers)),
     }
     settings = folder / "nba.toml"
-    settings.write_text(SETTINGS.format(processes=processes))
+    settings.write_text(SETTINGS.format(processes=processes, store=store))
     world = World(
         settings=settings,
         database=folder / "data" / "nba.db",
@@ -134,11 +127,3 @@ def write_world(
     (folder / "catalog").mkdir()
     (folder / "catalog" / FILE).write_text(world.catalog(amounts))
     return world
-
-
-def watch(database: Path) -> None:
-    """Let the database of a store write down its own history. Before any customer comes."""
-    connection = apsw.Connection(str(database))
-    connection.set_busy_timeout(10_000)
-    connection.execute(f"BEGIN IMMEDIATE; {TRIGGERS} COMMIT")
-    connection.close()

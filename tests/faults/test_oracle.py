@@ -8,9 +8,9 @@ from pathlib import Path
 import apsw
 import pytest
 
+from faults.database import SqliteDatabase, watch
 from faults.journal import Journal
 from faults.oracle import Oracle
-from faults.world import watch
 from nba_engine.domain import Hold, ProfileUpdate, ReservationRequest
 from nba_engine.store import SqliteStore, open_store
 from nba_engine.testing.customers_suite import FOLD, happened
@@ -29,7 +29,7 @@ class Bench:
         watch(file)
         self.sql = apsw.Connection(str(file))
         self.journal = Journal(folder / "journal")
-        self.oracle = Oracle(file, {"v1": {"hot": 2}, "v2": {"hot": 3}})
+        self.oracle = Oracle(SqliteDatabase(file), {"v1": {"hot": 2}, "v2": {"hot": 3}})
         for name in ("a", "b"):
             self.grant(name)
             self.answer(name)

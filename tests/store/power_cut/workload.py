@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import apsw
 import msgspec
 
-from faults.world import watch
+from faults.database import watch
 from nba_engine.domain import (
     CatalogFiles,
     Claim,
