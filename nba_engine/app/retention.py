@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nba_engine.app.repeating import Repeating
 from nba_engine.app.rotation import midnight
 from nba_engine.domain import Store
 from nba_engine.engine import old_catalogs
@@ -97,7 +97,7 @@ def _oldest(log: Path) -> float | None:
         reader.close()
 
 
-class Retention:
+class Retention(Repeating):
     """A daemon thread that deletes whole days (UTC), first after a minute and then every hour.
 
     Of the processes of a store one does it at a time, and each day's work is done once. Commands
@@ -114,35 +114,21 @@ class Retention:
         seconds: float = 3600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("nba-retention", delay=delay)
         self._store = store
         self._log = log
         self._settings = settings
-        self._delay = delay
         self._seconds = seconds
         self._clock = clock
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="nba-retention", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread; a batch that is under way is finished first. Safe to call twice."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        wait = self._delay
-        while not self._stopping.wait(wait):
-            wait = self._seconds
-            try:
-                with turn(self._log.with_name(f"{self._log.name}.retention")) as taken:
-                    if taken:
-                        self._prune()
-            except (NbaError, OSError) as error:  # an hour later it goes on
-                _log.warning("deleting what is too old failed: %s", error)
+    def _step(self) -> float:
+        try:
+            with turn(self._log.with_name(f"{self._log.name}.retention")) as taken:
+                if taken:
+                    self._prune()
+        except (NbaError, OSError) as error:  # an hour later it goes on
+            _log.warning("deleting what is too old failed: %s", error)
+        return self._seconds
 
     def _prune(self) -> None:
         stop = self._stopping.is_set

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from nba_engine.app.repeating import Repeating
 from nba_engine.errors import NbaError
 from nba_engine.store import Mover
 
@@ -22,7 +22,7 @@ def midnight(now: float, days: int) -> float:
     return (day - timedelta(days=days)).timestamp()
 
 
-class Rotation:
+class Rotation(Repeating):
     """A daemon thread that moves whole days, first after a minute and then every hour, until `stop`.
 
     Commands that open an engine for a moment move nothing.
@@ -37,34 +37,19 @@ class Rotation:
         seconds: float = 3600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("nba-rotation", delay=delay)
         self._mover = mover
         self._days = days
-        self._delay = delay
         self._seconds = seconds
         self._clock = clock
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="nba-rotation", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread; a file that is being moved is finished first. Safe to call twice."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        wait = self._delay
-        while not self._stopping.wait(wait):
-            wait = self._seconds
-            try:
-                moved = self._mover.move(
-                    midnight(self._clock(), self._days), stop=self._stopping.is_set
-                )
-            except NbaError as error:  # what was begun is finished an hour later
-                _log.warning("moving old decisions failed: %s", error.message)
-            else:
-                if moved:
-                    _log.info("%d old decisions moved to Parquet", moved)
+    def _step(self) -> float:
+        before = midnight(self._clock(), self._days)
+        try:
+            moved = self._mover.move(before, stop=self._stopping.is_set)
+        except NbaError as error:  # what was begun is finished an hour later
+            _log.warning("moving old decisions failed: %s", error.message)
+        else:
+            if moved:
+                _log.info("%d old decisions moved to Parquet", moved)
+        return self._seconds

@@ -101,11 +101,7 @@ class Once:
             if known is not None and known.answer is not None:
                 return decision_in(known.answer)
             if known is not None and self._is_alive(known):
-                left = latest - time.monotonic()
-                if left <= 0.0:
-                    _not_in_time()
-                time.sleep(min(pause, left))
-                pause = min(2 * pause, _LAST_LOOK)
+                pause = _paused(pause, latest)
                 continue
 
             def attempt(
@@ -123,9 +119,8 @@ class Once:
 
             try:
                 return decide(attempt)
-            except RequestTaken:  # another process was first
-                if time.monotonic() > latest:
-                    _not_in_time()
+            except RequestTaken:  # another process was first, or the store's clock is ahead of ours
+                pause = _paused(pause, latest)
 
     def _is_alive(self, known: KnownRequest) -> bool:
         """Whether the attempt may still answer; nobody can have been promised more than `LONGEST`.
@@ -133,6 +128,15 @@ class Once:
         A clock that was set back must not keep an id for hours.
         """
         return 0.0 < known.until - self._clock() <= LONGEST
+
+
+def _paused(pause: float, latest: float) -> float:
+    """Wait before the next look; the pause after that one. Raises when there is no time left."""
+    left = latest - time.monotonic()
+    if left <= 0.0:
+        _not_in_time()
+    time.sleep(min(pause, left))
+    return min(2 * pause, _LAST_LOOK)
 
 
 def _lease(deadline: float | None) -> float:

@@ -157,7 +157,7 @@ def record(
         else:
             status = "recorded"
             data.interactions[one.interaction_id] = one
-            data.numbers[one.interaction_id] = max(data.numbers.values(), default=0) + 1
+            data.numbers[one.interaction_id] = len(data.numbers) + 1
             customer = data.identities.customer(one.identity, data.ledger)
             news.setdefault(customer.customer_id, []).append(one)
             if one.recommendation_id and one.type in CONFIRMING:

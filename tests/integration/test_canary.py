@@ -249,7 +249,7 @@ def test_no_file_holds_anything_of_a_customer_that_was_erased(folder: Path) -> N
         others(client, range(40))
         meet(client)
         others(client, range(40, 80))
-        time.sleep(0.3)  # until the log's writer has what was decided
+        wait_for_log(folder, decisions=2 * (80 + 12))
         Mover(folder / "data" / "decisions.db", table_of).move(time.time())
         decide(client, CRM, "after-moving")
         wait_for_sinks(folder)
@@ -294,6 +294,14 @@ def test_no_file_holds_anything_of_a_customer_that_was_erased(folder: Path) -> N
         assert app.engine.store.identities(CRM) is None
         assert app.engine.store.count_customers() > 50
     assert found(folder) == {}, "after a backup from before was restored"
+
+
+def wait_for_log(folder: Path, *, decisions: int) -> None:
+    """Until the log's writers have written everything that was decided."""
+    pause = threading.Event()
+    with closing(apsw.Connection(str(folder / "data" / "decisions.db"))) as log:
+        while log.execute("SELECT count(*) FROM decisions").fetchall() != [(decisions,)]:
+            pause.wait(0.02)
 
 
 def wait_for_sinks(folder: Path) -> None:
