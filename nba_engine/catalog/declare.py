@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nba_engine.catalog.customer_value import value_aggregates
 from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.read import Tables
 from nba_engine.catalog.schema import AggregateEntry, AttributeEntry
@@ -65,6 +66,7 @@ def declare(
                 _spec(entry), fitted.aggregates.get(name), entry, findings
             )
         _check_segment(entry, attributes, findings)
+    aggregates |= value_aggregates(tables, {*tables.attributes, *tables.aggregates}, findings)
     types = {name: attribute.type for name, attribute in attributes.items()}
     types |= {name: aggregate_type(spec) for name, spec in aggregates.items()}
     always = {*CUSTOMER_NAMES, *(spec.name for spec in aggregates.values() if _starts(spec))}
@@ -87,7 +89,9 @@ def aggregate_type(spec: AggregateSpec) -> str:
     """The type rules see for an aggregate, such as ``int`` or ``map<string,double>``."""
     if spec.kind == "set":
         return "list<string>"
-    if spec.kind == "count":
+    if spec.value is not None:
+        return "bool" if spec.value.name == "win_back" else "double"
+    if spec.kind in ("count", "days"):
         single = "int"
     elif spec.kind in ("sum", "decayed", *FITTED):
         single = "double"
@@ -100,6 +104,8 @@ def aggregate_type(spec: AggregateSpec) -> str:
 
 def _starts(spec: AggregateSpec) -> bool:
     """Whether it has a value before the first interaction: 0, or an empty list or map."""
+    if spec.value is not None:
+        return spec.value.name in ("ad_budget", "win_back")
     return bool(spec.by) or spec.kind not in ("first", "last")
 
 

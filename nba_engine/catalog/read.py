@@ -24,6 +24,7 @@ from nba_engine.catalog.schema import (
     RuleEntry,
     TreatmentEntry,
 )
+from nba_engine.catalog.value_schema import ValueEntry, ValueModelEntry
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.settings import convert_leniently, join, parse_toml, read_text, suggest
 
@@ -119,6 +120,8 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, Entry[OutcomeEntry]] = {}
     features: dict[str, Entry[FeatureEntry]] = {}
     control_group: Entry[ControlGroupEntry]
+    value: Entry[ValueEntry]
+    value_model: Entry[ValueModelEntry]
 
 
 # Tables of tables: section → what one of its tables holds
@@ -137,7 +140,12 @@ SECTIONS: dict[str, Any] = {
     "features": FeatureEntry,
 }
 # Single tables
-SINGLES: dict[str, Any] = {"catalog": GeneralEntry, "control_group": ControlGroupEntry}
+SINGLES: dict[str, Any] = {
+    "catalog": GeneralEntry,
+    "control_group": ControlGroupEntry,
+    "value": ValueEntry,
+    "value_model": ValueModelEntry,
+}
 # Names that rules use must be CEL identifiers; all other ids are parts of keys and of output
 NAMED = frozenset({"attributes", "context", "aggregates"})
 ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")

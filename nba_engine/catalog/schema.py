@@ -16,7 +16,7 @@ from nba_engine.catalog.exploration import ExplorationEntry
 from nba_engine.catalog.times import CALENDAR, parse_moment, parse_quiet_hours, parse_window
 from nba_engine.domain import (
     ActionKind,
-    AggregateKind,
+    DeclaredKind,
     Measure,
     MergeRule,
     QuietHours,
@@ -125,7 +125,7 @@ class AttributeEntry(msgspec.Struct, frozen=True, kw_only=True):
 class AggregateEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``[aggregates.<name>]``."""
 
-    kind: Annotated[AggregateKind | None, REQUIRED] = None
+    kind: Annotated[DeclaredKind | None, REQUIRED] = None
     """what is computed of the interactions, see below"""
     types: Annotated[Words, Meta(min_length=1), REQUIRED] = ()
     """the interaction types that count"""

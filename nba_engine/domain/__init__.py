@@ -1,6 +1,6 @@
 """Frozen value types and protocols: the words everything else speaks. numpy and msgspec only."""
 
-from nba_engine.domain.aggregates import AggregateKind, AggregateSpec
+from nba_engine.domain.aggregates import AggregateKind, AggregateSpec, DeclaredKind
 from nba_engine.domain.candidates import Candidates
 from nba_engine.domain.catalog import (
     TIERS,
@@ -19,6 +19,15 @@ from nba_engine.domain.catalog import (
     Treatment,
     Window,
     WindowUnit,
+)
+from nba_engine.domain.customer_value import (
+    VALUE_NAMES,
+    PurchaseModel,
+    PurchaseModelKind,
+    SpendModel,
+    ValueModel,
+    ValueSpec,
+    ValueTerms,
 )
 from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.deciding import Deciding, Reads
@@ -123,6 +132,7 @@ __all__ = [
     "RELEASING",
     "SINKS",
     "TIERS",
+    "VALUE_NAMES",
     "Action",
     "ActionKind",
     "AggregateKind",
@@ -152,6 +162,7 @@ __all__ = [
     "DecisionLog",
     "DecisionRecord",
     "DecisionRequest",
+    "DeclaredKind",
     "Draw",
     "Drop",
     "Erased",
@@ -198,6 +209,8 @@ __all__ = [
     "ProfileSourceFactory",
     "ProfileUpdate",
     "Publication",
+    "PurchaseModel",
+    "PurchaseModelKind",
     "QuietHours",
     "Reads",
     "Rebuilt",
@@ -218,6 +231,7 @@ __all__ = [
     "SourceBatch",
     "SourceFactory",
     "SourceRecord",
+    "SpendModel",
     "Stage",
     "StageCount",
     "StageFactory",
@@ -228,6 +242,9 @@ __all__ = [
     "Treatment",
     "Usage",
     "Value",
+    "ValueModel",
+    "ValueSpec",
+    "ValueTerms",
     "Values",
     "Window",
     "WindowUnit",

@@ -7,14 +7,16 @@ from typing import Literal
 
 import msgspec
 
+from nba_engine.domain.customer_value import ValueSpec
 from nba_engine.domain.fitted import Prior
 from nba_engine.domain.values import Value
 
-__all__ = ["AggregateKind", "AggregateSpec"]
+__all__ = ["AggregateKind", "AggregateSpec", "DeclaredKind"]
 
-AggregateKind = Literal[
+DeclaredKind = Literal[
     "count", "sum", "first", "last", "set", "decayed", "affinity", "share", "reorder"
 ]
+AggregateKind = DeclaredKind | Literal["days", "value"]
 
 
 class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,9 @@ class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
     - ``reorder``: time since the last one over the usual time between two, by value of ``by``.
     - ``prior``: what these three know of others, of the attribute ``segment`` if there is one; it
       was fitted, and is not declared. Without it they say nothing.
+    - ``days``, ``value``: what a catalog's ``[value]`` stands for. ``days``: on how many days there was
+      one, with the money of ``property``; ``value``: what ``value`` says of the state of another
+      aggregate, ``reads``.
     - ``type`` (``first``/``last`` with ``property``): the type of the property's value, for rules;
       "" is double.
     """
@@ -53,3 +58,5 @@ class AggregateSpec(msgspec.Struct, frozen=True, kw_only=True):
     positive: tuple[str, ...] = ()
     segment: str = ""
     prior: Prior | None = None
+    reads: str = ""
+    value: ValueSpec | None = None

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.domain.purchase_days import combine_days
+from nba_engine.domain.sums import exact_sum
 from nba_engine.domain.values import Value
 
 __all__ = [
@@ -43,7 +45,7 @@ def form_of(spec: AggregateSpec) -> tuple[type, ...]:
         return (dict,)
     if spec.kind == "sum":
         return (float, int, list)
-    if spec.kind == "decayed" or (spec.kind != "count" and spec.property):
+    if spec.kind in {"decayed", "days"} or (spec.kind != "count" and spec.property):
         return (list,)
     return (int,) if spec.kind == "count" else (float, int)
 
@@ -53,7 +55,9 @@ def combine_for(spec: AggregateSpec) -> Combine:
     if spec.kind == "count":
         return lambda one, other: one + other
     if spec.kind == "sum":
-        return _exact_sum
+        return exact_sum
+    if spec.kind == "days":
+        return combine_days
     if spec.kind == "set":
         return later if spec.removed_by else max
     if spec.kind in {"decayed", "share"}:
@@ -73,28 +77,6 @@ def combine_for(spec: AggregateSpec) -> Combine:
         return pick
     # [time, interaction id, value]: the id breaks ties, so the value itself is never compared
     return lambda one, other: one if pick(one[:2], other[:2]) == one[:2] else other
-
-
-def _exact_sum(one: Cell, other: Cell) -> Cell:
-    """The exact sum as a float, or as floats of falling size where one cannot hold it."""
-    if isinstance(one, list) or isinstance(other, list):
-        parts = [
-            *(one if isinstance(one, list) else (one,)),
-            *(other if isinstance(other, list) else (other,)),
-        ]
-    else:
-        total: float = one + other
-        shadow = total - one
-        if (one - (total - shadow)) + (other - shadow) == 0.0:  # Knuth's two-sum: nothing was lost
-            return total
-        parts = [one, other]
-    rounded: list[float] = []
-    while (head := math.fsum(parts)) != 0.0:
-        rounded.append(head)
-        parts.append(-head)
-    if len(rounded) > 1:
-        return rounded
-    return rounded[0] if rounded else 0.0
 
 
 def _decayed_sum(one: Cell, other: Cell, rate: float) -> Cell:
@@ -180,7 +162,7 @@ def add_amounts(
     for word, amount in zip(words, amounts, strict=False):
         if word is not None and amount is not None:
             before = cells.get(word)
-            cells[word] = amount if before is None else _exact_sum(before, amount)
+            cells[word] = amount if before is None else exact_sum(before, amount)
 
 
 def add_decayed(

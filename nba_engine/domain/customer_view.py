@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NoReturn
 
 from nba_engine.domain.aggregates import AggregateSpec
-from nba_engine.domain.algebra import value_of
+from nba_engine.domain.algebra import state_for, value_of
 from nba_engine.domain.profile import CustomerState
 from nba_engine.domain.values import Value, Values
 
@@ -53,7 +53,7 @@ class CustomerView(dict[str, Value]):
         spec = self._aggregates.get(name)
         if spec is None:
             raise KeyError(name)
-        state = self._states.get(name)
+        state = state_for(spec, self._states)
         segment = self.get(spec.segment, "") if spec.segment else ""
         try:
             value = value_of(spec, state, self._now, segment=segment)

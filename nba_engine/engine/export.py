@@ -22,7 +22,7 @@ from nba_engine.domain import (
     Reservation,
     Store,
 )
-from nba_engine.domain.algebra import value_of
+from nba_engine.domain.algebra import state_for, value_of
 from nba_engine.engine.limits import usage_of_customer
 
 __all__ = ["Exported", "export_customer"]
@@ -108,7 +108,12 @@ def _customer(
         aggregates[name] = {
             "value": None
             if spec is None
-            else value_of(spec, kept, now, segment=state.attributes.get(spec.segment, "")),
+            else value_of(
+                spec,
+                state_for(spec, state.aggregates),
+                now,
+                segment=state.attributes.get(spec.segment, ""),
+            ),
             "state": kept,
         }
     return {

@@ -69,8 +69,10 @@ def type_of(catalog: CatalogView, root: str, name: str) -> str:
         return ""
     if spec.kind == "set":
         return "list<string>"
+    if spec.value is not None:
+        return "bool" if spec.value.name == "win_back" else "double"
     moments = (spec.type or "double") if spec.property else "timestamp"
-    inner = {"count": "int", "first": moments, "last": moments}.get(spec.kind, "double")
+    inner = {"count": "int", "days": "int", "first": moments, "last": moments}.get(spec.kind, "double")
     return f"map<string,{inner}>" if spec.by else inner
 
 

@@ -7,10 +7,10 @@ from typing import get_args
 import msgspec
 import pytest
 
-from nba_engine.catalog import Vocabulary, exploration, learning_schema, load, schema
+from nba_engine.catalog import Vocabulary, exploration, learning_schema, load, schema, value_schema
 from nba_engine.domain import (
     ActionKind,
-    AggregateKind,
+    DeclaredKind,
     ExplorationMethod,
     Scope,
     Tier,
@@ -33,12 +33,14 @@ SECTIONS = {
     "LimitEntry": "[limits.<id>]",
     "LeverEntry": "[levers.<id>]",
     "ControlGroupEntry": "[control_group]",
+    "ValueEntry": "[value]",
+    "ValueModelEntry": "[value_model]",
     "OutcomeEntry": "[outcomes.<id>]",
     "FeatureEntry": "[features.<name>]",
 }
 STRUCTS = {
     name: getattr(module, name)
-    for module in (schema, exploration, learning_schema)
+    for module in (schema, exploration, learning_schema, value_schema)
     for name in module.__all__
     if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), msgspec.Struct)
 }
@@ -69,7 +71,7 @@ def test_the_page_tells_of_exactly_the_keys_there_are(name: str) -> None:
     ("name", "words"),
     [
         ("AttributeEntry", schema.TYPES),
-        ("AggregateEntry", get_args(AggregateKind)),
+        ("AggregateEntry", get_args(DeclaredKind)),
         ("ActionEntry", get_args(ActionKind)),
         ("RuleEntry", get_args(Tier)),
         ("ExplorationEntry", get_args(ExplorationMethod)),

@@ -16,7 +16,7 @@ from nba_engine.domain import (
     LinkRequest,
     ProfileUpdate,
 )
-from nba_engine.domain.algebra import value_of
+from nba_engine.domain.algebra import state_for, value_of
 from nba_engine.domain.fitted import FITTED
 from nba_engine.engine.identities import MAX_LINKED
 from nba_engine.server.convert.values import read_time, read_values, write_time, write_values
@@ -194,7 +194,10 @@ def write_profile(state: CustomerState, catalog: CatalogView, *, now: float) -> 
     types = customer_types(catalog)
     aggregates: dict[str, domain.Value] = {
         name: value_of(
-            spec, state.aggregates.get(name), now, segment=state.attributes.get(spec.segment, "")
+            spec,
+            state_for(spec, state.aggregates),
+            now,
+            segment=state.attributes.get(spec.segment, ""),
         )
         for name, spec in catalog.aggregates.items()
     }
@@ -230,6 +233,8 @@ def _aggregate_type(spec: AggregateSpec) -> str:
         return "map<string,timestamp>" if spec.by else "timestamp"
     if spec.kind in FITTED:
         return "map<string,double>"
+    if spec.kind == "value":
+        return "double"
     if spec.kind in ("sum", "decayed"):
         return "map<string,double>" if spec.by else "double"
     return ""
