@@ -13,6 +13,7 @@ from nba_engine.app.erasing import Eraser
 from nba_engine.app.follower import Follower
 from nba_engine.app.intakes import Intakes, make_intakes
 from nba_engine.app.profile_sources import open_profile_sources
+from nba_engine.app.promotions import Promotions, refuse_waiting
 from nba_engine.app.reaper import Reaper
 from nba_engine.app.retention import Retention
 from nba_engine.app.rotation import Rotation
@@ -42,6 +43,7 @@ class App:
         sources: ProfileSources | None,
         intakes: Intakes,
         eraser: Eraser,
+        promotions: Promotions,
         resources: ExitStack,
     ) -> None:
         self.settings = settings
@@ -51,6 +53,7 @@ class App:
         self.profile_sources = sources
         self.intakes = intakes  # `nba serve` starts them
         self.eraser = eraser
+        self.promotions = promotions
         self._resources = resources
 
     @property
@@ -84,12 +87,16 @@ def open_app(
 
     It decides with the catalog that its store has in force, or with that of its folder if the
     folder was edited since; with ``publish`` the latter is put in force for all processes of the
-    store, without it that is this engine's alone. From then on it follows what is published.
+    store, without it that is this engine's alone. From then on it follows what is published, and
+    with ``publish`` puts models in force that are promoted; at the start it refuses one that cannot
+    be served when another was in force before it.
 
     Raises `MistakesFound` with every mistake in settings, plugins, catalog and models before
     anything is created, and what opening the store raises. Nothing stays open after an error.
     """
     found = prepared(settings_path, environ)
+    while publish and found.settings and refuse_waiting(found.settings, found.mistakes):
+        found = prepared(settings_path, environ)
     if found.mistakes or found.snapshot is None or not (found.settings and found.assembly):
         raise MistakesFound(found.mistakes)
     with ExitStack() as opened:
@@ -128,7 +135,10 @@ def open_app(
             found.settings, found.plugins.register, engine, folder, str(settings_path)
         )
         opened.callback(intakes.close)
-        follower = Follower(engine.catalogs)
+        promotions = Promotions(found.settings, engine.catalogs)
+        follower = (
+            Follower(engine.catalogs, promotions.step) if publish else Follower(engine.catalogs)
+        )
         follower.start()
         opened.callback(follower.stop)
         eraser = Eraser(store, log, sinks, log_path.with_name(f"{log_path.name}.erasing"))
@@ -151,7 +161,15 @@ def open_app(
                 retention.start()
                 opened.callback(retention.stop)
         return App(
-            found.settings, found.plugins, engine, sinks, sources, intakes, eraser, opened.pop_all()
+            found.settings,
+            found.plugins,
+            engine,
+            sinks,
+            sources,
+            intakes,
+            eraser,
+            promotions,
+            opened.pop_all(),
         )
 
 

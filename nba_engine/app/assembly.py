@@ -39,12 +39,21 @@ class Assembly:
         self._pool = StagePool()
         self.seconds = 0.0  # what the last one took
 
-    def __call__(self, files: Mapping[str, str]) -> Snapshot:
-        """A snapshot of these catalog files. Raises `MistakesFound` with every mistake."""
-        return self.assemble(files)
+    def __call__(self, files: Mapping[str, str], models: Mapping[str, str] = {}) -> Snapshot:
+        """A snapshot of these catalog files. Raises `MistakesFound` with every mistake.
+
+        ``models`` are versions of models of the registry, by their names in the settings; of the
+        others it takes what is promoted now.
+        """
+        return self.assemble(files, models=models)
 
     def assemble(
-        self, files: Mapping[str, str], *, folder: str = "", complete: bool = True
+        self,
+        files: Mapping[str, str],
+        *,
+        folder: str = "",
+        complete: bool = True,
+        models: Mapping[str, str] = {},
     ) -> Snapshot:
         """The same for files of a ``folder``, which mistakes then name with them.
 
@@ -64,6 +73,7 @@ class Assembly:
             name=catalog.name,
             whole=whole,
             told=self._told,
+            pinned=models,
         )
         mistakes += resources.open_all()
         pipeline: Pipeline | None = None

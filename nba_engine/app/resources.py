@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nba_engine.app.prepared import PreparedChannel
+from nba_engine.app.registered import registered_folder
 from nba_engine.domain import (
     CatalogView,
     Channel,
@@ -18,9 +19,9 @@ from nba_engine.domain import (
 from nba_engine.errors import Mistake, MistakesFound, UnknownResource
 from nba_engine.models import CsrTable, check_model, load_table, open_scorer
 from nba_engine.plugin import Register, told_when_slow
-from nba_engine.settings import OfferedModel, Settings, convert, join, suggest
+from nba_engine.settings import OfferedModel, RegisteredModel, Settings, convert, join, suggest
 
-__all__ = ["AppResources"]
+__all__ = ["AppResources", "runtimes_of"]
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
@@ -44,12 +45,14 @@ class AppResources:
         name: Name = list,
         whole: bool = True,
         told: Collection[str] = (),
+        pinned: Mapping[str, str] = {},
     ) -> None:
         """``name`` turns mistakes in catalog files into what users see.
 
         Without ``whole`` the catalog has mistakes: models are checked as far as possible without
         it, and none is given out. ``told`` are places of the settings (``models.x``) whose
-        mistakes are known already.
+        mistakes are known already. ``pinned`` are versions of models of the registry, by their
+        names in the settings: instead of what is promoted now.
         """
         self._catalog = catalog
         self._settings = settings
@@ -58,6 +61,7 @@ class AppResources:
         self._name = name
         self._whole = whole
         self._told = told
+        self._pinned = pinned
         self._channels: dict[str, Channel] = {}
         self._opened: dict[tuple[str, str], object] = {}  # kind and name → the thing, or why not
 
@@ -146,10 +150,15 @@ class AppResources:
             raise opened
         return opened  # type: ignore[return-value] # keyed by kind
 
-    def _open_model(self, named: tuple[str, Path | OfferedModel]) -> Scorer:
+    def _open_model(self, named: tuple[str, Path | OfferedModel | RegisteredModel]) -> Scorer:
         name, source = named
         if isinstance(source, Path):
             return self._open_scorer(source)
+        if isinstance(source, RegisteredModel):
+            version, folder = registered_folder(
+                self._settings, name, source, self._pinned, self._file
+            )
+            return self._open_scorer(folder, version)
         place = join("models", name)
         offered = self._register.models.get(source.name)
         if offered is None:
@@ -174,9 +183,9 @@ class AppResources:
             )
             raise MistakesFound([Mistake(file=self._file, place=place, message=message)]) from error
 
-    def _open_scorer(self, folder: Path) -> Scorer:
+    def _open_scorer(self, folder: Path, version: str = "") -> Scorer:
         if not self._whole:
-            check_model(folder, self._runtimes())
+            check_model(folder, runtimes_of(self._register, self._file))
             raise MistakesFound([])
         tables: dict[str, ComplementTable] = {}
         for name in self._settings.tables:
@@ -185,24 +194,21 @@ class AppResources:
             except MistakesFound:  # told where tables are opened
                 tables[name] = CsrTable((), [0], [], [])
         with told_when_slow(f"loading the model in {folder}"):
-            return open_scorer(folder, self._catalog, self._runtimes(), tables)
-
-    def _runtimes(self) -> Mapping[str, ModelRuntime]:
-        runtimes: dict[str, ModelRuntime] = {}
-        offers = self._register.model_runtimes
-        for name, factory in offers.items():
             try:
-                with told_when_slow(f"starting model runtime {name!r}"):
-                    runtimes[name] = factory()
-            except (Exception, SystemExit) as error:
-                message = (
-                    f"the model runtime {name!r} of plugin {offers.plugin(name)!r} cannot start: "
-                    f"{type(error).__name__}: {error}"
+                return open_scorer(
+                    folder,
+                    self._catalog,
+                    runtimes_of(self._register, self._file),
+                    tables,
+                    version=version,
                 )
+            except MistakesFound:
+                raise
+            except (Exception, SystemExit) as error:
+                message = f"cannot be opened: {type(error).__name__}: {error}"
                 raise MistakesFound(
-                    [Mistake(file=self._file, place="models", message=message)]
+                    [Mistake(file=str(folder), place="", message=message)]
                 ) from error
-        return runtimes
 
     def _channel(self, spec: ChannelSpec) -> tuple[Channel | None, list[Mistake]]:
         place = join("channels", spec.id)
@@ -227,3 +233,20 @@ class AppResources:
                 f"{type(error).__name__}: {error}"
             )
             return None, [Mistake(file=file, place=place, message=message)]
+
+
+def runtimes_of(register: Register, file: str = "nba.toml") -> Mapping[str, ModelRuntime]:
+    """Every model runtime that plugins offer, started. Raises `MistakesFound`."""
+    runtimes: dict[str, ModelRuntime] = {}
+    offers = register.model_runtimes
+    for name, factory in offers.items():
+        try:
+            with told_when_slow(f"starting model runtime {name!r}"):
+                runtimes[name] = factory()
+        except (Exception, SystemExit) as error:
+            message = (
+                f"the model runtime {name!r} of plugin {offers.plugin(name)!r} cannot start: "
+                f"{type(error).__name__}: {error}"
+            )
+            raise MistakesFound([Mistake(file=file, place="models", message=message)]) from error
+    return runtimes

@@ -91,6 +91,27 @@ class StoredCatalogs:
         origin = "folder" if path.resolve() == self._folder.resolve() else "files"
         return self._publish(files, str(path), origin, follows, author, comment)
 
+    def try_models(self, versions: Mapping[str, str]) -> None:
+        """Assemble the catalog in force with these versions of models of the registry.
+
+        As long as none was published, that of the folder. Raises `MistakesFound`; changes nothing.
+        """
+        for one, status in self.history():
+            if status == "in_force":
+                files, shown = self.files(one.version), f"catalog {one.version}"
+                break
+        else:
+            files, shown = read_folder(self._folder), str(self._folder)
+        self._assembly.assemble(files, folder=shown, models=versions)
+
+    def publish_models(self, *, author: str = "", comment: str = "") -> None:
+        """Publish what was published last with the models that are promoted now, and wait.
+
+        Raises like `publish`.
+        """
+        last = self.store.publications()[-1].version
+        self._publish(self.files(last), f"catalog {last}", "model", last, author, comment)
+
     def rollback(
         self, version: str = "", *, follows: str = "", author: str = "", comment: str = ""
     ) -> tuple[Publication, bool]:

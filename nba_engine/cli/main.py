@@ -22,6 +22,7 @@ from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
 from nba_engine.cli.limits import limits_command
 from nba_engine.cli.log import log_group
+from nba_engine.cli.model import model_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
 from nba_engine.cli.rebuild import rebuild_command
@@ -67,6 +68,7 @@ for command in (
     log_group,
     store_group,
     catalog_group,
+    model_group,
     schema_command,
     crosssell_group,
     plugin_group,

@@ -75,7 +75,14 @@ def serve_command(
     except MistakesFound as found:
         raise MistakesFound([_as_typed(mistake, typed) for mistake in found.mistakes]) from None
     with opened as app:
-        serve(app.engine, app.settings, ready_file=ready_file, child=own, sources=app.intakes)
+        serve(
+            app.engine,
+            app.settings,
+            ready_file=ready_file,
+            child=own,
+            sources=app.intakes,
+            models=app.promotions,
+        )
 
 
 def _supervise(file: Path, environ: Mapping[str, str], ready_file: Path | None) -> None:

@@ -21,8 +21,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sequence`` counts publications from 1; the store gives it. ``models``: name → version of the
     models it was assembled with. ``origin`` is ``folder`` (of a start, or a reload), ``files``
-    (handed over) or ``rollback``. It was committed at ``time`` and decides from ``switch_time`` on
-    (seconds since the epoch). ``folder`` is the version of the catalog folder when it was last
+    (handed over), ``rollback`` or ``model`` (the catalog stayed, a model was promoted). It was
+    committed at ``time`` and decides from ``switch_time`` on (seconds since the epoch). ``folder`` is the version of the catalog folder when it was last
     looked at, by which a start knows whether it was edited since; "" = as in the one before.
     """
 

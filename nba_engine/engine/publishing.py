@@ -17,7 +17,7 @@ import msgspec
 
 from nba_engine.catalog import version_of
 from nba_engine.domain import CatalogFiles, DecisionRecord, Publication, Store
-from nba_engine.engine.past import Past
+from nba_engine.engine.past import Assemble, Past
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.errors import FailedPrecondition, MistakesFound, NotFound
 
@@ -33,8 +33,6 @@ __all__ = [
     "status_of",
 ]
 
-# catalog files (name → text) → a snapshot; raises MistakesFound
-Assemble = Callable[[Mapping[str, str]], Snapshot]
 Status = Literal["pending", "in_force", "past"]
 
 POLL_SECONDS = 0.2  # how often a process looks for what others published
@@ -102,11 +100,14 @@ class Catalogs:
         self._watchers: list[CatalogWatcher] = []
         self._reached = True
 
-    def assembled(self, files: Mapping[str, str]) -> Snapshot:
-        """A snapshot of these files; changes nothing. Raises `MistakesFound`."""
+    def assembled(self, files: Mapping[str, str], models: Mapping[str, str] = {}) -> Snapshot:
+        """A snapshot of these files; changes nothing. Raises `MistakesFound`.
+
+        ``models``: the versions to take of them, else those that are promoted.
+        """
         if self._assemble is None:
             raise FailedPrecondition("this engine was opened without a way to load catalogs")
-        return self._assemble(files)
+        return self._assemble(files, models)
 
     def publish(
         self,
@@ -167,6 +168,19 @@ class Catalogs:
             comment=comment,
             origin="folder",
             deadline=deadline,
+        )
+
+    def publish_models(self, *, author: str = "", comment: str = "") -> Published:
+        """Put the models that are promoted now in force, with the catalog published last.
+
+        Raises like `publish`.
+        """
+        last = self._store.publications()[-1:]
+        files = self._store.catalog_files(last[0].version) if last else None
+        if files is None:
+            raise NotFound("no catalog was published yet", reason="CATALOG_VERSION_NOT_FOUND")
+        return self.publish(
+            files, follows=last[0].version, author=author, comment=comment, origin="model"
         )
 
     def rollback(
@@ -285,7 +299,7 @@ class Catalogs:
             files = self._store.catalog_files(target.version)
             if files is None:
                 raise NotFound(f"the store has lost catalog {target.version}")
-            snapshot = self.assembled(files)
+            snapshot = self.assembled(files, target.models)
         except (MistakesFound, NotFound, FailedPrecondition) as error:
             again = target.sequence in self._retry
             self._retry[target.sequence] = time.monotonic() + RETRY_SECONDS

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from nba_engine.domain.catalog import CatalogView
@@ -30,8 +31,10 @@ def open_scorer(
     catalog: CatalogView,
     runtimes: Mapping[str, ModelRuntime],
     tables: Mapping[str, ComplementTable],
+    *,
+    version: str = "",
 ) -> Scorer:
-    """Load a model folder and bind it to a catalog.
+    """Load a model folder and bind it to a catalog; ``version`` stands for that of its manifest.
 
     Raises `MistakesFound`: the manifest, the model file, features that this catalog or these
     tables do not have, a linear split that differs from the graph.
@@ -45,6 +48,7 @@ def open_scorer(
     if mistakes:
         raise MistakesFound(mistakes)
     assembly = Assembly(manifest.features, catalog, tables)
+    manifest = replace(manifest, version=version or manifest.version)
     if manifest.signature == "wide":
         return _WideScorer(manifest, assembly, run, catalog)
     if not manifest.linear:

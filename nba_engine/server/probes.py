@@ -83,6 +83,12 @@ class Health:
         status = words.SERVING if healthy else words.NOT_SERVING
         self._servicer.set(f"source:{name}", status)
 
+    def model(self, name: str, *, healthy: bool) -> None:
+        """Whether the version of a model that was promoted last is the one that decides."""
+        words = health_pb2.HealthCheckResponse
+        status = words.SERVING if healthy else words.NOT_SERVING
+        self._servicer.set(f"model:{name}", status)
+
     def reaching(self, *, reaching: bool) -> None:
         """Whether the store answers: without it nothing is decided, so this is not serving."""
         with self._changing:

@@ -23,7 +23,7 @@ from nba_engine.domain import (
 from nba_engine.engine import CatalogWatcher, Exported, Published, Status
 from nba_engine.errors import Mistake
 
-__all__ = ["Decides", "Publishes", "Reads"]
+__all__ = ["Decides", "Follows", "Publishes", "Reads"]
 
 
 class Publishes(Protocol):
@@ -80,6 +80,13 @@ class Reads(Protocol):
 
     def watch(self, watcher: Callable[[str, bool], None]) -> None:
         """Tell ``watcher`` of each source whether it is healthy: now, and when that changes."""
+
+
+class Follows(Protocol):
+    """Promoted models: `nba_engine.app.promotions.Promotions` has this shape."""
+
+    def watch(self, watcher: Callable[[str, bool], None]) -> None:
+        """Tell ``watcher`` of each model whether its last promotion was taken, not refused."""
 
 
 class Decides(Protocol):

@@ -11,7 +11,7 @@ from types import FrameType
 
 from nba_engine.processes import Child
 from nba_engine.server.logging import capture_standard_logging, make_logger
-from nba_engine.server.protocols import Decides, Reads
+from nba_engine.server.protocols import Decides, Follows, Reads
 from nba_engine.server.publishing import reload_folder
 from nba_engine.server.server import Server
 from nba_engine.settings import Settings
@@ -28,6 +28,7 @@ def serve(
     ready_file: Path | None = None,
     child: Child | None = None,
     sources: Reads | None = None,
+    models: Follows | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully. Call it on the main thread.
 
@@ -35,6 +36,7 @@ def serve(
 
     ``ready_file`` gets ``host:port`` once the server answers. As a ``child`` it is one of several
     processes at that address. ``sources`` are read from then on, and stopped by whoever made them.
+    ``models`` tells which promoted models were refused.
     """
     if child is None:
         logger = make_logger(settings.logging)
@@ -56,6 +58,8 @@ def serve(
             partial.replace(ready_file)
         if child is not None:
             child.tell_ready()
+        if models is not None:
+            models.watch(server.model_is)
         if sources is not None:
             sources.watch(server.source_is)
             sources.start()

@@ -113,6 +113,10 @@ class Server:
         """Report the health of a source of interactions as that of ``source:<name>``."""
         self._health.source(name, healthy=healthy)
 
+    def model_is(self, name: str, healthy: bool) -> None:  # noqa: FBT001 - as watchers are told
+        """Report whether a promoted model was taken, as the health of ``model:<name>``."""
+        self._health.model(name, healthy=healthy)
+
     @property
     def address(self) -> str:
         """Where the server listens, with the real port."""

@@ -20,6 +20,8 @@ __all__ = [
     "OfferedModel",
     "PluginSettings",
     "ProfileSourceSettings",
+    "RegisteredModel",
+    "RegistrySettings",
     "RetentionSettings",
     "SecuritySettings",
     "ServerSettings",
@@ -92,7 +94,22 @@ class OfferedModel(msgspec.Struct, frozen=True):
     name: str
 
 
-def _model(value: object) -> Path | OfferedModel:
+class RegisteredModel(msgspec.Struct, frozen=True):
+    """``registry:<name>``: its promoted version; ``registry:<name>@<version>``: always that one."""
+
+    name: str
+    version: str = ""
+
+
+def _model(value: object) -> Path | OfferedModel | RegisteredModel:
+    if isinstance(value, str) and value.startswith("registry:"):
+        name, at, version = value.removeprefix("registry:").strip().partition("@")
+        if not name or (at and not version):
+            raise Unreadable(
+                "names no model of the registry",
+                'write its name: "registry:propensity", or "registry:propensity@3f2a" for a version',
+            )
+        return RegisteredModel(name, version)
     if isinstance(value, str) and value.startswith("plugin:"):
         name = value.removeprefix("plugin:").strip()
         if not name:
@@ -115,7 +132,7 @@ _NAMESPACE = {"type": "string", "pattern": r"^[^:]+$"}
 _STORE = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*:.+$"}
 
 FilePath = Annotated[Path, Written(_path, _TEXT)]
-ModelSource = Annotated[Path | OfferedModel, Written(_model, _TEXT)]
+ModelSource = Annotated[Path | OfferedModel | RegisteredModel, Written(_model, _TEXT)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -198,6 +215,13 @@ class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     path: FilePath = Path("catalog")
     """folder of the catalog's `*.toml` files; must exist"""
+
+
+class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where versions of models are kept: what `nba train` and `nba model` write."""
+
+    path: FilePath = Path("registry")
+    """folder of the model registry; made when the first version is added"""
 
 
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,7 +346,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     catalog: CatalogSettings = CatalogSettings()
     models: dict[str, ModelSource] = {}
-    """name → folder with a model's `manifest.toml`, or `"plugin:<name>"` for one a plugin offers"""
+    """name → folder with a model's `manifest.toml`; `"registry:<name>"` for the version that is
+    promoted, `"registry:<name>@<version>"` for that one; or `"plugin:<name>"` for one a plugin offers
+    """
+    registry: RegistrySettings = RegistrySettings()
     tables: dict[str, FilePath] = {}
     """name → file of a complement table (`.npz`)"""
     pipeline: tuple[StageSettings, ...] = ()

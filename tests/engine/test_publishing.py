@@ -48,10 +48,10 @@ def beside(
 ) -> Iterator[Engine]:
     """Another process on the store of `shop`, which follows; or cannot load what it finds."""
 
-    def assemble(files: Mapping[str, str]) -> Snapshot:
+    def assemble(files: Mapping[str, str], models: Mapping[str, str] = {}) -> Snapshot:
         if not able():
             raise MistakesFound([Mistake(file="nba.toml", place="models.x", message="is gone")])
-        return engine.catalogs.assembled(files)
+        return engine.catalogs.assembled(files, models)
 
     store, log = open_store(folder / "shop.db"), open_log(folder / "decisions.db")
     other = Engine(engine._snapshot, store, log, assemble=assemble, clock=engine._clock)

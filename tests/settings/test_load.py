@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.settings import OfferedModel, Settings, load_settings
+from nba_engine.settings import OfferedModel, RegisteredModel, Settings, load_settings
 
 COMPLETE = """
 [server]
@@ -115,6 +115,20 @@ def test_a_model_of_a_plugin_is_a_name_and_no_path(folder: Path) -> None:
     settings = load(folder, stages + '[models]\nfirst = "plugin:starter"')
     assert settings.models == {"first": OfferedModel("starter")}
     assert places(find(folder, stages + '[models]\nfirst = "plugin:"')) == [("4", "models.first")]
+
+
+def test_a_model_of_the_registry_is_a_name_with_or_without_a_version(folder: Path) -> None:
+    stages = '[[pipeline]]\nstage = "a"\n'
+    wanted = '[models]\nfirst = "registry:propensity"\nsecond = "registry:propensity@3f2a"'
+    settings = load(folder, stages + wanted)
+    assert settings.models == {
+        "first": RegisteredModel("propensity"),
+        "second": RegisteredModel("propensity", "3f2a"),
+    }
+    assert settings.registry.path == folder / "registry"
+    for wrong in ("registry:", "registry:@3f2a", "registry:propensity@"):
+        found = find(folder, f'{stages}[models]\nfirst = "{wrong}"')
+        assert places(found) == [("4", "models.first")]
 
 
 def test_sinks_are_tables_by_id_and_their_mistakes_are_told(folder: Path) -> None:

@@ -158,10 +158,14 @@ class ModelRegistry:
 
         Raises `NotFound`, `FailedPrecondition`.
         """
-        version = version or one_before(self.history(name), name)
+        version = version or self.before(name)
         found = self.version(name, version)
         self.verified(name, found.version)
         return self._promote(name, found.version, "rollback", author, comment)
+
+    def before(self, name: str) -> str:
+        """The version that `rollback` goes back to. Raises `FailedPrecondition`."""
+        return one_before(self.history(name), name)
 
     def took(self, name: str, version: str) -> None:
         """A server decides with the promoted version: note when, if it is the first time."""
@@ -181,11 +185,15 @@ class ModelRegistry:
 
         self._note(name, version, note)
 
+    def folder(self, name: str, version: str) -> Path:
+        """Where a version lies, or would."""
+        return self.path / name / "versions" / version
+
     def verified(self, name: str, version: str) -> Path:
         """The folder of a version. Raises `NotFound` when it is gone, `MistakesFound` if changed."""
-        folder = self.path / name / "versions" / version
-        if not folder.is_dir():
-            raise NotFound(f"version {version} of the model {name!r} is gone: there is no {folder}")
+        folder = self.folder(name, version)
+        if not _VERSION.fullmatch(version) or not folder.is_dir():
+            raise NotFound(f"version {version!r} of the model {name!r} is gone")
         if content_of(folder) != version:
             mistake = Mistake(
                 file=str(folder),
@@ -195,6 +203,19 @@ class ModelRegistry:
             )
             raise MistakesFound([mistake])
         return folder
+
+    def status(self, one: ModelVersion) -> str:
+        """What became of a version, in words; "" if it was never promoted."""
+        history = self.history(one.name)
+        current = promoted_of(history)
+        of_version = [entry for entry in history if entry.version == one.version]
+        words = ""
+        if current is not None and current.version == one.version:
+            words = "promoted" if current.taken is None else "in force"
+        elif of_version:
+            words = "past" if of_version[-1].refused is None else "refused"
+        gone = "gone" if one.manifest is None else ""
+        return ", ".join(word for word in (words, gone) if word)
 
     def stamp(self) -> tuple[tuple[str, int, int, int], ...]:
         """Something that differs after every promotion, and costs a look at each model's file."""
@@ -208,7 +229,7 @@ class ModelRegistry:
         return tuple(found)
 
     def _read(self, name: str, version: str) -> ModelVersion:
-        folder = self.path / name / "versions" / version
+        folder = self.folder(name, version)
         manifest: Manifest | None = None
         try:
             told = _decode_added(folder.with_name(f"{version}.json").read_bytes())

@@ -13,7 +13,7 @@ from nba_engine.errors import FailedPrecondition
 
 __all__ = ["ModelVersion", "Promotion", "Refusal", "Status", "one_before", "promoted_of"]
 
-Status = Literal["waiting", "in_force", "refused", "past"]
+Status = Literal["waiting", "in_force", "refused"]
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):

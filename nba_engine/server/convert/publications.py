@@ -19,6 +19,7 @@ _ORIGINS = {
     "folder": catalog_service_pb2.CATALOG_ORIGIN_FOLDER,
     "files": catalog_service_pb2.CATALOG_ORIGIN_FILES,
     "rollback": catalog_service_pb2.CATALOG_ORIGIN_ROLLBACK,
+    "model": catalog_service_pb2.CATALOG_ORIGIN_MODEL,
 }
 _STATUSES: dict[Status, catalog_service_pb2.CatalogStatus.ValueType] = {
     "pending": catalog_service_pb2.CATALOG_STATUS_PENDING,

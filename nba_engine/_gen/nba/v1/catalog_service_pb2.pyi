@@ -63,6 +63,8 @@ class _CatalogOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Catalog
     """Files that were handed over."""
     CATALOG_ORIGIN_ROLLBACK: _CatalogOrigin.ValueType  # 3
     """A rollback."""
+    CATALOG_ORIGIN_MODEL: _CatalogOrigin.ValueType  # 4
+    """The catalog stayed, a model was promoted."""
 
 class CatalogOrigin(_CatalogOrigin, metaclass=_CatalogOriginEnumTypeWrapper):
     """Where a publication came from."""
@@ -75,6 +77,8 @@ CATALOG_ORIGIN_FILES: CatalogOrigin.ValueType  # 2
 """Files that were handed over."""
 CATALOG_ORIGIN_ROLLBACK: CatalogOrigin.ValueType  # 3
 """A rollback."""
+CATALOG_ORIGIN_MODEL: CatalogOrigin.ValueType  # 4
+"""The catalog stayed, a model was promoted."""
 Global___CatalogOrigin: _TypeAlias = CatalogOrigin  # noqa: Y015
 
 @_typing.final
