@@ -152,14 +152,18 @@ def _print_placement(items: Sequence[Recommendation], catalog: CatalogView) -> N
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("#", justify="right")
     table.add_column("action", overflow="fold")
-    for heading in ("score", "chance", "value", "cost"):
+    drawn = catalog.placements[items[0].placement].exploration is not None
+    headings = ["score", "chance", "value", "cost", *(["drawn with"] if drawn else [])]
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
     currency = catalog.currency
     for item in items:
         action = catalog.actions[catalog.action_index[item.action]]
         if action.kind == "nothing":
-            table.add_row("", action.name)
+            empty = [""] * 4
+            odds = [f"{item.selection_probability:.1%}"] if drawn else []
+            table.add_row("", action.name, *empty, *odds, ", ".join(item.reason_codes))
             continue
         table.add_row(
             str(item.position + 1),
@@ -168,6 +172,7 @@ def _print_placement(items: Sequence[Recommendation], catalog: CatalogView) -> N
             f"{item.propensity:.1%}",
             spoken_money(item.value, currency),
             spoken_money(item.cost, currency),
+            *([f"{item.selection_probability:.1%}"] if drawn else []),
             ", ".join(item.reason_codes),
         )
     output.print(table)

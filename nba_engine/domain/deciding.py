@@ -14,6 +14,7 @@ from nba_engine.domain.candidates import Candidates, CandidatesMark
 from nba_engine.domain.catalog import CatalogView
 from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.decision import DecisionRequest, PlacementRequest, Recommendation
+from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer, ReservationRequest
 from nba_engine.domain.profile import CustomerState
 from nba_engine.domain.values import FloatArray, IntArray, Value, Values
@@ -27,6 +28,7 @@ DecidingMark: TypeAlias = tuple[
     Candidates,
     CandidatesMark,
     list[Recommendation],
+    int,
     int,
     Values,
     Values,
@@ -74,6 +76,7 @@ class Deciding:
         "deadline",
         "decision_id",
         "degraded",
+        "draws",
         "eligible",
         "failed",
         "known",
@@ -128,6 +131,7 @@ class Deciding:
         self.answers: list[Answer] = []  # what the ledger said, for the log
         self.prices: dict[str, float] = {}
         self.recommendations: list[Recommendation] = []
+        self.draws: list[Draw] = []  # of placements that explore, for the log
         self.degraded: list[str] = []
         # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot)
         # of the candidates after eligibility; (index, slot, propensity) of those that were scored
@@ -150,6 +154,7 @@ class Deciding:
             self.candidates.mark(),
             self.recommendations,
             len(self.recommendations),
+            len(self.draws),
             self.context,
             self.customer,
             self.customer_id,
@@ -166,6 +171,7 @@ class Deciding:
             candidates,
             self.recommendations,
             recommended,
+            drawn,
             self.context,
             self.customer,
             self.customer_id,
@@ -176,6 +182,7 @@ class Deciding:
         ) = mark
         self.candidates.restore(candidates)
         del self.recommendations[recommended:]
+        del self.draws[drawn:]
 
     def detached(self) -> Deciding:
         """A copy for a thread that may be abandoned: what it does to it stays there."""
@@ -200,6 +207,7 @@ _OWN = frozenset(
     {
         "answers",
         "degraded",
+        "draws",
         "failed",
         "prices",
         "recommendations",

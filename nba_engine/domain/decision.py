@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer
 from nba_engine.domain.rules import Change
 from nba_engine.domain.values import Value
@@ -117,6 +118,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prices: dict[str, float] = {}
     degraded: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()  # stages whose failure policy was applied: a replay applies it too
+    draws: tuple[Draw, ...] = ()  # of placements that explore, in their order
     stage_micros: dict[str, int] = {}
 
 

@@ -37,9 +37,10 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
     """One pick of a placement that explores, as it is logged: also what came to nothing.
 
     ``probability``: of this pick, over the candidates that were left. ``removed`` says why it is
-    not in the slate for all that: ``limit_refused``, ``render_failed``; "" it stands there, or was
-    *nothing*, which ends the slate. What the ledger is asked for at once has one ``turn``: a
-    refusal is known from the next one on, a failed rendering at once.
+    not in the slate for all that: ``limit_refused`` by the ledger, ``limit_full`` (an account that
+    refused before has no room for it either), ``render_failed``; "" it stands there, or was
+    *nothing*, which ends the slate. What the ledger is asked for at once has one ``turn``: what it
+    refuses stands until the turn is over, what else is removed is so at once.
     """
 
     placement: str
@@ -61,12 +62,14 @@ def chances(exploration: Exploration | None, score: FloatArray) -> FloatArray:
     best = score.max()
     if exploration is not None and exploration.method == "plackett_luce":
         weight: FloatArray = np.exp((score - best) / exploration.temperature)
-        return weight / weight.sum()
+        weight /= weight.sum()
+        return weight
     top = score == best
     chance: FloatArray = top / np.count_nonzero(top)
-    if exploration is None:
-        return chance
-    return (1.0 - exploration.share) * chance + exploration.share / len(score)
+    if exploration is not None:
+        chance *= 1.0 - exploration.share
+        chance += exploration.share / len(score)
+    return chance
 
 
 def slate_chances(

@@ -70,6 +70,7 @@ def record_of(
         prices=deciding.prices,
         degraded=decision.degraded,
         failed=tuple(deciding.failed),
+        draws=tuple(deciding.draws),
         stage_micros=decision.stage_micros,
     )
 

@@ -231,7 +231,15 @@ class Watch:
         )
 
     def _chosen(self, one: Recommendation, dropped: Sequence[CandidateTrace]) -> CandidateTrace:
-        columns = ("score", "propensity", "value", "cost", "lever", "weight")
+        columns = (
+            "score",
+            "propensity",
+            "value",
+            "cost",
+            "lever",
+            "weight",
+            "selection_probability",
+        )
         return CandidateTrace(
             treatment=one.treatment,
             action=one.action,

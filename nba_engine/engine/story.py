@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from nba_engine.domain import CandidateTrace, CatalogView, Deciding, Decision, Recommendation
+from nba_engine.domain.affinity_words import said_code
 from nba_engine.domain.words import a_share, enumerated, spoken_money, spoken_time
 
 __all__ = ["recommended_text", "runners_up", "story"]
@@ -84,6 +85,11 @@ def recommended_text(
     action = catalog.actions[catalog.action_index[one.action]]
     channel = catalog.channels[one.channel].name
     if action.kind == "nothing":
+        if "explored" in one.reason_codes:
+            return (
+                f"In {one.placement} nothing is recommended in order to learn: doing nothing was "
+                f"drawn, with a probability of {one.selection_probability:.2%}."
+            )
         return f"In {one.placement} {_why_nothing(catalog, one.placement, dropped)}."
     rank = "first" if one.position == 0 else f"number {one.position + 1}"
     changed = [f"weight {one.weight:.2f}"] if one.weight != 1.0 else []
@@ -96,7 +102,14 @@ def recommended_text(
         f"expected {spoken_money(one.score, catalog.currency)}"
     )
     why = [words for code in one.reason_codes if (words := _good(catalog, code))]
-    return f"{text}; {enumerated(why)}." if why else f"{text}."
+    text = f"{text}; {enumerated(why)}." if why else f"{text}."
+    if catalog.placements[one.placement].exploration is None:
+        return text
+    above = "" if one.position == 0 else ", given what stands above it"
+    return (
+        f"{text} What is shown there is drawn: this had a probability of "
+        f"{one.selection_probability:.2%}{above}."
+    )
 
 
 def runners_up(traces: Sequence[CandidateTrace], count: int = RUNNERS_UP) -> list[CandidateTrace]:
@@ -213,6 +226,8 @@ def _counted(reason: str, count: int) -> str:
 def _good(catalog: CatalogView, code: str) -> str:
     """A positive reason code in words; "" for one that says nothing to people."""
     word, colon, subject = code.partition(":")
+    if word == "answers":
+        return said_code(catalog, code)
     words = _GOOD.get(word, "")
     if not colon:
         return words

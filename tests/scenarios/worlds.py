@@ -55,7 +55,7 @@ def world(seed: int) -> Scenario:
     draw = Random(seed)
     count = draw.randint(3, 9)
     names = [f"a{number}" for number in range(count)]
-    parts = [HEADER]
+    parts = [_exploring(Random(f"exploration {seed}"))]
     parts += [_action(draw, name, names) for name in names]
     for number in range(draw.randint(0, 3)):
         tier = draw.choice(("eligibility", "applicability", "suitability"))
@@ -132,6 +132,17 @@ def _limit(draw: Random, number: int) -> str:
         f'[limits.l{number}]\nscope = {scope}\nmeasure = "{measure}"\namount = {amount}\n'
         f'window = "{draw.choice(WINDOWS)}"'
     )
+
+
+def _exploring(draw: Random) -> str:
+    """The header, where placements may explore: by a seed of its own, the rest is as it was."""
+    text = HEADER
+    for place in ('newsletter = { channel = "email"', 'banner = { channel = "app", slots = 2'):
+        if draw.random() < 0.3:
+            method, key = draw.choice((("plackett_luce", "temperature"), ("epsilon", "share")))
+            how = f'{{ method = "{method}", {key} = {draw.choice((0.2, 1.0))} }}'
+            text = text.replace(place, f"{place}, exploration = {how}")
+    return text
 
 
 def _history(draw: Random, names: list[str]) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ __all__ = ["explain_slate"]
 Render = Callable[[int, Values, Values, float], dict[str, str]]
 
 _MISSING_AT_MOST = 8
+_TEMPERATURES = 40.0  # so far below the best nothing is drawn: e^-40
 
 
 class _Case(NamedTuple):
@@ -58,6 +59,9 @@ def explain_slate(
     if deciding.catalog.is_nothing[unit]:
         none = impossible("nothing is recommended when no candidate is worth its contact")
         text = "Doing nothing was outranked: something is worth more than its contact."
+        place = deciding.placements[int(drop.slot[position])].placement
+        if deciding.catalog.placements[place].exploration is not None:
+            text = "Doing nothing was not drawn: something that is worth its contact came out."
         return with_changes(text, none), none
     rehearsal = Rehearsal(deciding, drop.stage, accounts)
     at = rehearsal.position(drop, position)
@@ -79,6 +83,15 @@ def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
     place = deciding.placements[case.slot].placement
     own = case.rehearsal.numbers(case.position)["score"]
     there = _there(case)
+    exploration = deciding.catalog.placements[place].exploration
+    if exploration is not None:
+        drawn = " and ".join(_named(deciding, each) for each in there)
+        why = (
+            f"would be worth {money(deciding.catalog, own)}, but what is shown in {place} is drawn, "
+            f"in order to learn, and {drawn} came out"
+        )
+        # so far above all others that hardly anything else can be drawn
+        return why, _lifted(case, [_certain(case, exploration.temperature)])
     worst = min(there, key=lambda each: each.score)
     count = "the one place" if len(there) == 1 else f"the {len(there)} places"
     why = (
@@ -87,6 +100,10 @@ def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
         f"{money(deciding.catalog, worst.score)}"
     )
     return why, _lifted(case, [worst.score])
+
+
+def _certain(case: _Case, temperature: float) -> float:
+    return float(case.rehearsal.columns["score"].max()) + _TEMPERATURES * temperature
 
 
 def _same_action(case: _Case) -> tuple[str, Sequence[Change]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 
 import numpy as np
 
 from nba_engine.domain.values import FloatArray, IntArray
 from nba_engine.stages.arbitration import Ranking
+from nba_engine.stages.slate.drawing import Drawing
 
 __all__ = ["Filled", "Filling"]
 
@@ -18,11 +21,12 @@ Reserve = Callable[[Sequence[int]], set[int]]
 class Filled:
     """What became of the candidates that were tried: ``taken``, or why not, by position."""
 
-    __slots__ = ("failed", "refused", "taken", "used")
+    __slots__ = ("failed", "full", "refused", "taken", "used")
 
     def __init__(self) -> None:
         self.taken: list[int] = []
         self.refused: set[int] = set()
+        self.full: set[int] = set()  # those of the refused that nobody needed to ask for
         self.failed: set[int] = set()
         self.used: set[int] = set()  # action indices
 
@@ -31,7 +35,8 @@ class Filling:
     """Fills the slots of a request by walking down a ranking.
 
     ``score``, ``actions`` and ``slot`` (n,) belong to the candidates; ``slots`` says how many each
-    placement takes. No action is taken twice.
+    placement takes. No action is taken twice. Where ``drawing`` explores, slots are drawn, after
+    those of all others: what is tried out is taken from nobody.
     """
 
     def __init__(
@@ -42,12 +47,16 @@ class Filling:
         actions: IntArray,
         slot: IntArray,
         slots: Sequence[int],
+        drawing: Drawing | None = None,
     ) -> None:
         self._ranking = ranking
         self._score = score
         self._actions = actions
         self._slot = slot
         self._free = list(slots)
+        self._drawing = drawing
+        if drawing is not None:
+            drawing.take_over(self._free)
         self._filled = Filled()
 
     def fill(
@@ -64,8 +73,12 @@ class Filling:
         refused: one full account must not cost a durable write per candidate that draws on it.
         """
         filled = self._filled
-        while True:
-            chosen = self._choose(render, blocked if filled.refused else None)
+        for turn in count():
+            asked = blocked if filled.refused else None
+            chosen = self._choose(render, asked)
+            if self._drawing is not None:
+                accept = partial(self._tried, render=render, blocked=asked)
+                chosen += self._drawing.choose(filled.used, turn, accept)
             if not chosen:
                 return filled
             refused = reserve(chosen)
@@ -74,8 +87,29 @@ class Filling:
                 return filled
             filled.refused |= refused
             for position in refused:
-                self._free[int(self._slot[position])] += 1
+                place = int(self._slot[position])
+                if self._drawing is not None and place in self._drawing:
+                    self._drawing.remove(position, place)
+                else:
+                    self._free[place] += 1
                 filled.used.discard(int(self._actions[position]))
+        return filled
+
+    def _tried(
+        self,
+        position: int,
+        render: Callable[[int], bool],
+        blocked: Callable[[int], bool] | None,
+    ) -> bool:
+        """Whether a candidate may stand, as far as can be told before it is reserved."""
+        if blocked is not None and blocked(position):
+            self._filled.refused.add(position)
+            self._filled.full.add(position)
+        elif not render(position):
+            self._filled.failed.add(position)
+        else:
+            return True
+        return False
 
     def _choose(
         self, render: Callable[[int], bool], blocked: Callable[[int], bool] | None
@@ -102,11 +136,7 @@ class Filling:
                 place, action = slot.item(position), actions.item(position)
                 if not free[place] or action in filled.used or position in done:
                     continue
-                if blocked is not None and blocked(position):
-                    filled.refused.add(position)
-                    continue
-                if not render(position):
-                    filled.failed.add(position)
+                if not self._tried(position, render, blocked):
                     continue
                 free[place] -= 1
                 filled.used.add(action)

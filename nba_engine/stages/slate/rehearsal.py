@@ -11,6 +11,7 @@ from nba_engine.domain.values import FloatArray, IntArray
 from nba_engine.stages.arbitration import Ranking, tie_keys
 from nba_engine.stages.contact_policy import used_of
 from nba_engine.stages.limits import Accounts
+from nba_engine.stages.slate.drawing import drawing_of
 from nba_engine.stages.slate.filling import Filling
 from nba_engine.stages.slate.reservations import treatment_of
 
@@ -87,6 +88,13 @@ class Rehearsal:
             actions=self.actions,
             slot=self.slot,
             slots=[placement.slots for placement in self._deciding.placements],
+            drawing=drawing_of(
+                self._deciding,
+                score=score,
+                actions=self.actions,
+                index=self.index,
+                slot=self.slot,
+            ),
         ).fill(lambda at: at not in failed, self._ledger(amounts or {}))
         return position in filled.taken
 

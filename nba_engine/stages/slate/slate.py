@@ -14,6 +14,7 @@ from nba_engine.domain import (
     Answer,
     Change,
     Deciding,
+    Draw,
     Drop,
     Hold,
     NoSettings,
@@ -35,6 +36,7 @@ from nba_engine.errors import (
 )
 from nba_engine.stages.arbitration import Ranking, scores_of, tie_keys
 from nba_engine.stages.limits import Accounts, QuietClock
+from nba_engine.stages.slate.drawing import Drawn, drawing_of
 from nba_engine.stages.slate.explained import explain_slate
 from nba_engine.stages.slate.filling import Filled, Filling
 from nba_engine.stages.slate.reservations import recommendation_id
@@ -89,6 +91,7 @@ class Slate:
             actions=work.actions,
             slot=candidates.slot,
             slots=[placement.slots for placement in deciding.placements],
+            drawing=work.drawing,
         ).fill(work.render, work.reserve, work.blocked)
         kept = work.recommend(filled)
         of_action = self._outranked.copy()
@@ -170,6 +173,13 @@ class _Work:
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(
             self.score, candidates.index, candidates.slot, lambda: tie_keys(deciding.seed, size)
+        )
+        self.drawing = drawing_of(
+            deciding,
+            score=self.score,
+            actions=self.actions,
+            index=candidates.index,
+            slot=candidates.slot,
         )
         self._seen = {
             "customer": deciding.customer,
@@ -278,9 +288,11 @@ class _Work:
         candidates = self._deciding.candidates
         slot = candidates.slot
         ranked = filled.taken
+        drawn = self._drawn(filled)
         if filled.refused:  # a later round may have chosen something better than an earlier one
-            taken = np.array(ranked, dtype=np.intp)
-            ranked = self.ranking.sorted(taken, self.score[taken]).tolist()
+            taken = np.array([at for at in ranked if at not in drawn], dtype=np.intp)
+            best = self.ranking.sorted(taken, self.score[taken]).tolist()
+            ranked = best + [at for at in ranked if at in drawn]
         by_slot: list[list[int]] = [[] for _ in self._deciding.placements]
         for position in ranked:
             by_slot[slot.item(position)].append(position)
@@ -302,9 +314,31 @@ class _Work:
                 numbers("cost", positions),
                 numbers("lever", positions, 1.0),
                 numbers("weight", positions, 1.0),
+                [drawn.get(position) for position in positions],
             )
         )
         return positions
+
+    def _drawn(self, filled: Filled) -> dict[int, Drawn]:
+        """What was drawn, by position; all draws go to the log."""
+        if self.drawing is None:
+            return {}
+        deciding = self._deciding
+        removed = dict.fromkeys(filled.refused, "limit_refused")
+        removed |= dict.fromkeys(filled.full, "limit_full")
+        removed |= dict.fromkeys(filled.failed, "render_failed")
+        for one in self.drawing.draws:
+            treatment = deciding.candidates.index.item(one.position)
+            deciding.draws.append(
+                Draw(
+                    placement=deciding.placements[one.slot].placement,
+                    treatment=deciding.catalog.treatments[treatment].id,
+                    probability=one.probability,
+                    turn=one.turn,
+                    removed=removed.get(one.position, ""),
+                )
+            )
+        return {one.position: one for one in self.drawing.draws}
 
     def _recommendation(
         self,
@@ -316,15 +350,17 @@ class _Work:
         cost: float,
         lever: float,
         weight: float,
+        drawn: Drawn | None,
     ) -> Recommendation:
         deciding = self._deciding
         candidates = deciding.candidates
         at = candidates.index.item(position)
         slot = candidates.slot.item(position)
         named = self._slate.named[at]
-        codes: tuple[str, ...] = ()
+        explored = drawn is not None and drawn.explored
+        codes: tuple[str, ...] = ("explored",) if explored else ()
         if not named.nothing:
-            codes = named.best if rank == 0 else named.other
+            codes += named.best if rank == 0 and not explored else named.other
             if candidates.words or candidates.reason_codes:
                 codes += candidates.reasons(position)
             if "prior_used" in candidates and candidates.number("prior_used", position):
@@ -345,6 +381,7 @@ class _Work:
             cost=cost,
             lever=lever,
             weight=weight,
+            selection_probability=1.0 if drawn is None else drawn.probability,
         )
 
 
