@@ -17,6 +17,7 @@ _FITTING = {
     "days_since": ("timestamp",),
     "equals": ("string", "int", "double", "bool"),
     "category": ("string", "int", "bool"),
+    "element": ("map<string,double>", "map<string,int>"),
 }
 
 

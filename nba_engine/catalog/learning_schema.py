@@ -48,11 +48,11 @@ class FeatureEntry(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     """`source` is a map of the customer, looked up by this value of the action: `action.category`"""
     transform: Transform = "none"
-    """`none`, `log1p`, `days_since` (of a time), `equals` (1 or 0, against `value`), `category` (the
-    position among `categories`) or `table`
+    """`none`, `log1p`, `days_since` (of a time), `equals` (1 or 0, against `value`), `element` (of a
+    map: its number under the word `value`), `category` (the position among `categories`) or `table`
     """
     value: str | float | bool | None = None
-    """for `equals`"""
+    """for `equals` and `element`"""
     categories: Words = ()
     """for `category`; without them training takes those that it finds"""
     table: str = ""

@@ -11,7 +11,7 @@ import msgspec
 
 __all__ = ["Feature", "Transform", "flaws_of_feature"]
 
-Transform = Literal["none", "log1p", "days_since", "equals", "category", "table"]
+Transform = Literal["none", "log1p", "days_since", "equals", "category", "element", "table"]
 
 _SOURCE = re.compile(r"(customer|context|action|treatment)\.[A-Za-z_]\w*|now(\.(hour|weekday))?")
 _SOURCES = (
@@ -28,6 +28,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     (``now.hour``, ``now.weekday`` in the catalog's time zone).
     ``key`` (``action.category``): ``source`` is a map of the customer, looked up by that value.
     ``transform``: ``log1p``; ``days_since`` (of a time); ``equals`` (1.0 if it equals ``value``);
+    ``element`` (of a map: its number under the word ``value``);
     ``category`` (the position among ``categories``; what is not among them is missing);
     ``table``: Σ over the customer's list or map ``source`` of the complement table ``table``'s
     strength from its elements to the action's ``key`` (EASE score).
@@ -61,8 +62,13 @@ def flaws_of_feature(feature: Feature) -> Iterator[tuple[str, str, str]]:
         yield "transform", "table needs `table` and `key`", ""
     if feature.table and feature.transform != "table":
         yield "table", "is used by transform = 'table' only", "leave it out"
-    if (feature.value is None) == (feature.transform == "equals"):
-        yield "value", "goes with transform = 'equals', and only with it", ""
+    if (feature.value is None) == (feature.transform in ("equals", "element")):
+        yield "value", "goes with transform = 'equals' or 'element', and only with these", ""
+    if feature.transform == "element":
+        if feature.key or not isinstance(feature.value, str):
+            yield "value", "must be the word of the map's element, and there is no `key` then", ""
+        if not of_customer:
+            yield "transform", "element needs a map of the customer or the context", ""
     if feature.transform == "days_since" and not of_customer:
         yield "transform", "days_since needs a time of the customer or the context", ""
     yield from _flaws_of_categories(feature)

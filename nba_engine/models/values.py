@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -62,12 +62,18 @@ def convert_value(feature: Feature) -> ConvertValue:
     def category(value: Value, _now: float) -> float:
         return positions.get(word_of(value), default)
 
+    def element(value: Value, now: float) -> float:
+        if isinstance(value, Mapping):
+            return plain(value.get(wanted), now)
+        return default
+
     kinds: dict[str, ConvertValue] = {
         "none": plain,
         "log1p": log1p,
         "days_since": days_since,
         "equals": equals,
         "category": category,
+        "element": element,
         "table": plain,  # of the summed strengths
     }
     return kinds[feature.transform]

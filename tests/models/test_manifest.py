@@ -85,6 +85,17 @@ def test_no_file_no_toml_no_text_are_told_apart(tmp_path: Path) -> None:
         (AGE + 'table = "t"', "features[0].table", "transform = 'table' only"),
         (AGE + 'transform = "equals"', "features[0].value", "goes with transform"),
         (AGE + 'value = "a"', "features[0].value", "goes with transform"),
+        (AGE + 'transform = "element"', "features[0].value", "goes with transform"),
+        (
+            AGE + 'transform = "element"\nvalue = 3',
+            "features[0].value",
+            "must be the word of the map's element",
+        ),
+        (
+            '[[features]]\nname = "a"\nsource = "action.a"\ntransform = "element"\nvalue = "b"',
+            "features[0].transform",
+            "element needs a map",
+        ),
         (AGE + "default = nan", "features[0].default", "must be finite"),
         (AGE + "minimum = 2.0\nmaximum = 1.0", "features[0].minimum", "is above maximum"),
         (
