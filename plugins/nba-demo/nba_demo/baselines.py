@@ -7,9 +7,9 @@ import numpy as np
 
 from nba_demo.data import DAY
 from nba_demo.panel import HORIZON, RECENT, Moment, Panel
-from nba_engine.domain import BoolArray, FloatArray
+from nba_engine.domain import BoolArray, FloatArray, IntArray
 
-__all__ = ["GammaPoisson", "fit_gamma_poisson", "old_rate", "session_recall"]
+__all__ = ["GammaPoisson", "Session", "fit_gamma_poisson", "old_rate", "session_recall"]
 
 
 class GammaPoisson(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,14 @@ def old_rate(panel: Panel, moment: Moment, new_buyers: FloatArray) -> FloatArray
     return count / days * (HORIZON / DAY) + new_buyers[None]
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """R@10 inside each basket (n,), and the household it is of."""
+
+    household: IntArray
+    ease: FloatArray
+    popularity: FloatArray
+
+
 def session_recall(
     panel: Panel,
     weights: FloatArray,
@@ -71,8 +79,8 @@ def session_recall(
     start: float,
     seed: int,
     top: int = 10,
-) -> tuple[float, float]:
-    """R@10 of EASE and of popularity inside baskets from ``start`` on.
+) -> Session:
+    """R@10 of EASE and of popularity inside the baskets from ``start`` on.
 
     Half of a basket is known, drawn by ``seed``; the rest that was not bought in the 91 days
     before is to be found among all offers neither known nor bought lately.
@@ -84,6 +92,7 @@ def session_recall(
     recent = _RecentPurchases(panel, start)
     found_by_ease: list[float] = []
     found_by_popularity: list[float] = []
+    households: list[int] = []
     for at, length in zip(first.tolist(), size.tolist(), strict=True):
         offers = cell[at : at + length] % panel.offers
         lately = recent.before(int(cell[at]) // panel.offers, float(time[at]))
@@ -91,6 +100,7 @@ def session_recall(
         known[random.permutation(length)[: length // 2]] = True
         wanted = offers[~known & ~lately[offers]]
         if length >= 4 and len(wanted):
+            households.append(int(cell[at]) // panel.offers)
             closed = lately.copy()
             closed[offers[known]] = True
             for scores, found in (
@@ -99,7 +109,11 @@ def session_recall(
             ):
                 best = np.argpartition(-np.where(closed, -np.inf, scores), top)[:top]
                 found.append(float(np.isin(wanted, best).mean()))
-    return float(np.mean(found_by_ease)), float(np.mean(found_by_popularity))
+    return Session(
+        household=np.array(households, np.intp),
+        ease=np.array(found_by_ease),
+        popularity=np.array(found_by_popularity),
+    )
 
 
 class _RecentPurchases:

@@ -46,6 +46,8 @@ class Campaigns(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     type_of: Mapping[int, str]
+    start_of: Mapping[int, float]
+    end_of: Mapping[int, float]
     contact_household: IntArray
     contact_campaign: IntArray
     contact_time: FloatArray
@@ -58,7 +60,8 @@ class Year(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the demo reads. Baskets are in time order; lines are (basket, category) pairs.
 
     ``basket_household`` and the like index ``households``; ``line_category`` indexes
-    ``categories``; lines are in the order of their baskets. ``data_hash`` names the files.
+    ``categories``; lines are in the order of their baskets. ``coupon_household`` and
+    ``coupon_time`` tell of each line that was paid with a coupon. ``data_hash`` names the files.
     """
 
     households: IntArray
@@ -71,6 +74,8 @@ class Year(msgspec.Struct, frozen=True, kw_only=True):
     line_basket: IntArray
     line_category: IntArray
     line_amount: FloatArray
+    coupon_household: IntArray
+    coupon_time: FloatArray
     campaigns: Campaigns
     demographics: Mapping[int, Mapping[str, str]]
     data_hash: str
@@ -105,6 +110,7 @@ def load_year(folder: Path | None = None, *, households: int = 0, seed: int = 20
     names, category, departments = _categories(folder, lines["product_id"].to_numpy())
     seconds = _seconds(lines["transaction_timestamp"])
     amount = lines["sales_value"].to_numpy().astype(np.float64)
+    coupon = lines["coupon_disc"].to_numpy() > 0
 
     ids, first, basket = np.unique(
         lines["basket_id"].to_numpy(), return_index=True, return_inverse=True
@@ -126,6 +132,8 @@ def load_year(folder: Path | None = None, *, households: int = 0, seed: int = 20
         line_basket=(pairs // len(names)).astype(np.intp),
         line_category=(pairs % len(names)).astype(np.intp),
         line_amount=_sums(pair_of, amount[known], len(pairs)),
+        coupon_household=np.searchsorted(wanted, household_ids[coupon]).astype(np.intp),
+        coupon_time=seconds[coupon],
         campaigns=_campaigns(folder, wanted),
         demographics=_demographics(folder, wanted),
         data_hash=_hash(folder),
@@ -137,9 +145,16 @@ _LINE_COLUMNS = (
     "basket_id",
     "product_id",
     "sales_value",
+    "coupon_disc",
     "transaction_timestamp",
 )
-_FILES = ("transactions", "products", "campaigns", "campaign_descriptions")
+_FILES = (
+    "transactions",
+    "products",
+    "campaigns",
+    "campaign_descriptions",
+    "coupon_redemptions",
+)
 
 
 def _sums(group: IntArray, amount: FloatArray, count: int) -> FloatArray:
@@ -183,7 +198,8 @@ def _categories(
 def _campaigns(folder: Path, wanted: IntArray) -> Campaigns:
     described = _read(folder, "campaign_descriptions")
     number = described["campaign_id"].to_pylist()
-    start_of = dict(zip(number, _local_seconds(described["start_date"]), strict=True))
+    start_of = dict(zip(number, _local_seconds(described["start_date"]).tolist(), strict=True))
+    end_of = dict(zip(number, _local_seconds(described["end_date"]).tolist(), strict=True))
     contacts = _read(folder, "campaigns")
     household = contacts["household_id"].to_numpy()
     campaign = contacts["campaign_id"].to_numpy()
@@ -193,6 +209,8 @@ def _campaigns(folder: Path, wanted: IntArray) -> Campaigns:
     redeemed = np.isin(redeemer, wanted)
     return Campaigns(
         type_of=dict(zip(number, described["campaign_type"].to_pylist(), strict=True)),
+        start_of=start_of,
+        end_of=end_of,
         contact_household=np.searchsorted(wanted, household[keep]).astype(np.intp),
         contact_campaign=campaign[keep].astype(np.intp),
         contact_time=np.array([start_of[int(c)] for c in campaign[keep]], np.float64),

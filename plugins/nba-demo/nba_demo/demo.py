@@ -113,8 +113,8 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         )
     with steps.step("train", "Training the propensity model", 15) as tick:
         trained = train(panel, offers, tick=lambda: tick(1))
-    with steps.step("test", "Measuring it on the weeks after", 4) as tick:
-        offline = evaluate(panel, trained, seed=seed, tick=lambda: tick(1))
+    with steps.step("test", "Measuring it on the weeks after", 6) as tick:
+        offline = evaluate(year, panel, trained, seed=seed, tick=lambda: tick(1))
     with steps.step("publish", "Exporting to ONNX, writing and checking the catalog", 3) as tick:
         publish_model(folder, trained, offline, year.data_hash)
         tick(1)

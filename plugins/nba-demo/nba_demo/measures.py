@@ -8,7 +8,7 @@ import numpy as np
 from nba_engine.domain import BoolArray, FloatArray
 from nba_engine.learning import auc, ece, log_loss, reliability
 
-__all__ = ["Calibration", "Measures", "calibration", "measure", "recall_at"]
+__all__ = ["Calibration", "Measures", "calibration", "measure", "recall_at", "recalls"]
 
 BINS = 20
 
@@ -63,10 +63,17 @@ def recall_at(scores: FloatArray, bought: BoolArray, among: BoolArray, *, top: i
 
     `nba_engine.learning.recall_at_k` pools all rows instead, where big baskets rule.
     """
+    share, some = recalls(scores, bought, among, top=top)
+    return float(share[some].mean())
+
+
+def recalls(
+    scores: FloatArray, bought: BoolArray, among: BoolArray, *, top: int = 10
+) -> tuple[FloatArray, BoolArray]:
+    """Each row's share of its purchases in its top entries, (n,), 0 where it has none; and where not."""
     wanted = bought & among
     ranked = np.where(among, scores, -np.inf)
     best = np.argpartition(-ranked, min(top, ranked.shape[1] - 1), axis=1)[:, :top]
     found = np.take_along_axis(wanted, best, axis=1).sum(1)
     count = wanted.sum(1)
-    some = count > 0
-    return float((found[some] / count[some]).mean())
+    return np.asarray(found / np.maximum(count, 1), np.float64), count > 0

@@ -17,16 +17,19 @@ from numpy.typing import NDArray
 
 from nba_demo.actions import Offer
 from nba_demo.baselines import fit_gamma_poisson, old_rate, session_recall
+from nba_demo.campaigns import Response, measure_response
 from nba_demo.complements import complements, matrix_of
-from nba_demo.data import CUT_OFF
+from nba_demo.data import CUT_OFF, Year
 from nba_demo.features import Popularity, assemble, measure_popularity
+from nba_demo.gates import Gate, check_gates
+from nba_demo.intervals import Resampling
 from nba_demo.measures import Calibration, Measures, calibration, measure
 from nba_demo.model import Model, fit
 from nba_demo.panel import HORIZON, Moment, Panel, at_moment, labels
 from nba_engine.domain import BoolArray, FloatArray
 from nba_engine.models import CsrTable
 
-__all__ = ["Gate", "Offline", "Trained", "anchors", "check_gates", "evaluate", "train"]
+__all__ = ["Offline", "Trained", "anchors", "evaluate", "train"]
 
 Part = Literal["train", "validation", "test"]
 _PARTS: tuple[tuple[Part, int], ...] = (("train", 12), ("validation", 2), ("test", 4))
@@ -45,20 +48,6 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     held_out: NDArray[np.float32]  # rows of the validation anchors, for parity
 
 
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """One condition on the held-out figures."""
-
-    name: str
-    value: float
-    bound: float
-    at_least: bool  # otherwise: at most
-
-    @property
-    def passed(self) -> bool:
-        """Whether the value keeps the bound; NaN does not."""
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-
 class Offline(msgspec.Struct, frozen=True, kw_only=True):
     """Held-out figures per task and scorer."""
 
@@ -66,6 +55,7 @@ class Offline(msgspec.Struct, frozen=True, kw_only=True):
     cross_sell: dict[str, Measures]
     in_session_ease: float
     in_session_popularity: float
+    response: Response | None  # to campaigns; None: too few households
     calibration: dict[str, Calibration]
     gates: tuple[Gate, ...]
 
@@ -114,18 +104,19 @@ def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -
 
 
 def evaluate(
-    panel: Panel, trained: Trained, *, seed: int = 2017, tick: Tick = lambda: None
+    year: Year, panel: Panel, trained: Trained, *, seed: int = 2017, tick: Tick = lambda: None
 ) -> Offline:
-    """Measure model and baselines on the test anchors. ``tick`` is called once per anchor (4)."""
+    """Measure models and baselines on the weeks after. ``tick`` is called anchor by anchor (4 + 2)."""
     frequency = fit_gamma_poisson(at_moment(panel, CUT_OFF))
     scores: dict[str, list[FloatArray]] = {name: [] for name in _SCORERS}
-    bought, fresh = [], []
+    bought, fresh, who = [], [], []
     for now in anchors("test"):
         moment = at_moment(panel, now)
         for name, matrix in _scores(panel, moment, trained, frequency.propensities(moment)).items():
             scores[name].append(matrix[moment.active])
         bought.append(labels(panel, now)[moment.active])
         fresh.append(~moment.recent[moment.active])
+        who.append(np.flatnonzero(moment.active))
         tick()
     table = {name: np.concatenate(matrices) for name, matrices in scores.items()}
     label, new = np.concatenate(bought), np.concatenate(fresh)
@@ -141,44 +132,19 @@ def evaluate(
     session = session_recall(
         panel, trained.strengths, trained.popularity.of_all, start=CUT_OFF, seed=seed
     )
+    tick()
+    response = measure_response(year, seed=seed)
+    resampling = Resampling(np.concatenate(who), seed=seed)
+    gates = check_gates(table, label, new, resampling, session, response, seed=seed)
+    tick()
     return Offline(
         everything=everything,
         cross_sell=cross_sell,
-        in_session_ease=session[0],
-        in_session_popularity=session[1],
+        in_session_ease=float(session.ease.mean()),
+        in_session_popularity=float(session.popularity.mean()),
+        response=response,
         calibration=_pictures(table["model"], label, new),
-        gates=check_gates(everything, cross_sell, session[0]),
-    )
-
-
-def check_gates(
-    everything: dict[str, Measures], cross_sell: dict[str, Measures], in_session: float
-) -> tuple[Gate, ...]:
-    """The gates, with margins below the bootstrap intervals of the figures."""
-    model, fresh = everything["model"], cross_sell["model"]
-
-    def better(measures: Measures, than: Measures) -> float:
-        return 1.0 - (measures.log_loss or np.nan) / (than.log_loss or np.nan)
-
-    def gate(name: str, value: float | None, bound: float, *, at_least: bool) -> Gate:
-        value = float("nan") if value is None else float(value)
-        return Gate(name=name, value=value, bound=bound, at_least=at_least)
-
-    popularity, frequency = everything["popularity"], everything["own frequency"]
-    new_buyers = cross_sell["new-buyer popularity"]
-    return (
-        gate("all: log-loss below popularity's", better(model, popularity), 0.15, at_least=True),
-        gate("all: log-loss below own frequency's", better(model, frequency), 0.03, at_least=True),
-        gate("all: calibration error", model.ece, 0.010, at_least=False),
-        gate(
-            "cross-sell: log-loss below new-buyer popularity's",
-            better(fresh, new_buyers),
-            0.05,
-            at_least=True,
-        ),
-        gate("cross-sell: R@10", fresh.recall, 0.31, at_least=True),
-        gate("cross-sell: calibration error", fresh.ece, 0.005, at_least=False),
-        gate("in session: R@10 of the complement table", in_session, 0.33, at_least=True),
+        gates=gates,
     )
 
 

@@ -47,7 +47,7 @@ def small() -> Small:
         offers=offers,
         panel=panel,
         trained=trained,
-        offline=evaluate(panel, trained),
+        offline=evaluate(year, panel, trained),
     )
 
 

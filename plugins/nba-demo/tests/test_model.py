@@ -13,7 +13,7 @@ from nba_demo.features import FEATURES, assemble
 from nba_demo.importing import identity
 from nba_demo.measures import recall_at
 from nba_demo.model import graph
-from nba_demo.offline import anchors, check_gates
+from nba_demo.offline import anchors
 from nba_demo.panel import HORIZON, at_moment, labels
 from nba_demo.training import parity_of
 from nba_engine.app import App
@@ -105,12 +105,3 @@ def test_recall_is_the_mean_share_of_each_household() -> None:
     bought = np.array([[True, False, False], [False, True, True]])
     every = np.ones_like(bought)
     assert recall_at(scores, bought, every, top=2) == pytest.approx((1.0 + 0.5) / 2)
-
-
-def test_gates_name_what_is_missed(small: Small) -> None:
-    offline = small.offline
-    swapped = {**offline.everything, "model": offline.everything["popularity"]}
-    gates = check_gates(swapped, offline.cross_sell, 0.2)
-    missed = {gate.name for gate in gates if not gate.passed}
-    assert "all: log-loss below popularity's" in missed
-    assert "in session: R@10 of the complement table" in missed
