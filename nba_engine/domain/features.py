@@ -65,7 +65,7 @@ def flaws_of_feature(feature: Feature) -> Iterator[tuple[str, str, str]]:
     if (feature.value is None) == (feature.transform in ("equals", "element")):
         yield "value", "goes with transform = 'equals' or 'element', and only with these", ""
     if feature.transform == "element":
-        if feature.key or not isinstance(feature.value, str):
+        if feature.key or not isinstance(feature.value, str | None):
             yield "value", "must be the word of the map's element, and there is no `key` then", ""
         if not of_customer:
             yield "transform", "element needs a map of the customer or the context", ""
