@@ -98,7 +98,12 @@ def test_a_customer_of_the_control_group_is_not_explored() -> None:
 
 
 def test_what_a_filter_forbids_is_never_drawn() -> None:
-    rule = '\n[rules.no]\ntier = "eligibility"\nwhen = "customer.first_name == 'Ann'"\napplies_to = { actions = ["b"] }'
+    rule = """
+[rules.no]
+tier = "eligibility"
+when = "customer.first_name == 'Ann'"
+applies_to = { actions = ["b"] }
+"""
     deciding = world.make_world({"world.toml": world.catalog() + rule})
     for seed in range(100):
         record = deciding.log.read(deciding.decide(world.request_of(seed)).decision_id)
