@@ -17,6 +17,7 @@ from nba_engine.cli.check import check_command
 from nba_engine.cli.crosssell import crosssell_group
 from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
+from nba_engine.cli.evaluate import evaluate_command
 from nba_engine.cli.export import export_command
 from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
@@ -65,6 +66,7 @@ for command in (
     replay_command,
     diff_command,
     limits_command,
+    evaluate_command,
     log_group,
     store_group,
     catalog_group,
