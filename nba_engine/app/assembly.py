@@ -9,13 +9,17 @@ from collections.abc import Collection, Iterable, Mapping
 from nba_engine.app.profile_sources import supplied_mistakes
 from nba_engine.app.resources import AppResources
 from nba_engine.catalog import Vocabulary, load_leniently
+from nba_engine.domain.fitted import FittedTable
 from nba_engine.engine import Snapshot
 from nba_engine.errors import Mistake, MistakesFound
+from nba_engine.models import load_fitted
 from nba_engine.pipeline import Pipeline, StagePool, build_pipeline
 from nba_engine.plugin import Register
 from nba_engine.settings import Settings
 
-__all__ = ["Assembly", "distinct"]
+__all__ = ["AFFINITIES", "Assembly", "distinct"]
+
+AFFINITIES = "[affinities]"  # among the versions of models: no model can be called like this
 
 _SETTING = re.compile(r"pipeline(\[\d+\]\.|$)")
 
@@ -60,8 +64,10 @@ class Assembly:
         Without ``complete`` there are more files, which could not be read; the rest is checked.
         """
         started = time.monotonic()
-        vocabulary = self._vocabulary()
+        fitted, fitted_version, unread = self._fitted(models.get(AFFINITIES, ""))
+        vocabulary = self._vocabulary(fitted)
         catalog, mistakes = load_leniently(files, vocabulary, folder=folder, complete=complete)
+        mistakes += unread
         whole = complete and not mistakes
         if whole:
             mistakes += supplied_mistakes(self._settings, catalog, self._file)
@@ -88,12 +94,21 @@ class Assembly:
         return Snapshot(
             catalog,
             pipeline,
-            model_versions=resources.model_versions(),
+            model_versions=resources.model_versions()
+            | ({AFFINITIES: fitted_version} if fitted_version else {}),
             rebuild=lambda changed: self._pipeline(resources.over(changed)),
         )
 
-    def _vocabulary(self) -> Vocabulary:
+    def _fitted(self, version: str) -> tuple[FittedTable, str, list[Mistake]]:
+        """What was fitted of aggregates, in this version if it is still there; and what is wrong."""
+        try:
+            return *load_fitted(self._settings.affinities.path, version), []
+        except MistakesFound as found:
+            return FittedTable(), "", list(found.mistakes)
+
+    def _vocabulary(self, fitted: FittedTable) -> Vocabulary:
         return Vocabulary(
+            fitted=fitted,
             functions=self._register.rule_functions,
             channel_kinds=frozenset(self._register.channels),
         )

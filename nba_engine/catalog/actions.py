@@ -11,6 +11,7 @@ from nba_engine.catalog.schema import ActionEntry
 from nba_engine.catalog.times import seconds
 from nba_engine.catalog.treatments import NOTHING
 from nba_engine.domain import Action, Values
+from nba_engine.domain.fitted import CATEGORY
 from nba_engine.settings import suggest
 
 __all__ = ["check_actions", "make_action"]
@@ -34,6 +35,20 @@ def check_actions(tables: Tables, zone: ZoneInfo, findings: Findings) -> None:
                 message, remedy = "ends before it starts", "exchange starts and ends"
                 findings.mistake(entry.file, f"{entry.place}.ends", message, remedy)
     _check_upgrades(tables.actions, findings)
+    _check_reorder(tables, findings)
+
+
+def _check_reorder(tables: Tables, findings: Findings) -> None:
+    """Whoever waits for a customer's need must be able to count."""
+    counted = any(
+        entry.table.kind == "reorder" and entry.table.by == CATEGORY
+        for entry in tables.aggregates.values()
+    )
+    for entry in () if counted else tables.actions.values():
+        if entry.table.reorder:
+            message = f"there is no aggregate of kind 'reorder' by {CATEGORY!r}"
+            remedy = f'add one: [aggregates.reorder] kind = "reorder", types = ["purchase"], by = "{CATEGORY}"'
+            findings.mistake(entry.file, f"{entry.place}.reorder", message, remedy)
 
 
 def make_action(entry: Entry[ActionEntry], attributes: Values, zone: ZoneInfo) -> Action:

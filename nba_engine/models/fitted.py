@@ -1,4 +1,4 @@
-"""The table of what was fitted about aggregates: one JSON file, written in one step."""
+"""The table of what was fitted about aggregates: one JSON file, and earlier ones beside it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ from nba_engine.domain.fitted import (
 )
 from nba_engine.errors import Mistake, MistakesFound
 
-__all__ = ["load_fitted", "save_fitted"]
+__all__ = ["KEPT", "load_fitted", "save_fitted"]
+
+KEPT = 20  # versions
 
 _REMEDY = "fit again: nba affinity fit, nba reorder fit"
 
 
-def load_fitted(path: Path) -> tuple[FittedTable, str]:
+def load_fitted(path: Path, version: str = "") -> tuple[FittedTable, str]:
     """The table and its version (a hash of the file); an empty one and "" when there is no file.
 
-    Raises `MistakesFound` when it cannot be read, or holds what no fit gives.
+    Of an earlier ``version`` as long as its file is there, else the one that is in force. Raises `MistakesFound` when it cannot be read, or holds what no fit gives.
     """
+    if version and (kept := _kept(path, version)).is_file():
+        path = kept
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -46,16 +50,33 @@ def load_fitted(path: Path) -> tuple[FittedTable, str]:
     ]
     if mistakes:
         raise MistakesFound(mistakes)
-    return table, hashlib.sha256(data).hexdigest()[:12]
+    return table, _version(data)
 
 
 def save_fitted(path: Path, table: FittedTable) -> str:
-    """Write a table in one step: a reader sees the old file or the new one. Its version."""
+    """Write a table in one step: a reader sees the old file or the new one. Its version.
+
+    It is written a second time under its version, so that decisions made with it can be explained
+    when there is a newer one; the last `KEPT` of these stay.
+    """
     data = msgspec.json.format(msgspec.json.encode(table, order="sorted"), indent=1) + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+    version = _version(data)
+    for file in (_kept(path, version), path):
+        unfinished = path.with_name(f".{file.name}.{os.getpid()}")
+        unfinished.write_bytes(data)
+        unfinished.replace(file)
+    kept = sorted(path.parent.glob(_kept(path, "?" * 12).name), key=lambda one: one.stat().st_mtime)
+    for old in kept[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return version
+
+
+def _kept(path: Path, version: str) -> Path:
+    return path.with_name(f"{path.stem}-{version}{path.suffix}")
+
+
+def _version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 

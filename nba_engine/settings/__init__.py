@@ -12,6 +12,7 @@ from nba_engine.settings.json_schema import descriptions_of, json_schema
 from nba_engine.settings.load import load_settings, parse_toml, read_settings, read_text
 from nba_engine.settings.places import add_lines, choose, join, line_of, suggest
 from nba_engine.settings.schema import (
+    AffinitySettings,
     BreakerSettings,
     CatalogSettings,
     LoggingSettings,
@@ -34,6 +35,7 @@ from nba_engine.settings.schema import (
 __all__ = [
     "DURATION",
     "REQUIRED",
+    "AffinitySettings",
     "BreakerSettings",
     "CatalogSettings",
     "LoggingSettings",

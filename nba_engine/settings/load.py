@@ -100,6 +100,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         settings,
         store=replace(settings.store, url=url, decision_log=folder / settings.store.decision_log),
         catalog=replace(settings.catalog, path=folder / settings.catalog.path),
+        affinities=replace(settings.affinities, path=folder / settings.affinities.path),
         registry=replace(settings.registry, path=folder / settings.registry.path),
         models={
             name: folder / model if isinstance(model, Path) else model

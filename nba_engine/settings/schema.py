@@ -14,6 +14,7 @@ from nba_engine.settings.convert import REQUIRED, Unreadable, Written
 from nba_engine.settings.durations import DURATION, parse_duration
 
 __all__ = [
+    "AffinitySettings",
     "BreakerSettings",
     "CatalogSettings",
     "LoggingSettings",
@@ -224,6 +225,15 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
     """folder of the model registry; made when the first version is added"""
 
 
+class AffinitySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it is kept what customers answer to, prefer and buy again."""
+
+    path: FilePath = Path("tables/affinities.json")
+    """the file that `nba affinity fit` and `nba reorder fit` write; until it is there, affinities say
+    nothing. Earlier versions stay beside it
+    """
+
+
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of ``[[pipeline]]``. ``settings`` is checked by the stage's own struct."""
 
@@ -352,6 +362,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registry: RegistrySettings = RegistrySettings()
     tables: dict[str, FilePath] = {}
     """name → file of a complement table (`.npz`)"""
+    affinities: AffinitySettings = AffinitySettings()
     pipeline: tuple[StageSettings, ...] = ()
     """the stages of a decision, in their order"""
     breaker: BreakerSettings = BreakerSettings()

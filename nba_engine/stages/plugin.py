@@ -16,6 +16,7 @@ from nba_engine.stages.profile import PROFILE
 from nba_engine.stages.propensity import PROPENSITY
 from nba_engine.stages.slate import SLATE
 from nba_engine.stages.templates import TEMPLATE_CHANNEL
+from nba_engine.stages.treatment_score import TREATMENT_SCORE
 from nba_engine.stages.value import VALUE
 
 __all__ = ["nba_channels", "nba_rule_functions", "nba_stages"]
@@ -23,12 +24,13 @@ __all__ = ["nba_channels", "nba_rule_functions", "nba_stages"]
 
 @hookimpl
 def nba_stages() -> Mapping[str, StageFactory[Any]]:
-    """The eight stages of a decision, in the order of docs/stages.md."""
+    """The stages of a decision, in the order of docs/stages.md."""
     return {
         "profile": PROFILE,
         "eligibility": ELIGIBILITY,
         "contact_policy": CONTACT_POLICY,
         "propensity": PROPENSITY,
+        "treatment_score": TREATMENT_SCORE,
         "cross_sell": CROSS_SELL,
         "value": VALUE,
         "arbitration": ARBITRATION,

@@ -6,7 +6,18 @@ from nba_engine.domain import Action, CatalogView, ChannelSpec, Deciding, Limit,
 from nba_engine.domain.words import rounded_up, spoken_money, spoken_time
 from nba_engine.stages.limits import amount_of
 
-__all__ = ["amount", "length", "lever", "moment", "money", "named", "parts", "subject", "type_of"]
+__all__ = [
+    "amount",
+    "days",
+    "length",
+    "lever",
+    "moment",
+    "money",
+    "named",
+    "parts",
+    "subject",
+    "type_of",
+]
 
 
 def parts(deciding: Deciding, treatment: int) -> tuple[Action, Treatment, ChannelSpec]:
@@ -45,6 +56,13 @@ def amount(catalog: CatalogView, limit: Limit, units: int) -> str:
     return f"{units} contact" if units == 1 else f"{units} contacts"
 
 
+def days(seconds: float) -> str:
+    """A span in whole days: 12 days; in halves below three."""
+    count = seconds / 86_400.0
+    count = round(2 * count) / 2 if count < 3 else float(round(count))
+    return "1 day" if count == 1 else f"{count:g} days"
+
+
 def length(seconds: float) -> str:
     """A span in the largest unit that gives whole numbers: 7 days, 36 hours."""
     for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
@@ -72,7 +90,9 @@ def type_of(catalog: CatalogView, root: str, name: str) -> str:
     if spec.value is not None:
         return "bool" if spec.value.name == "win_back" else "double"
     moments = (spec.type or "double") if spec.property else "timestamp"
-    inner = {"count": "int", "days": "int", "first": moments, "last": moments}.get(spec.kind, "double")
+    inner = {"count": "int", "days": "int", "first": moments, "last": moments}.get(
+        spec.kind, "double"
+    )
     return f"map<string,{inner}>" if spec.by else inner
 
 

@@ -47,6 +47,7 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     models: dict[str, str] = {}  # name → "plugin:…"
     sinks: dict[str, dict[str, Any]] = {}
     breaker: dict[str, Any] = {}
+    affinities: dict[str, Any] = {}  # what was fitted of aggregates
     store: str = "sqlite"  # the scheme of its address
     profiles: dict[str, dict[str, Any]] = {}  # identity → attributes
     consents: dict[str, list[str]] = {}  # identity → "purpose:channel", "-" before a refused one
@@ -73,6 +74,9 @@ def open_world(scenario: Scenario, folder: Path) -> App:
     pipeline = scenario.pipeline or [{"stage": stage} for stage in PIPELINE]
     for stage in pipeline:
         stage.setdefault("settings", scenario.settings.get(stage["stage"], {}))
+    if scenario.affinities:
+        (folder / "tables").mkdir()
+        (folder / "tables/affinities.json").write_text(json.dumps(scenario.affinities))
     settings = {
         "store": {
             "url": f"{scenario.store}:{folder}/nba.db",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 
-from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
+from nba_engine.domain import CatalogView, Change, Deciding, Drop, Resources, StageFactory
+from nba_engine.domain.fitted import CATEGORY, ReorderPrior, Wait, wait_of
 from nba_engine.domain.values import FloatArray
 from nba_engine.stages.bits import unpacked
-from nba_engine.stages.cross_sell.explained import Bought, explain_cross_sell
+from nba_engine.stages.cross_sell.explained import Bought, Purchase, explain_cross_sell
 from nba_engine.stages.cross_sell.relations import Category, relate
 from nba_engine.stages.limits import QuietClock
 
@@ -59,6 +60,9 @@ class CrossSell:
         owned = [a.owned_for for a in catalog.actions]
         self._forever = any(a.upgrades_to and a.owned_for <= 0 for a in catalog.actions)
         self._horizon = max([self._window, *owned])
+        self._cycles, self._reorder = _cycles(catalog)
+        if self._cycles is not None and any(a.reorder for a in catalog.actions):
+            self._forever = True  # a customer's own cycle may be longer than any window
         self._clock = QuietClock(catalog)
         self._codes = tuple(f"complement_of:{name}" for name in self._categories)
 
@@ -76,6 +80,11 @@ class CrossSell:
             for window, treatments in category.windows:
                 if age < window:
                     owned |= treatments
+            if category.used_up:
+                wait = self._wait(deciding, category)
+                for window, treatments in category.used_up:
+                    if age < (window if wait is None else wait.offered * _DAY):
+                        owned |= treatments
             for window, treatments in category.substitutes:
                 if age < window:
                     replaced |= treatments
@@ -89,6 +98,14 @@ class CrossSell:
             self._drop(deciding, owned, replaced, in_cart)
         gain = self._complements(deciding, going) if going else None
         self._weigh(deciding, self._upgrades(deciding, bought, gain))
+
+    def _wait(self, deciding: Deciding, category: Category) -> Wait | None:
+        """When this customer is likely to need it again; None: nobody can tell."""
+        if self._cycles is None or deciding.state is None:
+            return None
+        cells = deciding.state.aggregates.get(self._reorder)
+        cell = cells.get(category.name) if isinstance(cells, dict) else None
+        return None if cell is None else wait_of(self._cycles, category.name, cell)
 
     def _drop(self, deciding: Deciding, owned: int, replaced: int, in_cart: int) -> None:
         """Drop by bitsets; the first of the three reasons wins."""
@@ -161,14 +178,36 @@ class CrossSell:
         known = self._categories
         return [known[name] for name in dict.fromkeys(cart) if name in known]
 
+    def _used_up(
+        self, deciding: Deciding, category: Category, time: float, unit: int
+    ) -> Iterator[Purchase]:
+        wait = self._wait(deciding, category)
+        for window, treatments in category.used_up:
+            if (treatments >> unit) & 1:
+                if wait is None:
+                    yield Purchase(category.name, time, window)
+                else:
+                    yield Purchase(category.name, time, wait.offered * _DAY, wait.usual)
+
     def explain(
         self, deciding: Deciding, drop: Drop, position: int
     ) -> tuple[str, Sequence[Change]]:
         """Name what was bought and when, or what lies in the cart, and until when it counts."""
         unit = int(drop.index[position])
         found = Bought(
-            owned=_latest(self._bought(deciding), unit, substitutes=False),
-            replaced=_latest(self._bought(deciding), unit, substitutes=True),
+            owned=tuple(
+                purchase
+                for category, time in self._bought(deciding)
+                for purchase in (
+                    *_keeping(category, category.windows, time, unit),
+                    *self._used_up(deciding, category, time, unit),
+                )
+            ),
+            replaced=tuple(
+                purchase
+                for category, time in self._bought(deciding)
+                for purchase in _keeping(category, category.substitutes, time, unit)
+            ),
             in_cart=tuple(c.name for c in self._cart(deciding) if (c.treatments >> unit) & 1),
         )
         return explain_cross_sell(
@@ -176,16 +215,21 @@ class CrossSell:
         )
 
 
-def _latest(
-    bought: Sequence[tuple[Category, float]], unit: int, *, substitutes: bool
-) -> tuple[tuple[str, float, float], ...]:
-    """(category, time, window) of everything bought that may keep this treatment back."""
-    return tuple(
-        (category.name, time, window)
-        for category, time in bought
-        for window, treatments in (category.substitutes if substitutes else category.windows)
-        if (treatments >> unit) & 1
-    )
+def _keeping(
+    category: Category, windows: Sequence[tuple[float, int]], time: float, unit: int
+) -> Iterator[Purchase]:
+    """A purchase, once per window in which it may keep this treatment back."""
+    for window, treatments in windows:
+        if (treatments >> unit) & 1:
+            yield Purchase(category.name, time, window)
+
+
+def _cycles(catalog: CatalogView) -> tuple[ReorderPrior | None, str]:
+    """What is known of when categories are bought again, and the aggregate that counts it."""
+    for name, spec in catalog.aggregates.items():
+        if spec.kind == "reorder" and spec.by == CATEGORY:
+            return spec.prior if isinstance(spec.prior, ReorderPrior) else None, name
+    return None, ""
 
 
 CROSS_SELL = StageFactory[CrossSellSettings](

@@ -9,12 +9,24 @@ from nba_engine.domain import Change, Deciding
 from nba_engine.domain.words import enumerated, with_changes
 from nba_engine.stages.limits import QuietClock
 from nba_engine.stages.supposing import Supposed, impossible
-from nba_engine.stages.wording import moment, named, parts, subject
+from nba_engine.stages.wording import days, moment, named, parts, subject
 
-__all__ = ["Bought", "explain_cross_sell"]
+__all__ = ["Bought", "Purchase", "explain_cross_sell"]
 
-# (category, time of the purchase, seconds that it keeps others back)
-Purchase = tuple[str, float, float]
+_DAY = 86_400.0
+
+
+class Purchase(NamedTuple):
+    """A purchase, and for how many seconds it keeps others back.
+
+    ``usual``: days after which this customer usually buys it again; 0: that is not known, the window
+    is the catalog's.
+    """
+
+    category: str
+    time: float
+    window: float
+    usual: float = 0.0
 
 
 class Bought(NamedTuple):
@@ -30,8 +42,8 @@ def explain_cross_sell(
 ) -> tuple[str, Sequence[Change]]:
     """A sentence for ``reason``; changes for everything that keeps the treatment back."""
     catalog, now = deciding.catalog, deciding.now
-    owned = [each for each in found.owned if now - each[1] < each[2]]
-    replaced = [each for each in found.replaced if now - each[1] < each[2]]
+    owned = [each for each in found.owned if now - each.time < each.window]
+    replaced = [each for each in found.replaced if now - each.time < each.window]
     why = {
         "bought_recently": enumerated([f"{_said(deciding, each)}" for each in owned]),
         "substitute_bought": enumerated([_said(deciding, each) for each in replaced])
@@ -40,7 +52,7 @@ def explain_cross_sell(
         "already lies in the cart",
     }
     supposed = Supposed(deciding)
-    until = max([time + window for _, time, window in (*owned, *replaced)], default=now)
+    until = max([each.time + each.window for each in (*owned, *replaced)], default=now)
     if until > now:
         supposed.wait(clock.opens(parts(deciding, unit)[2], until), "decide")
     if found.in_cart:
@@ -57,8 +69,13 @@ def explain_cross_sell(
 
 
 def _said(deciding: Deciding, purchase: Purchase) -> str:
-    category, time, window = purchase
+    category, time, window, usual = purchase
     catalog, now = deciding.catalog, deciding.now
+    if usual:
+        return (
+            f"the customer bought {named(catalog, category)} {days(now - time)} ago, usually again "
+            f"after {days(usual * _DAY)}, which counts until {moment(catalog, time + window, now)}"
+        )
     return (
         f"the customer bought {named(catalog, category)} at {moment(catalog, time, now)}, which "
         f"counts until {moment(catalog, time + window, now)}"

@@ -30,6 +30,7 @@ class Category(NamedTuple):
     name: str
     treatments: int  # bitset: those of actions about this category
     windows: tuple[tuple[float, int], ...]  # (owned_for, bitset not offered that long)
+    used_up: tuple[tuple[float, int], ...]  # the same of goods with a cycle, where none is known
     substitutes: tuple[tuple[float, int], ...]
     complements: IntArray  # actions that go with it
     strengths: FloatArray  # aligned with complements
@@ -68,7 +69,8 @@ def relate(
         found[name] = Category(
             name=name,
             treatments=_bits(catalog, own),
-            windows=_by_window(catalog, [(actions[at].owned_for, at) for at in own]),
+            windows=_by_window(catalog, _owned(catalog, own, reorder=False)),
+            used_up=_by_window(catalog, _owned(catalog, own, reorder=True), least=0.0),
             substitutes=_by_window(catalog, _substitutes(catalog, own)),
             complements=np.array(list(strengths), dtype=np.intp),
             strengths=np.array(list(strengths.values()), dtype=np.float64),
@@ -76,6 +78,12 @@ def relate(
             upgrades=tuple(_upgrade(catalog, actions[at]) for at in own if actions[at].upgrades_to),
         )
     return found
+
+
+def _owned(catalog: CatalogView, own: list[int], *, reorder: bool) -> list[tuple[float, int]]:
+    """(owned_for, action) of those that are used up, or that are not."""
+    actions = catalog.actions
+    return [(actions[at].owned_for, at) for at in own if actions[at].reorder == reorder]
 
 
 def _upgrade(catalog: CatalogView, owned: Action) -> Upgrade:
@@ -100,11 +108,11 @@ def _substitutes(catalog: CatalogView, own: list[int]) -> list[tuple[float, int]
 
 
 def _by_window(
-    catalog: CatalogView, pairs: list[tuple[float, int]]
+    catalog: CatalogView, pairs: list[tuple[float, int]], *, least: float = 1e-9
 ) -> tuple[tuple[float, int], ...]:
     grouped: dict[float, list[int]] = {}
     for window, at in pairs:
-        if window > 0:
+        if window >= least:
             grouped.setdefault(window, []).append(at)
     return tuple((window, _bits(catalog, ats)) for window, ats in grouped.items())
 
