@@ -16,9 +16,11 @@ import msgspec
 from nba_engine.app.plugins import load_plugins
 from nba_engine.catalog import Vocabulary, load, read_folder
 from nba_engine.domain import CatalogView, Store
+from nba_engine.domain.fitted import FittedTable
 from nba_engine.engine import status_of
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.plugin import Register
+from nba_engine.models import load_fitted
 from nba_engine.settings import Settings, read_settings, suggest
 
 __all__ = ["Learnable", "open_learnable"]
@@ -63,9 +65,19 @@ def open_learnable(
         store.close()
 
 
+def _fitted(path: Path) -> FittedTable:
+    """What is known of affinities; one that cannot be read is about to be made anew."""
+    try:
+        return load_fitted(path)[0]
+    except MistakesFound:
+        return FittedTable()
+
+
 def _catalog_in_force(settings: Settings, register: Register, store: Store) -> CatalogView:
     vocabulary = Vocabulary(
-        functions=register.rule_functions, channel_kinds=frozenset(register.channels)
+        functions=register.rule_functions,
+        channel_kinds=frozenset(register.channels),
+        fitted=_fitted(settings.affinities.path),
     )
     for one, status in status_of(store.publications(), time.time()):
         files = store.catalog_files(one.version) if status == "in_force" else None
