@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from nba_engine.app import open_app
+from nba_engine.cli.affinities_shown import show_affinities
 from nba_engine.cli.output import counted, errors, output, progress_bar, say, settings_option
 from nba_engine.domain import Erasure, Identities, LinkRequest
 from nba_engine.errors import NbaError
@@ -37,7 +38,13 @@ def identity_group() -> None:
 @click.argument("identity")
 @settings_option
 @click.option("--consents", is_flag=True, help="Also all that the customer said of consents.")
-def show_command(identity: str, settings: Path, consents: bool) -> None:  # noqa: FBT001 (click)
+@click.option("--affinities", is_flag=True, help="Also what the customer answers to and prefers.")
+def show_command(
+    identity: str,
+    settings: Path,
+    consents: bool,  # noqa: FBT001 (click)
+    affinities: bool,  # noqa: FBT001
+) -> None:
     """Show the customer behind IDENTITY (such as crm:42), all its identities, and its links.
 
     Times are in the catalog's time zone. Attributes and what happened are not shown: nba export
@@ -48,10 +55,14 @@ def show_command(identity: str, settings: Path, consents: bool) -> None:  # noqa
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     with open_app(settings) as app:
         found = app.engine.identities(identity)
+        engine = app.engine
+        state, catalog, now = engine.profile(identity), engine.catalog, engine.now
         zone = ZoneInfo(app.engine.catalog.time_zone)
     _print_identities(found, zone)
     if consents:
         _print_consents(found, zone)
+    if affinities:
+        show_affinities(state, catalog, now)
 
 
 @identity_group.command("link")

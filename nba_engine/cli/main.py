@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from nba_engine import __version__
+from nba_engine.cli.affinity import affinity_group
 from nba_engine.cli.catalog import catalog_group
 from nba_engine.cli.check import check_command
 from nba_engine.cli.crosssell import crosssell_group
@@ -27,6 +28,7 @@ from nba_engine.cli.model import model_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
 from nba_engine.cli.rebuild import rebuild_command
+from nba_engine.cli.reorder import reorder_group
 from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
 from nba_engine.cli.serve import serve_command
@@ -68,6 +70,8 @@ for command in (
     limits_command,
     evaluate_command,
     log_group,
+    affinity_group,
+    reorder_group,
     store_group,
     catalog_group,
     model_group,

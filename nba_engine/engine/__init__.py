@@ -1,5 +1,6 @@
 """The engine: the current catalog and pipeline over one store. A reload never swaps the store."""
 
+from nba_engine.engine.attribution import facts_of
 from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
@@ -55,6 +56,7 @@ __all__ = [
     "Tap",
     "candidates_of",
     "decision_of",
+    "facts_of",
     "last_two",
     "lead_seconds",
     "limit_rows",

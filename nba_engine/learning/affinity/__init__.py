@@ -16,6 +16,7 @@ from nba_engine.learning.affinity.rates import (
     predicted,
     raw_rates,
 )
+from nba_engine.learning.affinity.score import Scored, ScoreFinding, ScoreRows, fit_score
 from nba_engine.learning.affinity.shares import (
     Choices,
     choices_of,
@@ -29,12 +30,16 @@ __all__ = [
     "Contacts",
     "Events",
     "Finding",
+    "ScoreFinding",
+    "ScoreRows",
+    "Scored",
     "WordFigures",
     "choices_of",
     "contacts_of",
     "events_of",
     "fit_aggregate",
     "fit_rates",
+    "fit_score",
     "fit_shares",
     "known_before",
     "likelihoods",

@@ -57,6 +57,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fitted: Fitted | None
     refusal: str = ""
 
+    @property
+    def judged(self) -> bool:
+        """Whether there was enough to judge it by."""
+        return self.gain is not None
+
 
 def fit_aggregate(
     found: Interactions,

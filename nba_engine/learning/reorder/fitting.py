@@ -35,10 +35,10 @@ class CategoryCycle(msgspec.Struct, frozen=True, kw_only=True):
 
     category: str
     purchases: int
-    shape: float
-    wait: float  # days, of a customer without a gap of their own
-    usual: float
-    gain: Interval | None
+    shape: float | None = None
+    wait: float | None = None  # days, of a customer without a gap of their own
+    usual: float | None = None
+    gain: Interval | None = None
     refusal: str = ""
 
 
@@ -55,6 +55,11 @@ class ReorderFinding(msgspec.Struct, frozen=True, kw_only=True):
     gain: Interval | None
     fitted: Fitted | None
     refusal: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether there was enough to judge it by."""
+        return any(one.gain is not None for one in self.categories)
 
 
 def fit_reorder(
@@ -141,10 +146,6 @@ def _category(
     told = CategoryCycle(
         category=word,
         purchases=len(mine.days),
-        shape=float("nan"),
-        wait=float("nan"),
-        usual=float("nan"),
-        gain=None,
     )
     if min(int((~known.open).sum()), int((~later.open).sum())) < LEAST:
         return msgspec.structs.replace(told, refusal="too few purchases"), None
@@ -211,8 +212,11 @@ def _compared(
     width = int(code.max()) + 1
 
     def sums(mask: BoolArray) -> tuple[FloatArray, FloatArray]:
-        hit = np.bincount(code, weights=(moments.bought & mask).astype(np.float64), minlength=width)
-        return hit, np.bincount(code, weights=mask.astype(np.float64), minlength=width)
+        both = (moments.bought & mask, mask)
+        hit, all_ = (
+            np.bincount(code, weights=one.astype(np.float64), minlength=width) for one in both
+        )
+        return np.asarray(hit, dtype=np.float64), np.asarray(all_, dtype=np.float64)
 
     (own_hit, own_all), (other_hit, other_all) = sums(picked[_OWN]), sums(picked[best])
     gain = weighted_interval(
