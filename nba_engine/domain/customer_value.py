@@ -7,6 +7,7 @@ forms and one series, without a statistics package, in some ten microseconds. Ti
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -25,6 +26,7 @@ __all__ = [
     "ValueName",
     "ValueSpec",
     "ValueTerms",
+    "beside_pole",
     "expected_purchases",
     "expected_spend",
     "p_alive",
@@ -39,7 +41,7 @@ VALUE_NAMES: tuple[ValueName, ...] = ValueName.__args__  # type: ignore[attr-def
 PURCHASE_DAYS: ValueName = "purchase_days"  # the state that the others are read from
 DROPOUT: tuple[PurchaseModelKind, ...] = ("bg_nbd", "mbg_nbd")  # models with an end
 
-_POLE = 1e-5  # this close to a = 1 the formula loses digits; it is even there
+_POLE = 1e-3  # this close to a = 1 the formula for expected purchases loses digits
 _TERMS = 400_000  # of the series, when the horizon is thousands of times the age
 
 
@@ -159,10 +161,22 @@ def expected_purchases(
     if model.kind in ("gamma_poisson", "recent_rate"):
         return (model.r + x) / (model.alpha + age) * days
     alive = _alive(model, bought)
-    if abs(model.a - 1.0) >= _POLE:
-        return alive * _if_alive(model, model.a, bought, days)
-    beside = (_if_alive(model, a, bought, days) for a in (1.0 - _POLE, 1.0 + _POLE))
-    return alive * sum(beside) / 2.0
+    told = (share * _if_alive(model, a, bought, days) for a, share in beside_pole(model.a))
+    return alive * math.fsum(told)
+
+
+def beside_pole(a: float) -> Sequence[tuple[float, float]]:
+    """Where to evaluate what has a removable pole at 1 to know it at ``a``: (place, share) each.
+
+    At ``a`` itself, or by the cubic through four places beside the pole (Lagrange).
+    """
+    if abs(a - 1.0) >= _POLE:
+        return ((a, 1.0),)
+    places = [1.0 + k * _POLE for k in (-2, -1, 1, 2)]
+    return [
+        (one, math.prod((a - other) / (one - other) for other in places if other != one))
+        for one in places
+    ]
 
 
 def _alive(model: PurchaseModel, bought: PurchaseDays) -> float:

@@ -1,0 +1,286 @@
+"""`nba value fit`: what customers are worth, from what they bought."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from rich.table import Table
+
+from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.output import counted, output, progress_bar, say
+from nba_engine.domain import AggregateSpec, CatalogView, Store, ValueTerms
+from nba_engine.domain.customer_value import PURCHASE_DAYS
+from nba_engine.domain.purchase_days import DAY
+from nba_engine.errors import FailedPrecondition
+
+if TYPE_CHECKING:
+    from nba_engine.learning.value import Purchases, ValueFit
+
+__all__ = ["value_group"]
+
+_STEPS = 3
+_LOOKED_AT = 100  # customers of whom it is checked whether their purchases were counted
+_UNITS = {"day": 1.0, "week": 7.0}
+
+
+class _Source(NamedTuple):
+    """What is fitted to; ``folder``: where the catalog's files are, None without one."""
+
+    purchases: Purchases
+    names: Sequence[str]
+    about: str
+    types: tuple[str, ...] = ()
+    amount: str = ""
+    terms: ValueTerms | None = None
+    folder: Path | None = None
+    uncounted: bool = False
+
+
+@click.group("value")
+def value_group() -> None:
+    """What customers are worth: purchases to come, who slipped away, budgets for advertising.
+
+    \b
+    nba value fit                       learn it from the store's purchases
+    nba value fit purchases.csv         or look at a plain file
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+
+
+@value_group.command("fit")
+@click.argument(
+    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option(
+    "-s",
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("nba.toml"),
+    show_default=True,
+    envvar="NBA_SETTINGS",
+    help="The engine's settings file; not read with FILE.",
+)
+@click.option(
+    "--until",
+    metavar="DATE",
+    help="Choose models on what came after this day; default: on the last horizon.",
+)
+@click.option(
+    "--horizon",
+    metavar="DAYS",
+    type=click.FloatRange(min=1.0),
+    help="The time to come. Default: [value] of the catalog, or 91 with FILE.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("value.html"),
+    show_default=True,
+    help="The page with pictures.",
+)
+@click.option(
+    "--customers",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the values of each customer, too (.csv).",
+)
+@click.option(
+    "--unit",
+    type=click.Choice(list(_UNITS)),
+    default="week",
+    show_default=True,
+    help="Of times among the figures; most publications have weeks.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@learn_extra()
+def fit_command(
+    file: Path | None,
+    settings: Path,
+    until: str | None,
+    horizon: float | None,
+    report: Path,
+    customers: Path | None,
+    unit: str,
+    as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
+) -> int:
+    """Fit BG/NBD, MBG/NBD and Gamma-Poisson rates, choose on a time held out, and Gamma-Gamma.
+
+    Without FILE from the purchases in the store, as [value] of the catalog says; what was found is
+    written beside the catalog's files as value_model.toml, and is in force when it is published.
+    With FILE, a Parquet or CSV file of `customer`, `time`, `amount`, only figures come out.
+
+    DATE is a day (which still counts as before), or a moment. What is chosen there is fitted again to
+    everything.
+
+    \b
+    nba value fit && nba catalog publish                   learn it, put it in force
+    nba value fit purchases.csv --until 2025-09-30 --json  parameters, and how well they tell the rest
+    nba value fit purchases.csv --customers values.csv     a line for each customer
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+    from nba_engine.learning.value import fit_value
+    from nba_engine.learning.value.report import report_value
+    from nba_engine.learning.value.written import (
+        MODEL_FILE,
+        figures,
+        model_toml,
+        write_customers,
+        write_text,
+    )
+
+    for option, path in (("--report", report), ("--customers", customers)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.BadParameter(
+                f"there is no folder {path.absolute().parent}", param_hint=option
+            )
+    day = None if until is None else _day(until)
+    source = _of_store(settings) if file is None else _of_file(file)
+    ahead = horizon or (91.0 if source.terms is None else source.terms.horizon)
+    with progress_bar() as bar:
+        task = bar.add_task("fitting", total=_STEPS)
+        fit = fit_value(
+            source.purchases,
+            until=day,
+            horizon=ahead,
+            tick=lambda word: bar.update(task, advance=1, description=f"fitting: {word}"),
+        )
+    report_value(fit, source=source.about, horizon=ahead, terms=source.terms).write(report)
+    if customers is not None:
+        write_customers(customers, fit, source.names, horizon=ahead, terms=source.terms)
+    written = None
+    if source.folder is not None:
+        written = source.folder / MODEL_FILE
+        about = f"{len(fit.buyers.customer):,} customers until {_date(fit.end - 1.0)}"
+        write_text(written, model_toml(fit, types=source.types, amount=source.amount, about=about))
+    if as_json:
+        found = figures(fit, days_per_unit=_UNITS[unit], horizon=ahead)
+        found |= {"report": str(report), "model_file": None if written is None else str(written)}
+        output.print_json(json.dumps(found))
+        return 0
+    _print(fit, unit)
+    say(f"report: {report}")
+    if customers is not None:
+        say(f"{customers}: {counted(len(fit.buyers.customer), 'customers')}")
+    if written is not None:
+        say(f"{written}: put it in force with nba catalog publish")
+    if source.uncounted:
+        say("purchases from before [value] was published are not counted yet: run nba rebuild")
+    return 0
+
+
+def _day(text: str) -> float:
+    """The days since 1970 at which what is held out begins."""
+    try:
+        if "T" not in text and " " not in text.strip():
+            return float((dt.date.fromisoformat(text.strip()) - dt.date(1970, 1, 1)).days + 1)
+        moment = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no date; write 2025-09-30 or 2025-09-30T18:00:00Z", param_hint="--until"
+        ) from None
+    moment = moment.replace(tzinfo=moment.tzinfo or dt.UTC)
+    return moment.timestamp() / DAY
+
+
+def _of_file(file: Path) -> _Source:
+    import numpy as np
+
+    from nba_engine.learning.tables import read_columns
+    from nba_engine.learning.value import Purchases
+
+    columns = read_columns(
+        file, {"customer": "text", "time": "time", "amount": "number"}, blank=("amount",)
+    )
+    names, customer = np.unique(columns["customer"], return_inverse=True)
+    purchases = Purchases(
+        customer.reshape(-1).astype(np.intp), columns["time"] / DAY, columns["amount"]
+    )
+    return _Source(purchases, names.tolist(), file.name)
+
+
+def _of_store(settings: Path) -> _Source:
+    from nba_engine.app.learning import open_learnable
+    from nba_engine.learning.value import read_purchases
+
+    with open_learnable(settings) as found, progress_bar() as bar:
+        days, terms = _declared(found.catalog)
+        task = bar.add_task("reading purchases", total=None)
+        purchases, happened = read_purchases(
+            found.store,
+            types=days.types,
+            amount=days.property,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+        some = dict.fromkeys(happened.customer[-5_000:].tolist())
+        return _Source(
+            purchases,
+            happened.customer_ids,
+            "the purchases in the store",
+            days.types,
+            days.property,
+            terms,
+            found.settings.catalog.path,
+            _uncounted(found.store, [happened.customer_ids[one] for one in some]),
+        )
+
+
+def _declared(catalog: CatalogView) -> tuple[AggregateSpec, ValueTerms]:
+    budget, days = catalog.aggregates.get("ad_budget"), catalog.aggregates.get(PURCHASE_DAYS)
+    if budget is None or budget.value is None or days is None:
+        raise FailedPrecondition(
+            "the catalog in force does not say what customers are worth: add the table [value] "
+            "(docs/catalog.md) and publish it, or name a file"
+        )
+    return days, budget.value.terms
+
+
+def _uncounted(store: Store, customer_ids: Sequence[str]) -> bool:
+    """Whether purchases of some of these were recorded before the catalog counted them."""
+    for customer_id in customer_ids[:_LOOKED_AT]:
+        found = store.history(customer_id)
+        if found is not None and PURCHASE_DAYS not in found.state.aggregates:
+            return True
+    return False
+
+
+def _print(fit: ValueFit, unit: str) -> None:
+    from nba_engine.learning.value.report import MODELS, verdict
+
+    choice = fit.choice
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("model", "deviance", "correlation", "mean error", "purchases"):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    for name, told in sorted(choice.held_out.items(), key=lambda one: one[1].deviance):
+        table.add_row(
+            MODELS[name],
+            f"{told.deviance:.4f}",
+            f"{told.correlation:.3f}",
+            f"{told.error:.3f}",
+            f"{told.expected:,.0f}",
+            style="bold" if name == choice.best else "",
+        )
+    table.add_row("what happened", "", "", "", f"{choice.actual.sum():,.0f}")
+    output.print(table)
+    for name, why in choice.refused.items():
+        say(f"  {MODELS[name]}: {why}", style="dim")
+    for line in verdict(fit):
+        say(line)
+    fits = (
+        ("fitted to the time before", choice.models[choice.best], fit.spend_before),
+        ("fitted to everything", fit.purchases, fit.spend),
+    )
+    for when, purchases, spend in fits:
+        model = purchases.fitted()
+        shown = {"r": model.r, f"alpha ({unit}s)": model.alpha / _UNITS[unit]}
+        shown |= {"a": model.a, "b": model.b} if model.a else {}
+        words = ", ".join(f"{key} {value:.4g}" for key, value in shown.items())
+        if spend is not None:
+            words += f"; Gamma-Gamma: p {spend.p:.4g}, q {spend.q:.4g}, gamma {spend.gamma:.4g}"
+        say(f"{when}: {MODELS[model.kind]} {words}", style="dim")
+
+
+def _date(day: float) -> str:
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
