@@ -33,6 +33,7 @@ from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
 from nba_engine.cli.serve import serve_command
 from nba_engine.cli.store import store_group
+from nba_engine.cli.value import value_group
 from nba_engine.errors import Mistake, MistakesFound, NbaError
 
 __all__ = ["CONFIG_ERROR", "FAILED", "USAGE", "main"]
@@ -77,6 +78,7 @@ for command in (
     model_group,
     schema_command,
     crosssell_group,
+    value_group,
     plugin_group,
 ):
     nba.add_command(command)
