@@ -233,14 +233,14 @@ def removed_counts(case: Case) -> float:
 
 
 def too_warm(case: Case) -> float:
-    """Wrong on purpose: a temperature that is a quarter too high."""
-    return by_hand(case.moment, temperature=1.25 * TEMPERATURE)[case.treatment]
+    """Wrong on purpose: a temperature that is half too high."""
+    return by_hand(case.moment, temperature=1.5 * TEMPERATURE)[case.treatment]
 
 
 CONTROLS: Mapping[str, Callable[[Case], float]] = {
     "over all candidates, whatever stands above": without_history,
     "over what was removed, too": removed_counts,
-    "of a temperature that is 25 % too high": too_warm,
+    "of a temperature that is 50 % too high": too_warm,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from nba_engine.app.check import prepared
 from nba_engine.app.erasing import Eraser
+from nba_engine.app.evidence import EvidenceCounter
 from nba_engine.app.follower import Follower
 from nba_engine.app.intakes import Intakes, make_intakes
 from nba_engine.app.profile_sources import open_profile_sources
@@ -145,6 +146,9 @@ def open_app(
         engine.on_erased = eraser.wake
         eraser.start()
         opened.callback(eraser.stop)
+        counter = EvidenceCounter(engine)
+        counter.start()
+        opened.callback(counter.stop)
         if not store.simulated:
             reaper = Reaper(store)
             reaper.start()

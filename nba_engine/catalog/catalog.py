@@ -14,6 +14,7 @@ from nba_engine.domain import (
     BoolArray,
     ChannelSpec,
     ControlGroup,
+    EvidenceSpec,
     Feature,
     FloatArray,
     IntArray,
@@ -60,6 +61,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     limits: tuple[Limit, ...]
     limits_of: tuple[tuple[int, ...], ...]
     control_group: ControlGroup
+    evidence: EvidenceSpec | None = None
     by_placement: Mapping[str, IntArray]
     outcomes: tuple[OutcomeSpec, ...]
     features: Mapping[str, Feature]

@@ -25,6 +25,7 @@ from nba_engine.catalog.channels import make_channels, make_placements
 from nba_engine.catalog.compile import action_values, compile_rules
 from nba_engine.catalog.declare import Declared, declare
 from nba_engine.catalog.draft import Draft
+from nba_engine.catalog.evidence import make_evidence
 from nba_engine.catalog.expressions import Expressions
 from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.learning import check_features, make_features, make_outcomes
@@ -169,6 +170,7 @@ def _build(
         limits_of=tuple(limits_of),
         control_group=ControlGroup(share=control.share, salt=control.salt),
         by_placement=MappingProxyType(by_placement),
+        evidence=make_evidence(tables.evidence),
         outcomes=make_outcomes(draft),
         features=MappingProxyType(make_features(tables, findings)),
         treatment_score=vocabulary.fitted.score,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from nba_engine.catalog.evidence import EvidenceEntry
 from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.learning_schema import FeatureEntry, OutcomeEntry
 from nba_engine.catalog.schema import (
@@ -122,6 +123,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     control_group: Entry[ControlGroupEntry]
     value: Entry[ValueEntry]
     value_model: Entry[ValueModelEntry]
+    evidence: Entry[EvidenceEntry]
 
 
 # Tables of tables: section → what one of its tables holds
@@ -146,6 +148,7 @@ SINGLES: dict[str, Any] = {
     "value": ValueEntry,
     "value_model": ValueModelEntry,
 }
+    "evidence": EvidenceEntry,
 # Names that rules use must be CEL identifiers; all other ids are parts of keys and of output
 NAMED = frozenset({"attributes", "context", "aggregates"})
 ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")

@@ -53,6 +53,14 @@ from nba_engine.domain.erasure import (
     digest_of_name,
     id_time,
 )
+from nba_engine.domain.evidence import (
+    NO_EVIDENCE,
+    Arrival,
+    Arrivals,
+    Evidence,
+    EvidenceSpec,
+    Tally,
+)
 from nba_engine.domain.exploration import (
     Draw,
     Exploration,
@@ -82,6 +90,7 @@ from nba_engine.domain.model import (
     ModelRuntime,
     RunModel,
     Scorer,
+    TellsTraining,
 )
 from nba_engine.domain.outcomes import OutcomeSpec
 from nba_engine.domain.profile import Consent, CustomerState, Fetched
@@ -140,6 +149,8 @@ __all__ = [
     "Answer",
     "Attribute",
     "BoolArray",
+    "Arrival",
+    "Arrivals",
     "CandidateTrace",
     "Candidates",
     "CatalogFiles",
@@ -170,6 +181,8 @@ __all__ = [
     "Erasure",
     "Explains",
     "Explanation",
+    "Evidence",
+    "EvidenceSpec",
     "Exploration",
     "ExplorationMethod",
     "Expression",
@@ -239,6 +252,8 @@ __all__ = [
     "Tier",
     "Topic",
     "Transform",
+    "Tally",
+    "TellsTraining",
     "Treatment",
     "Usage",
     "Value",

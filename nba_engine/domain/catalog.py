@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.domain.evidence import EvidenceSpec
 from nba_engine.domain.exploration import Exploration
 from nba_engine.domain.features import Feature
 from nba_engine.domain.fitted import TreatmentScore
@@ -241,6 +242,10 @@ class CatalogView(Protocol):
     @property
     def features(self) -> Mapping[str, Feature]:
         """The inputs of models that are trained, in order."""
+    @property
+    def evidence(self) -> EvidenceSpec | None:
+        """How actions learn of which little is known; None: they do not."""
+
 
     @property
     def treatment_score(self) -> TreatmentScore | None:

@@ -14,6 +14,7 @@ from nba_engine.domain.candidates import Candidates, CandidatesMark
 from nba_engine.domain.catalog import CatalogView
 from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.decision import DecisionRequest, PlacementRequest, Recommendation
+from nba_engine.domain.evidence import Evidence, Tally
 from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer, ReservationRequest
 from nba_engine.domain.profile import CustomerState
@@ -46,6 +47,9 @@ class Reads(Protocol):
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None: ...
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]: ...
     def reserve(
+    def evidence(self) -> Evidence:
+        """How actions did so far; the same object until more is known."""
+
         self, requests: tuple[ReservationRequest, ...], *, now: float
     ) -> tuple[Answer, ...]: ...
     def release(self, reservations: tuple[str, ...], *, now: float) -> None:
@@ -81,6 +85,8 @@ class Deciding:
         "failed",
         "known",
         "now",
+        "evidence",
+        "evidence_groups",
         "placements",
         "prices",
         "profile_bytes",
@@ -136,6 +142,9 @@ class Deciding:
         # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot)
         # of the candidates after eligibility; (index, slot, propensity) of those that were scored
         self.failed: list[str] = []
+        # tallies that propensities stand on, by action and by group, for the log
+        self.evidence: dict[str, Tally] = {}
+        self.evidence_groups: dict[str, Tally] = {}
         self.eligible: tuple[IntArray, IntArray] | None = None
         self.scored: tuple[IntArray, IntArray, FloatArray] | None = None
         self._random: np.random.Generator | None = None
@@ -216,6 +225,8 @@ _OWN = frozenset(
 )
 
 
+        "evidence",
+        "evidence_groups",
 def _own(values: Values) -> dict[str, Value]:
     """A copy that shares no list or map with the values."""
     return {

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nba_engine.domain.evidence import Tally
 from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer
 from nba_engine.domain.rules import Change
@@ -125,6 +126,9 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class StageCount(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the funnel: how many candidates a stage dropped for a reason."""
 
+    # contacts and positive outcomes that propensities stand on, by action and by group
+    evidence: dict[str, Tally] = {}
+    evidence_groups: dict[str, Tally] = {}
     stage: str
     reason: str
     candidates: int

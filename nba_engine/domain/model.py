@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -14,7 +14,7 @@ from nba_engine.domain.catalog import CatalogView
 from nba_engine.domain.features import Feature
 from nba_engine.domain.values import FloatArray, IntArray, Values
 
-__all__ = ["Manifest", "ModelFactory", "ModelRuntime", "RunModel", "Scorer"]
+__all__ = ["Manifest", "ModelFactory", "ModelRuntime", "RunModel", "Scorer", "TellsTraining"]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trained_until: str = ""
     label: str = ""
     metrics: Mapping[str, float] = {}
+    trained_on: Mapping[str, int] = {}  # action → outcomes of it in the training data; {}: not told
     data_hash: str = ""
     catalog_hash: str = ""
 
@@ -79,6 +80,15 @@ class Scorer(Protocol):
         self, index: IntArray, customer: Values, context: Values, now: float
     ) -> NDArray[np.float32]:
         """The assembled feature rows (n, f), for explanations and parity checks."""
+
+
+@runtime_checkable
+class TellsTraining(Protocol):
+    """A scorer that knows how much it was trained on."""
+
+    @property
+    def trained_on(self) -> Mapping[str, int]:
+        """Action → outcomes of it in the training data; {}: not told."""
 
 
 class ModelFactory(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from nba_engine.domain.decision import DecisionRecord
 from nba_engine.domain.erasure import Erased, Erasure
+from nba_engine.domain.evidence import Arrivals
 from nba_engine.domain.history import CustomerPage, History, Rebuilt
 from nba_engine.domain.identities import Holdings, Identities, Linked, LinkRequest, Merge
 from nba_engine.domain.interaction import Interaction, InteractionResult
@@ -124,6 +125,14 @@ class Store(Protocol):
         """A customer with a page of its interactions, at one moment; None: is no more.
 
         ``after`` is ``last`` of the page before.
+        """
+
+    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
+        """A page of interactions of these types that name a recommendation, in order of arrival.
+
+        Each with those of the types of which interactions of the same customer had named the
+        recommendation before. ``after`` is ``last`` of the page before: whatever is recorded later
+        comes behind it, from whichever process.
         """
 
     def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:

@@ -29,6 +29,7 @@ from nba_engine.domain import (
     id_time,
 )
 from nba_engine.engine.decide import answer, give_back, prepare, settle
+from nba_engine.engine.evidence import EvidenceBook
 from nba_engine.engine.export import Exported, export_customer
 from nba_engine.engine.identities import MAX_LINKS, checked_link
 from nba_engine.engine.interactions import load_batch, record_interactions
@@ -97,6 +98,7 @@ class Engine:
         # who removes what the store does not hold: it is told that there is something to do
         self.on_erased: Callable[[], object] = lambda: None
         self._reads = LiveReads(store)
+        self.evidence = EvidenceBook(store, clock=clock)  # `EvidenceCounter` keeps it up to date
         self._once = Once(store, window=request_window, clock=clock)
 
     @property
@@ -151,7 +153,9 @@ class Engine:
         decision_id = f"{id_time(wall)}{entropy[:10].hex()}"
         now = wall if request.time is None else request.time
         attempt = None if open_attempt is None else open_attempt(decision_id, now)
-        reads: Reads = attempt or LiveReads(self.store, now)
+        live = attempt or LiveReads(self.store, now)
+        live.known = self.evidence.current
+        reads: Reads = live
         if self._profile_sources is not None:
             reads = SourcedReads(reads, self._profile_sources, snapshot.catalog, deadline)
         deciding = prepare(

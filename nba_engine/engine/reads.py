@@ -7,7 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import NoReturn
 
-from nba_engine.domain import Answer, CustomerState, ReservationRequest, Store
+from nba_engine.domain import (
+    NO_EVIDENCE,
+    Answer,
+    CustomerState,
+    Evidence,
+    ReservationRequest,
+    Store,
+)
 from nba_engine.errors import Exhausted, Unavailable
 
 __all__ = ["TIDYING_SECONDS", "LiveReads", "raise_marked"]
@@ -23,14 +30,15 @@ class LiveReads:
 
     Its errors are marked as the store's, so that the pipeline tells them from a stage's own:
     a store that cannot be read makes the call UNAVAILABLE, whatever the stage's policy. ``now`` is
-    the decision's time; None reads accounts as they stand.
+    the decision's time; None reads accounts as they stand. ``known``: how actions did so far.
     """
 
-    __slots__ = ("_at", "_store")
+    __slots__ = ("_at", "_store", "known")
 
     def __init__(self, store: Store, now: float | None = None) -> None:
         self._store = store
         self._at = now
+        self.known = NO_EVIDENCE
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
         try:
@@ -45,6 +53,10 @@ class LiveReads:
         except (Unavailable, Exhausted) as error:
             raise_marked(error)
         return {account: used.get(account, 0) for account in accounts}
+
+    def evidence(self) -> Evidence:
+        """What was known when the decision began."""
+        return self.known
 
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float

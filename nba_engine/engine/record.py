@@ -72,6 +72,8 @@ def record_of(
         failed=tuple(deciding.failed),
         draws=tuple(deciding.draws),
         stage_micros=decision.stage_micros,
+        evidence=deciding.evidence,
+        evidence_groups=deciding.evidence_groups,
     )
 
 

@@ -17,6 +17,7 @@ from nba_engine.domain import (
     Decision,
     DecisionRecord,
     Drop,
+    Evidence,
     Explains,
     Explanation,
     Hold,
@@ -26,6 +27,7 @@ from nba_engine.domain import (
     ReservationRequest,
     Stage,
     StageCount,
+    Tally,
 )
 from nba_engine.domain.words import with_changes
 from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
@@ -51,6 +53,7 @@ class RecordedReads:
         self._record = record
         self._live = live
         self._answers = {one.reservation_id: one for one in record.answers}
+        self._evidence = Evidence(record.evidence, record.evidence_groups)
         self.refused: dict[str, int] = {}
         self.granted: dict[str, tuple[Hold, ...]] = {}  # by reservation
         self._own: dict[str, int] = {}  # account → what this decision itself has reserved
@@ -68,6 +71,9 @@ class RecordedReads:
         return {account: recorded.get(account, found.get(account, 0)) for account in accounts}
 
     def reserve(
+    def evidence(self) -> Evidence:
+        return self._evidence
+
         self,
         requests: tuple[ReservationRequest, ...],
         *,
@@ -198,7 +204,8 @@ class Watch:
         for drop in deciding.candidates.drops[self._seen :]:  # dropped when the books were closed
             for position in range(len(drop.index)):
                 self._traces.append(self._trace(None, deciding, drop, position))
-        chosen = [self._chosen(one, self._traces) for one in deciding.recommendations]
+        known = deciding.evidence
+        chosen = [self._chosen(one, self._traces, known) for one in deciding.recommendations]
         return (*chosen, *self._traces)
 
     def _trace(
@@ -230,7 +237,12 @@ class Watch:
             },
         )
 
-    def _chosen(self, one: Recommendation, dropped: Sequence[CandidateTrace]) -> CandidateTrace:
+    def _chosen(
+        self,
+        one: Recommendation,
+        dropped: Sequence[CandidateTrace],
+        evidence: Mapping[str, Tally],
+    ) -> CandidateTrace:
         columns = (
             "score",
             "propensity",
@@ -244,7 +256,7 @@ class Watch:
             treatment=one.treatment,
             action=one.action,
             placement=one.placement,
-            text=recommended_text(self._catalog, one, dropped),
+            text=recommended_text(self._catalog, one, dropped, evidence),
             columns={name: getattr(one, name) for name in columns},
         )
 

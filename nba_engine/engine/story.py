@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from nba_engine.domain import CandidateTrace, CatalogView, Deciding, Decision, Recommendation
+from nba_engine.domain import (
+    Action,
+    CandidateTrace,
+    CatalogView,
+    Deciding,
+    Decision,
+    EvidenceSpec,
+    Recommendation,
+    Tally,
+)
 from nba_engine.domain.affinity_words import said_code
 from nba_engine.domain.words import a_share, enumerated, spoken_money, spoken_time
 
@@ -21,6 +30,7 @@ _GOOD: Mapping[str, str] = {
     "win_back": "it is made to win the customer back",
     "loyalty": "it rewards a loyal customer",
     "explored": "it was tried out in order to learn",
+    "new_action": "",  # told in a sentence of its own
     "prior_used": "its propensity is the average of its kind, as the model had no answer",
     "best_value": "nothing else is worth more here",
 }
@@ -79,9 +89,15 @@ def story(
 
 
 def recommended_text(
-    catalog: CatalogView, one: Recommendation, dropped: Sequence[CandidateTrace]
+    catalog: CatalogView,
+    one: Recommendation,
+    dropped: Sequence[CandidateTrace],
+    evidence: Mapping[str, Tally] = {},
 ) -> str:
-    """Why a recommendation is one: its arithmetic and its reasons; of *nothing*, what fell out."""
+    """Why a recommendation is one: its arithmetic and its reasons; of *nothing*, what fell out.
+
+    ``evidence`` is what the decision stood on, by action.
+    """
     action = catalog.actions[catalog.action_index[one.action]]
     channel = catalog.channels[one.channel].name
     if action.kind == "nothing":
@@ -103,6 +119,8 @@ def recommended_text(
     )
     why = [words for code in one.reason_codes if (words := _good(catalog, code))]
     text = f"{text}; {enumerated(why)}." if why else f"{text}."
+    if "new_action" in one.reason_codes and catalog.evidence is not None:
+        text += _little_known(action, catalog.evidence, evidence.get(action.id, Tally()))
     if catalog.placements[one.placement].exploration is None:
         return text
     above = "" if one.position == 0 else ", given what stands above it"
@@ -159,7 +177,7 @@ def _sentences(
     considered = _without_nothing(catalog, traces)
     dropped = [trace for trace in considered if trace.stage]
     for one in decision.recommendations:
-        yield recommended_text(catalog, one, dropped)
+        yield recommended_text(catalog, one, dropped, deciding.evidence)
     for trace in runners_up(considered):
         action = catalog.actions[catalog.action_index[trace.action]]
         yield f"Why not “{action.name}” in {trace.placement}? {trace.text}"
@@ -185,6 +203,19 @@ def _sources(catalog: CatalogView, deciding: Deciding) -> Iterator[str]:
                 f"{enumerated([f'“{name}”' for name in one.attributes])} {come} from the profile "
                 f"source {one.source}, as of {spoken_time(one.time, catalog.time_zone)}."
             )
+
+
+def _little_known(action: Action, spec: EvidenceSpec, tally: Tally) -> str:
+    """Where a propensity comes from, and how much of it."""
+    source = f"its group “{action.group}”" if action.group else "what the catalog states for it"
+    if not tally.contacts:
+        return f" There were no contacts with it so far: its propensity comes from {source}."
+    count = "1 contact" if tally.contacts == 1 else f"{tally.contacts} contacts"
+    share = spec.start / (spec.start + tally.contacts)
+    return (
+        f" {count} so far, {tally.positives} of them with a positive outcome: {share:.0%} of its "
+        f"propensity comes from {source}."
+    )
 
 
 def _why_nothing(catalog: CatalogView, placement: str, dropped: Sequence[CandidateTrace]) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nba_engine.domain import Answer, CustomerState, DecisionRecord, Hold, ReservationRequest
+from nba_engine.domain import (
+    Answer,
+    CustomerState,
+    DecisionRecord,
+    Evidence,
+    Hold,
+    ReservationRequest,
+)
 from nba_engine.engine.replay import RecordedReads
 
 __all__ = ["SupposedReads"]
@@ -53,6 +60,9 @@ class SupposedReads:
             for account in unread:
                 self._read[account] = self._shifted(account, found.get(account, 0))
         return {account: self._read[account] + self._own.get(account, 0) for account in accounts}
+
+    def evidence(self) -> Evidence:
+        return self._recorded.evidence()
 
     def reserve(
         self,

@@ -49,10 +49,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> Path:
         mistakes += _mistakes_of_feature(feature, str(file), f"features[{position}]")
     if mistakes:
         raise MistakesFound(mistakes)
-    lines = _lines(manifest, leave_out={"features", "metrics"})
-    if manifest.metrics:
-        lines += ["", "[metrics]"]
-        lines += [f"{_text(key)} = {_value(value)}" for key, value in manifest.metrics.items()]
+    lines = _lines(manifest, leave_out={"features", "metrics", "trained_on"})
+    for name, table in (("metrics", manifest.metrics), ("trained_on", manifest.trained_on)):
+        if table:
+            lines += ["", f"[{name}]"]
+            lines += [f"{_text(key)} = {_value(value)}" for key, value in table.items()]
     for feature in manifest.features:
         lines += ["", "[[features]]", *_lines(feature, leave_out=set())]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -80,11 +80,17 @@ class _BoundScorer:
 
     def __init__(self, manifest: Manifest, assembly: Assembly) -> None:
         self._version = manifest.version
+        self._trained_on = manifest.trained_on
         self._assembly = assembly
 
     @property
     def version(self) -> str:
         return self._version
+
+    @property
+    def trained_on(self) -> Mapping[str, int]:
+        """Action → outcomes of it in the training data; {}: not told."""
+        return self._trained_on
 
     @property
     def feature_names(self) -> Sequence[str]:

@@ -11,6 +11,7 @@ from nba_engine.domain import (
     Answer,
     CustomerState,
     Deciding,
+    Evidence,
     Reads,
     ReservationRequest,
 )
@@ -172,6 +173,10 @@ class _RevocableReads:
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         self._check()
         return self._reads.usage(accounts)
+
+    def evidence(self) -> Evidence:
+        self._check()
+        return self._reads.evidence()
 
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float

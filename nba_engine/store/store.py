@@ -30,6 +30,7 @@ from nba_engine.domain import (
 from nba_engine.errors import FailedPrecondition
 from nba_engine.store.catalogs import StoredCatalogs
 from nba_engine.store.customers import (
+    StoredArrivals,
     StoredForgetting,
     StoredHistories,
     WorkingSet,
@@ -100,7 +101,13 @@ def open_store(
 
 
 class SqliteStore(
-    StoredCatalogs, StoredAccounts, StoredHistories, StoredErasures, StoredForgetting, StoredPast
+    StoredCatalogs,
+    StoredAccounts,
+    StoredHistories,
+    StoredArrivals,
+    StoredErasures,
+    StoredForgetting,
+    StoredPast,
 ):
     """`nba_engine.domain.Store` in a SQLite file in WAL mode; made by `open_store`.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nba_engine.domain import (
     Answer,
+    Arrivals,
     CatalogFiles,
     Claim,
     CustomerPage,
@@ -111,6 +112,10 @@ class WrappedStore:
     def history(self, customer_id: str, *, after: int = 0) -> History | None:
         """A customer with a page of its interactions, at one moment; None: is no more."""
         return self.inner.history(customer_id, after=after)
+
+    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
+        """A page of interactions that name a recommendation, in the order of arrival."""
+        return self.inner.arrivals(types, after=after, most=most)
 
     def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:
         """Replace the aggregates of those that nothing was added to since; one commit."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain import (
+    NO_EVIDENCE,
     Answer,
     Candidates,
     CatalogView,
@@ -20,6 +21,7 @@ from nba_engine.domain import (
     CustomerView,
     Deciding,
     DecisionRequest,
+    Evidence,
     FloatArray,
     Hold,
     IntArray,
@@ -54,6 +56,7 @@ class FakeReads:
     def __init__(self, state: CustomerState | None = None, used: Mapping[str, int] = {}) -> None:
         self.state = state
         self.used = dict(used)
+        self.known = NO_EVIDENCE
         self._granted: dict[str, tuple[Hold, ...]] = {}
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
@@ -63,6 +66,10 @@ class FakeReads:
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         """What was given, and what was reserved since."""
         return {account: self.used.get(account, 0) for account in accounts}
+
+    def evidence(self) -> Evidence:
+        """What was given."""
+        return self.known
 
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float

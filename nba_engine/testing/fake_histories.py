@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 
 from msgspec.structs import replace
 
-from nba_engine.domain import CustomerPage, History, Interaction, Rebuilt
+from nba_engine.domain import Arrival, Arrivals, CustomerPage, History, Interaction, Rebuilt
 from nba_engine.testing.fake_data import FakeData
 
 __all__ = ["FakeHistories"]
@@ -52,6 +52,23 @@ class FakeHistories:
             newest=numbered[-1][0] if numbered else 0,
             merges=_merges(data, customer_id),
         )
+
+    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
+        """A page of interactions that name a recommendation, in the order of arrival."""
+        data = self._read()
+        leads, told = data.identities.of, dict[tuple[str, str], frozenset[str]]()
+        found: list[tuple[int, Arrival]] = []
+        for name, one in data.interactions.items():
+            if one.recommendation_id and one.type in types:
+                key = (leads[one.identity], one.recommendation_id)
+                earlier = told.get(key, frozenset())
+                told[key] = earlier | {one.type}
+                if data.numbers[name] > after:
+                    found.append((data.numbers[name], Arrival(one, earlier)))
+        newest = max((data.numbers[name] for name in data.interactions), default=0)
+        page = found[:most]
+        last = page[-1][0] if len(page) == most else max(newest, after)
+        return Arrivals(tuple(one for _, one in page), last, last < newest)
 
     def rebuild(
         self, customers: Sequence[Rebuilt], *, deadline: float | None = None

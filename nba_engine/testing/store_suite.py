@@ -9,6 +9,7 @@ import pytest
 
 from nba_engine.domain import Store
 from nba_engine.plugin import StoreFactory
+from nba_engine.testing.arrivals_suite import ArrivalsSuite
 from nba_engine.testing.catalogs_suite import CatalogsSuite
 from nba_engine.testing.customers_suite import CustomersSuite, MakeStore
 from nba_engine.testing.erasing_suite import ErasingSuite
@@ -31,6 +32,7 @@ class StoreSuite(
     CustomersSuite,
     IdentitiesSuite,
     HistoriesSuite,
+    ArrivalsSuite,
     ForgettingSuite,
     ProgressSuite,
     MergedLimitsSuite,

@@ -10,6 +10,7 @@ import numpy as np
 
 from nba_engine.catalog import Vocabulary, load
 from nba_engine.domain import (
+    NO_EVIDENCE,
     Answer,
     Candidates,
     CatalogView,
@@ -20,6 +21,7 @@ from nba_engine.domain import (
     CustomerView,
     Deciding,
     DecisionRequest,
+    Evidence,
     FloatArray,
     PlacementRequest,
     ReservationRequest,
@@ -68,6 +70,7 @@ class Ledger:
     def __init__(self, state: CustomerState | None = None, used: Mapping[str, int] = {}) -> None:
         self.state = state
         self.used = dict(used)
+        self.known = NO_EVIDENCE
         self.down = False
         self.asked: list[tuple[str, ...]] = []
         self.calls = 0
@@ -79,6 +82,9 @@ class Ledger:
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         self.asked.append(accounts)
         return {account: self.used.get(account, 0) for account in accounts}
+
+    def evidence(self) -> Evidence:
+        return self.known
 
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float

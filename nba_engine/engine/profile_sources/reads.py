@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nba_engine.domain import Answer, CatalogView, CustomerState, Reads, ReservationRequest
+from nba_engine.domain import (
+    Answer,
+    CatalogView,
+    CustomerState,
+    Evidence,
+    Reads,
+    ReservationRequest,
+)
 from nba_engine.engine.profile_sources.sources import ProfileSources
 
 __all__ = ["SourcedReads"]
@@ -30,6 +37,9 @@ class SourcedReads:
 
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]:
         return self._reads.usage(accounts)
+
+    def evidence(self) -> Evidence:
+        return self._reads.evidence()
 
     def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float

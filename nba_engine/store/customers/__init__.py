@@ -1,5 +1,6 @@
 """Customers as they are stored: states, identities, interactions, and what moves when two become one."""
 
+from nba_engine.store.customers.arrivals import StoredArrivals
 from nba_engine.store.customers.customers import (
     NOBODY,
     Changing,
@@ -44,6 +45,7 @@ __all__ = [
     "ROW",
     "Changing",
     "NewId",
+    "StoredArrivals",
     "StoredForgetting",
     "StoredHistories",
     "Working",

@@ -23,6 +23,7 @@ __all__ = [
     "ROW",
     "held_of",
     "identities_of",
+    "interaction_of",
     "read_holdings",
     "read_identities",
     "read_interactions",
@@ -136,10 +137,10 @@ def read_interactions(
 ) -> list[tuple[int, Interaction]]:
     """A page of a customer's interactions with their numbers, from behind the number ``after``."""
     found: list[Any] = connection.execute(_INTERACTIONS, (row, after, _PAGE)).fetchall()
-    return [(number, _interaction(*columns)) for number, *columns in found]
+    return [(number, interaction_of(*columns)) for number, *columns in found]
 
 
-def _interaction(
+def interaction_of(
     interaction_id: str,
     identity: str,
     kind: str,
@@ -147,6 +148,7 @@ def _interaction(
     recommendation_id: str,
     properties: bytes,
 ) -> Interaction:
+    """An interaction from its columns."""
     return Interaction(
         interaction_id=interaction_id,
         identity=identity,

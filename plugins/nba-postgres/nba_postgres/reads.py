@@ -21,6 +21,7 @@ from nba_engine.store.customers import decode_stamps
 from nba_postgres.connections import Connection
 
 __all__ = [
+    "interaction_of",
     "moment",
     "read_holdings",
     "read_identities",
@@ -174,10 +175,10 @@ def read_interactions(
 ) -> list[tuple[int, Interaction]]:
     """A page of a customer's interactions with their numbers, from behind the number ``after``."""
     found: Any = connection.execute(_INTERACTIONS, (row, after, _PAGE)).fetchall()
-    return [(number, _interaction(*columns)) for number, *columns in found]
+    return [(number, interaction_of(*columns)) for number, *columns in found]
 
 
-def _interaction(
+def interaction_of(
     interaction_id: str,
     identity: str,
     kind: str,
@@ -185,6 +186,7 @@ def _interaction(
     recommendation_id: str,
     properties: bytes,
 ) -> Interaction:
+    """An interaction from its columns."""
     return Interaction(
         interaction_id=interaction_id,
         identity=identity,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from nba_engine.domain import (
+    Arrivals,
     CatalogFiles,
     CustomerPage,
     Erased,
@@ -21,7 +22,7 @@ from nba_engine.domain import (
 )
 from nba_engine.store.customers import check_before, stored_text
 from nba_engine.store.erasing import check_erasure
-from nba_postgres import catalogs, erasing, forgetting, histories, past, usage
+from nba_postgres import arrivals, catalogs, erasing, forgetting, histories, past, usage
 from nba_postgres.changes import Change, Whole
 from nba_postgres.connections import Connection, Connections
 from nba_postgres.session import Session
@@ -142,6 +143,15 @@ class Histories(Verbs):
         change = Whole(lambda session: histories.rebuild(session, customers))
         replaced: Sequence[bool] = self._submit(change, deadline)
         return replaced
+
+    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
+        """A page of interactions that name a recommendation. See `nba_engine.domain.Store`."""
+        if self._connections.read(arrivals.read_newest) <= after:
+            return Arrivals((), after, more=False)
+        end: int = self._submit(Whole(arrivals.settled), None)
+        return self._connections.read(
+            lambda c: arrivals.read_arrivals(c, types, after=after, end=end, most=most)
+        )
 
     def kept_since(self) -> float | None:
         """Interactions that took place earlier were forgotten; None: none ever was."""

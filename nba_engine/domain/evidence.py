@@ -1,0 +1,65 @@
+"""Evidence: how many were contacted with an action, and how many of these contacts ended well.
+
+A contact is a recommendation that interactions name: it was shown, delivered, or answered. It
+counts once, however often it is named, and so does its positive outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nba_engine.domain.interaction import Interaction
+
+__all__ = ["NO_EVIDENCE", "Arrival", "Arrivals", "Evidence", "EvidenceSpec", "Tally"]
+
+
+class Tally(msgspec.Struct, frozen=True, array_like=True):
+    """Contacts, and those of them with a positive outcome."""
+
+    contacts: int = 0
+    positives: int = 0
+
+
+class EvidenceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How actions learn that have little evidence, as the catalog says.
+
+    ``start``: E0, the contacts after which an action's own outcomes count as much as its group.
+    ``group``: κ, the contacts of a group after which its outcomes count as much as the priors
+    stated for its actions. ``trained``: a model's answer for an action is taken as it is when it
+    was trained on so many outcomes of it.
+    """
+
+    start: float = 50.0
+    group: float = 100.0
+    trained: int = 500
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Tallies by action, of all recorded interactions up to a moment.
+
+    ``groups`` is what a replay has instead of the other actions of a group: their sums as they
+    were, those of the group's every action. None: they are summed from ``actions``.
+    """
+
+    actions: Mapping[str, Tally] = {}
+    groups: Mapping[str, Tally] | None = None
+
+
+NO_EVIDENCE = Evidence()
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """An interaction that names a recommendation, and of which types others named it before."""
+
+    interaction: Interaction
+    earlier: frozenset[str] = frozenset()
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """A page of what arrived. ``last`` leads to the next page; ``more``: there is one already."""
+
+    arrivals: tuple[Arrival, ...]
+    last: int
+    more: bool
