@@ -31,6 +31,7 @@ from nba_engine.cli.rebuild import rebuild_command
 from nba_engine.cli.reorder import reorder_group
 from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
+from nba_engine.cli.segments import segments_group
 from nba_engine.cli.serve import serve_command
 from nba_engine.cli.store import store_group
 from nba_engine.cli.value import value_group
@@ -78,6 +79,7 @@ for command in (
     model_group,
     schema_command,
     crosssell_group,
+    segments_group,
     value_group,
     plugin_group,
 ):
