@@ -2,6 +2,7 @@
 
 A round trip to the server costs more than everything that is decided here, and what is locked
 stays locked that long. So however many changes share a transaction, it takes the same few trips.
+(Reservations that nothing stands in the way of take one: `nba_postgres.granting`.)
 
 Nothing here can deadlock: transactions take their locks in the same order of kinds (1 progress
 marks, 2 request ids, 3 reservations, 4 identities, 5 customers, 6 interactions, 7 accounts, 8 the

@@ -15,11 +15,12 @@ from nba_engine.store.customers import NewId
 from nba_postgres.applying import apply
 from nba_postgres.beginning import HeldByOthersError, begin
 from nba_postgres.book import NotAllReadError
-from nba_postgres.changes import Change, Whole
+from nba_postgres.changes import Change, Reserve, Whole
 from nba_postgres.connections import Connection, Connections
 from nba_postgres.faults import is_race, translated
 from nba_postgres.finding import NeedsWholeStoreError, find_customers
 from nba_postgres.flush import writing
+from nba_postgres.granting import granted, granting
 from nba_postgres.session import Session, Statement
 from nba_postgres.statements import LOCK_ALL
 from nba_postgres.unit import IN_PASSING, OvertakenError, Unit
@@ -67,11 +68,15 @@ class _How(NamedTuple):
 
 
 class _LostError(Exception):
-    """The connection broke; ``unknown``: while the transaction was being committed."""
+    """The connection broke; ``unknown``: while the transaction was being committed.
 
-    def __init__(self, *, unknown: bool) -> None:
+    ``again``: to ask again is right all the same, for what was done is not done twice.
+    """
+
+    def __init__(self, *, unknown: bool, again: bool) -> None:
         super().__init__()
         self.unknown = unknown
+        self.again = again
 
 
 class Writer:
@@ -154,10 +159,11 @@ class Writer:
     def _commit(self, tickets: Sequence[_Ticket]) -> None:
         """Make these changes in one transaction, without those that fail; answer all of them."""
         pending = list(tickets)
-        how, races, fresh = _How(), 0, self._connection is None
+        how, races, fresh, unknown = _How(), 0, self._connection is None, False
+        at_once = self._at_once(pending)
         while pending:
             try:
-                failed = self._attempt(pending, how)
+                failed = self._attempt(pending, how, at_once)
             except NotAllReadError:
                 how = how._replace(most=16 * how.most)
             except NeedsWholeStoreError:
@@ -167,8 +173,9 @@ class Writer:
             except OvertakenError:
                 continue
             except _LostError as lost:
-                if lost.unknown or fresh:
-                    words = "the outcome is unknown" if lost.unknown else "nothing was written"
+                unknown = unknown or lost.unknown
+                if fresh or not lost.again:
+                    words = "the outcome is unknown" if unknown else "nothing was written"
                     return _fail(pending, Unavailable(f"{self._shown} went away; {words}"))
                 fresh = True  # the server may have been restarted while nobody wrote
             except BaseException as error:  # this thread must live: callers wait for it
@@ -182,18 +189,44 @@ class Writer:
                     return _fail(pending, translated(error, self._shown))
             else:
                 if failed is None:
-                    for ticket in pending:
-                        ticket.tell()
-                    return None
+                    break
                 pending.remove(failed)
                 failed.tell()
+        for ticket in pending:
+            ticket.tell()
         return None
 
-    def _attempt(self, pending: Sequence[_Ticket], how: _How) -> _Ticket | None:
-        """One transaction; the change for which it was rolled back, None: it was committed."""
-        if self._connection is None:
-            self._connection = self._connections.connect()
-        connection, committing, failed = self._connection, False, None
+    def _at_once(self, pending: Sequence[_Ticket]) -> list[Statement]:
+        """The statement that grants all of these, if that is what they ask for."""
+        changes = [one.change for one in pending]
+        found = granting(changes, store=self._lock, simulated=self._simulated)
+        return [] if found is None else [found]
+
+    def _grant(self, pending: Sequence[_Ticket], statement: Statement) -> bool:
+        """Grant all of them in one statement; false: it is not as simple, nothing was changed."""
+        connection = self._connected()
+        try:
+            done = Session(connection).one(statement.sql, **statement.values)
+        except BaseException as error:
+            # a reservation that was granted is granted when it is asked for again, and not anew
+            self._recover(connection, error, unknown=True, again=True)
+            raise
+        if done:
+            for ticket in pending:
+                if isinstance(ticket.change, Reserve):
+                    ticket.result = granted(ticket.change)
+        return bool(done)
+
+    def _attempt(
+        self, pending: Sequence[_Ticket], how: _How, at_once: list[Statement]
+    ) -> _Ticket | None:
+        """One transaction; the change for which it was rolled back, None: it was committed.
+
+        What can be done ``at_once`` is tried once: what comes after it sees what it did.
+        """
+        if at_once and self._grant(pending, at_once.pop()):
+            return None
+        connection, committing, failed = self._connected(), False, None
         session = Session(connection)
         try:
             if isinstance(pending[0].change, Whole):
@@ -221,13 +254,24 @@ class Writer:
             else:
                 session.run(Statement("ROLLBACK"))
         except BaseException as error:
-            if connection.closed or not self._undone(connection):
-                connection.close()
-                self._connection = None
-                if isinstance(error, psycopg.Error):
-                    raise _LostError(unknown=committing) from error
+            self._recover(connection, error, unknown=committing, again=not committing)
             raise
         return failed
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._connections.connect()
+        return self._connection
+
+    def _recover(
+        self, connection: Connection, error: BaseException, *, unknown: bool, again: bool
+    ) -> None:
+        """Undo what was begun; without a connection that still works, raise `_LostError`."""
+        if connection.closed or not self._undone(connection):
+            connection.close()
+            self._connection = None
+            if isinstance(error, psycopg.Error):
+                raise _LostError(unknown=unknown, again=again) from error
 
     def _undone(self, connection: Connection) -> bool:
         try:
