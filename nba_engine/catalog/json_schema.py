@@ -23,8 +23,8 @@ _ABOUT = {
     "outcomes": "what counts as the outcome of an action, and for how long",
     "features": "the inputs of models that are trained",
     "catalog": "of the whole catalog",
-    "value": "what customers are worth: `customer.p_alive`, `customer.ad_budget` … in rules",
     "evidence": "how actions learn of which little is known; without it nothing but training does",
+    "value": "what customers are worth: `customer.p_alive`, `customer.ad_budget` … in rules",
     "value_model": "what `nba value fit` found; do not edit",
     "control_group": "customers that are kept out, to measure against",
 }

@@ -121,9 +121,9 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, Entry[OutcomeEntry]] = {}
     features: dict[str, Entry[FeatureEntry]] = {}
     control_group: Entry[ControlGroupEntry]
+    evidence: Entry[EvidenceEntry]
     value: Entry[ValueEntry]
     value_model: Entry[ValueModelEntry]
-    evidence: Entry[EvidenceEntry]
 
 
 # Tables of tables: section → what one of its tables holds
@@ -145,10 +145,10 @@ SECTIONS: dict[str, Any] = {
 SINGLES: dict[str, Any] = {
     "catalog": GeneralEntry,
     "control_group": ControlGroupEntry,
+    "evidence": EvidenceEntry,
     "value": ValueEntry,
     "value_model": ValueModelEntry,
 }
-    "evidence": EvidenceEntry,
 # Names that rules use must be CEL identifiers; all other ids are parts of keys and of output
 NAMED = frozenset({"attributes", "context", "aggregates"})
 ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")

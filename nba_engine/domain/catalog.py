@@ -236,16 +236,16 @@ class CatalogView(Protocol):
     @property
     def control_group(self) -> ControlGroup: ...
     @property
+    def evidence(self) -> EvidenceSpec | None:
+        """How actions learn of which little is known; None: they do not."""
+
+    @property
     def outcomes(self) -> Sequence[OutcomeSpec]:
         """What counts as the outcome, per treatment, (T,)."""
 
     @property
     def features(self) -> Mapping[str, Feature]:
         """The inputs of models that are trained, in order."""
-    @property
-    def evidence(self) -> EvidenceSpec | None:
-        """How actions learn of which little is known; None: they do not."""
-
 
     @property
     def treatment_score(self) -> TreatmentScore | None:

@@ -46,10 +46,10 @@ class Reads(Protocol):
 
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None: ...
     def usage(self, accounts: tuple[str, ...]) -> Mapping[str, int]: ...
-    def reserve(
     def evidence(self) -> Evidence:
         """How actions did so far; the same object until more is known."""
 
+    def reserve(
         self, requests: tuple[ReservationRequest, ...], *, now: float
     ) -> tuple[Answer, ...]: ...
     def release(self, reservations: tuple[str, ...], *, now: float) -> None:
@@ -82,11 +82,11 @@ class Deciding:
         "degraded",
         "draws",
         "eligible",
+        "evidence",
+        "evidence_groups",
         "failed",
         "known",
         "now",
-        "evidence",
-        "evidence_groups",
         "placements",
         "prices",
         "profile_bytes",
@@ -138,13 +138,13 @@ class Deciding:
         self.prices: dict[str, float] = {}
         self.recommendations: list[Recommendation] = []
         self.draws: list[Draw] = []  # of placements that explore, for the log
+        # tallies that propensities stand on, by action and by group, for the log
+        self.evidence: dict[str, Tally] = {}
+        self.evidence_groups: dict[str, Tally] = {}
         self.degraded: list[str] = []
         # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot)
         # of the candidates after eligibility; (index, slot, propensity) of those that were scored
         self.failed: list[str] = []
-        # tallies that propensities stand on, by action and by group, for the log
-        self.evidence: dict[str, Tally] = {}
-        self.evidence_groups: dict[str, Tally] = {}
         self.eligible: tuple[IntArray, IntArray] | None = None
         self.scored: tuple[IntArray, IntArray, FloatArray] | None = None
         self._random: np.random.Generator | None = None
@@ -217,6 +217,8 @@ _OWN = frozenset(
         "answers",
         "degraded",
         "draws",
+        "evidence",
+        "evidence_groups",
         "failed",
         "prices",
         "recommendations",
@@ -225,8 +227,6 @@ _OWN = frozenset(
 )
 
 
-        "evidence",
-        "evidence_groups",
 def _own(values: Values) -> dict[str, Value]:
     """A copy that shares no list or map with the values."""
     return {

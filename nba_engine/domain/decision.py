@@ -120,15 +120,15 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     degraded: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()  # stages whose failure policy was applied: a replay applies it too
     draws: tuple[Draw, ...] = ()  # of placements that explore, in their order
+    # contacts and positive outcomes that propensities stand on, by action and by group
+    evidence: dict[str, Tally] = {}
+    evidence_groups: dict[str, Tally] = {}
     stage_micros: dict[str, int] = {}
 
 
 class StageCount(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the funnel: how many candidates a stage dropped for a reason."""
 
-    # contacts and positive outcomes that propensities stand on, by action and by group
-    evidence: dict[str, Tally] = {}
-    evidence_groups: dict[str, Tally] = {}
     stage: str
     reason: str
     candidates: int

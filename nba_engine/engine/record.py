@@ -71,9 +71,9 @@ def record_of(
         degraded=decision.degraded,
         failed=tuple(deciding.failed),
         draws=tuple(deciding.draws),
-        stage_micros=decision.stage_micros,
         evidence=deciding.evidence,
         evidence_groups=deciding.evidence_groups,
+        stage_micros=decision.stage_micros,
     )
 
 

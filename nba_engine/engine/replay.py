@@ -52,8 +52,8 @@ class RecordedReads:
     def __init__(self, record: DecisionRecord, live: Reads | None = None) -> None:
         self._record = record
         self._live = live
-        self._answers = {one.reservation_id: one for one in record.answers}
         self._evidence = Evidence(record.evidence, record.evidence_groups)
+        self._answers = {one.reservation_id: one for one in record.answers}
         self.refused: dict[str, int] = {}
         self.granted: dict[str, tuple[Hold, ...]] = {}  # by reservation
         self._own: dict[str, int] = {}  # account → what this decision itself has reserved
@@ -70,10 +70,10 @@ class RecordedReads:
         found = self._live.usage(unread) if unread and self._live is not None else {}
         return {account: recorded.get(account, found.get(account, 0)) for account in accounts}
 
-    def reserve(
     def evidence(self) -> Evidence:
         return self._evidence
 
+    def reserve(
         self,
         requests: tuple[ReservationRequest, ...],
         *,
