@@ -137,6 +137,7 @@ __all__ = [
     "FILES",
     "LOG",
     "MICROS",
+    "NO_EVIDENCE",
     "OPEN",
     "RELEASING",
     "SINKS",
