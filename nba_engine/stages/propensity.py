@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import numpy as np
 
-from nba_engine.domain import Deciding, FloatArray, Resources, StageFactory
+from nba_engine.domain import Deciding, FloatArray, Resources, StageFactory, TellsTraining
 from nba_engine.errors import StageFailed
+from nba_engine.stages.smoothing import Smoothing
 
 __all__ = ["PROPENSITY", "Propensity", "PropensitySettings"]
 
 
 class PropensitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``model``: the name of a model in ``[models]``."""
+    """``model``: the name of a model in ``[models]``; "": none, with ``[evidence]`` in the catalog."""
 
     model: str = "propensity"
 
@@ -21,12 +24,17 @@ class Propensity:
     """Fills ``propensity`` from the model, and from the action's prior where it has no answer.
 
     An answer that is not a probability (NaN, infinite, outside [0, 1]) is replaced by the prior;
-    the column ``prior_used`` is 1.0 there.
+    the column ``prior_used`` is 1.0 there. With ``[evidence]`` in the catalog, evidence answers for
+    it, and for actions that the model has hardly seen (`Smoothing`).
     """
 
     def __init__(self, settings: PropensitySettings, resources: Resources) -> None:
-        self._scorer = resources.scorer(settings.model)
-        self._prior = resources.catalog.prior
+        self._scorer = resources.scorer(settings.model) if settings.model else None
+        catalog = resources.catalog
+        self._prior = catalog.prior
+        self._smoothing: Smoothing | None = None
+        if catalog.evidence is not None:
+            self._smoothing = Smoothing(catalog.evidence, catalog, _trained_on(self._scorer))
 
     def apply(self, deciding: Deciding) -> None:
         """Score the candidates in one call of the model."""
@@ -34,9 +42,16 @@ class Propensity:
         if not len(candidates):
             return
         index = candidates.index
-        scores = self._scorer.propensities(index, deciding.customer, deciding.context, deciding.now)
+        if self._scorer is None:
+            scores: FloatArray = np.full(len(index), np.nan)
+        else:
+            scores = self._scorer.propensities(
+                index, deciding.customer, deciding.context, deciding.now
+            )
         if scores.shape != index.shape:
             raise StageFailed(f"the model gave {scores.shape} scores for {len(index)} candidates")
+        if self._smoothing is not None:
+            scores = self._smoothing.apply(deciding, scores)
         try:
             candidates["propensity"] = scores
         except StageFailed:  # not all of them are probabilities
@@ -56,6 +71,10 @@ class Propensity:
         candidates = deciding.candidates
         candidates["propensity"] = self._prior[candidates.index]
         candidates["prior_used"] = np.ones(len(candidates))
+
+
+def _trained_on(scorer: object) -> Mapping[str, int]:
+    return scorer.trained_on if isinstance(scorer, TellsTraining) else {}
 
 
 PROPENSITY = StageFactory[PropensitySettings](
