@@ -226,6 +226,15 @@ class CustomersSuite:
         assert statuses(store, [happened(2), happened(3)]) == ["duplicate", "recorded"]
         assert state_of(store).aggregates["purchases"] == 3
 
+    def test_days_of_purchases_are_kept_to_the_bit(self, make_store: MakeStore) -> None:
+        spec = AggregateSpec(name="days", kind="days", types=("purchase",), property="amount")
+        fold = fold_for({"days": spec})
+        items = [happened(n, time=NOW + 86_400.0 * 7 * n, amount=0.1 * n) for n in range(60)]
+        store = make_store()
+        store.record(items[30:], fold, now=NOW)
+        store.record([*items[:30], items[45]], fold, now=NOW)
+        assert state_of(store).aggregates == fold({}, items)
+
     def test_a_repeat_under_another_identity_makes_no_customer(self, make_store: MakeStore) -> None:
         store = make_store()
         store.record([happened(1)], FOLD, now=NOW)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from nba_engine.cli.main import run
 from nba_engine.learning.value import (
     BetaGeometric,
     Buyers,
@@ -60,3 +64,22 @@ def test_bg_nbd_is_chosen_and_tells_the_next_39_weeks(cdnow: Purchases) -> None:
     assert (round(told.expected), choice.actual.sum()) == (1_653, 1_882)
     assert told.deviance < choice.held_out["gamma_poisson"].deviance - 0.1
     assert set(choice.refused) == {"recent_rate"}  # nobody is older than what is held out
+
+
+def test_the_command_prints_the_same_from_a_plain_file(
+    cdnow_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "value.html"
+    options = ["--until", "1997-09-30", "--json", "--report", str(page)]
+    assert run(["value", "fit", str(cdnow_file), *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    model = found["parameters"]["bg_nbd"]
+    assert [round(model[key], 3) for key in ("r", "alpha", "a", "b")] == [
+        0.243,
+        4.414,
+        0.793,
+        2.426,
+    ]
+    assert round(model["log_likelihood"], 1) == -9_582.4
+    assert round(found["held_out"]["bg_nbd"]["correlation"], 3) == 0.626
+    assert "BG/NBD (chosen)" in page.read_text()
