@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
+
+import msgspec
 
 from nba_engine.app.assembly import Assembly
 from nba_engine.app.check import prepared
 from nba_engine.catalog import read_folder
-from nba_engine.domain import DecisionRecord, Store
+from nba_engine.domain import CatalogView, DecisionRecord, Store
 from nba_engine.engine import Snapshot
 from nba_engine.errors import FailedPrecondition, MistakesFound, NotFound
 from nba_engine.plugin import Register
-from nba_engine.settings import Settings
+from nba_engine.settings import OfferedModel, RegisteredModel, Settings
 from nba_engine.store import LogReader, open_log_reader
 
 __all__ = ["Logged", "open_logged"]
+
+_Source: TypeAlias = Path | OfferedModel | RegisteredModel
 
 _KEPT = 4  # older snapshots in memory
 
@@ -27,7 +31,7 @@ class Logged:
     """A decision log, the snapshot in force, and those of older catalogs. A context manager.
 
     The engine may be serving meanwhile: nothing is written, and of the store only the catalogs
-    are read. ``unread`` says why they could not be, if so; the folder's catalog is taken then.
+    are read, and what became of decisions. ``unread`` says why they could not be, if so; the folder's catalog is taken then.
     """
 
     def __init__(
@@ -37,12 +41,16 @@ class Logged:
         assembly: Assembly,
         store: Store | None,
         *,
+        settings: Settings,
+        register: Register,
         unread: str,
         resources: ExitStack,
     ) -> None:
         self.log = log
         self.snapshot = snapshot
         self.unread = unread
+        self._settings = settings
+        self._register = register
         self._assembly = assembly
         self._store = store
         self._resources = resources
@@ -53,15 +61,53 @@ class Logged:
         version = record.catalog_version
         if version == self.snapshot.catalog.version or self._store is None:
             return self.snapshot
-        if version not in self._older:
-            if len(self._older) >= _KEPT:
-                del self._older[next(iter(self._older))]
-            self._older[version] = _stored(self._store, version, self._assembly)
-        return self._older[version] or self.snapshot
+        return self._stored(version, self._store) or self.snapshot
 
     def another(self, folder: Path) -> Snapshot:
         """The snapshot another catalog folder would make. Raises `MistakesFound`."""
         return self._assembly.assemble(read_folder(folder), folder=str(folder))
+
+    def challenger(self, folder: Path | None, models: Mapping[str, str]) -> Snapshot:
+        """The snapshot of another catalog (None: of the one in force) with other models.
+
+        ``models``: name in the settings → a model's folder, or a version of the registry. Raises
+        `MistakesFound`.
+        """
+        known = self._settings.models
+        sources = {name: _source(name, text, known) for name, text in models.items()}
+        settings = msgspec.structs.replace(self._settings, models={**known, **sources})
+        assembly = Assembly(settings, self._register)
+        if folder is not None:
+            return assembly.assemble(read_folder(folder), folder=str(folder))
+        version = self.snapshot.catalog.version
+        files = None if self._store is None else self._store.catalog_files(version)
+        return assembly.assemble(read_folder(settings.catalog.path) if files is None else files)
+
+    @property
+    def store(self) -> Store:
+        """The store, to read what became of decisions. Raises `FailedPrecondition` without one."""
+        if self._store is None:
+            raise FailedPrecondition(
+                f"the store cannot be read ({self.unread or 'there is none yet'}): what became of "
+                "decisions is there"
+            )
+        return self._store
+
+    def catalog_of(self, version: str) -> CatalogView | None:
+        """The catalog of a version; None when it is gone."""
+        if version == self.snapshot.catalog.version:
+            return self.snapshot.catalog
+        if self._store is None:
+            return None
+        older = self._stored(version, self._store)
+        return None if older is None else older.catalog
+
+    def _stored(self, version: str, store: Store) -> Snapshot | None:
+        if version not in self._older:
+            if len(self._older) >= _KEPT:
+                del self._older[next(iter(self._older))]
+            self._older[version] = _stored(store, version, self._assembly)
+        return self._older[version]
 
     def close(self) -> None:
         """Release the files. Safe to call twice."""
@@ -100,6 +146,8 @@ def open_logged(settings_path: str | Path, *, environ: Mapping[str, str] | None 
             snapshot,
             found.assembly,
             store,
+            settings=found.settings,
+            register=found.plugins.register,
             unread=unread,
             resources=opened.pop_all(),
         )
@@ -125,6 +173,23 @@ def _in_force(folder: Snapshot, store: Store, assembly: Assembly) -> Snapshot:
     if last.folder not in ("", folder.catalog.version) or last.version == folder.catalog.version:
         return folder
     return _stored(store, last.version, assembly) or folder
+
+
+def _source(name: str, text: str, known: Mapping[str, _Source]) -> _Source:
+    """What stands for a model of the settings: a folder, `registry:…`, `plugin:…`, or a version."""
+    if name not in known:
+        raise NotFound(
+            f"the settings have no model {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+        )
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme == "registry":
+        registered, _, version = rest.partition("@")
+        return RegisteredModel(registered, version)
+    if colon and scheme == "plugin":
+        return OfferedModel(rest)
+    if not Path(text).is_dir() and isinstance(source := known[name], RegisteredModel):
+        return RegisteredModel(source.name, text)
+    return Path(text).absolute()
 
 
 def _stored(store: Store, version: str, assembly: Assembly) -> Snapshot | None:

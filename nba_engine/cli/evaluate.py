@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from nba_engine.app import open_logged
 from nba_engine.cli.learn_extra import learn_extra
-from nba_engine.cli.output import counted, errors, output, say
+from nba_engine.cli.output import counted, errors, output, progress_bar, say, settings_option
+from nba_engine.cli.replay import moment_option, tell_unread
+from nba_engine.domain import DecisionRecord
 
 if TYPE_CHECKING:
     from nba_engine.learning.evaluation import Evaluation, Options, Part, Picks
@@ -25,6 +28,36 @@ _SHOWN = 12  # actions
 @click.command("evaluate")
 @click.argument(
     "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@settings_option
+@click.option(
+    "--catalog",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Under test: this folder's catalog.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME=MODEL",
+    help="Under test: for a model of the settings another folder, or version of the registry.",
+)
+@click.option(
+    "--reward",
+    type=click.Choice(["response", "value"]),
+    default="response",
+    show_default=True,
+    help="Of a pick: 1 for a positive outcome, or its value for one less the contact's cost.",
+)
+@click.option("--since", help="Only decisions made at this time or later.")
+@click.option("--until", help="Only decisions made before, and outcomes as they were known then.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    help="The newest N decisions.",
 )
 @click.option(
     "--clip",
@@ -60,6 +93,7 @@ _SHOWN = 12  # actions
 @learn_extra()
 def evaluate_command(
     file: Path | None,
+    settings: Path,
     clip: float | None,
     positions: int | None,
     confidence: float,
@@ -67,56 +101,128 @@ def evaluate_command(
     seed: int,
     report: Path | None,
     as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
+    **about_the_log: Any,
 ) -> int:
-    """Estimate what a policy under test would have earned per decision, by what was logged.
+    """Estimate what a policy would earn per decision, by what was logged of another.
 
-    FILE is Parquet or CSV with a row per pick: `action`, `reward`, `propensity` (how likely the
-    logged policy made this pick) and `target_probability` (how likely the one under test makes it);
-    optional `customer` (its rows are resampled together), `channel`, `q_logged` and `q_target`
-    (predicted rewards of the pick and under the policy under test: then there is DR, too), and for
-    slates `decision`, `placement`, `position` (from 0; probabilities given what stands above).
+    The log must have explored (placements with `exploration`): every pick counts as often as the
+    policy under test would have made it. Logged decisions are decided again with --catalog, --model
+    or both, with clock, seed, customer and limits as logged; with neither, the logged policy itself
+    is measured. Customers of the control group and decisions whose time for an outcome is not over
+    are left out. Nothing is written; a server may run meanwhile.
 
-    Where the log cannot tell (an effective sample size below 100, or a logged policy that explored
-    nothing) it says "not enough support" instead of a number, and the exit code is 1.
+    With FILE, a log from elsewhere: Parquet or CSV with a row per pick, `action`, `reward`,
+    `propensity` (how likely the logged policy made this pick) and `target_probability` (how likely
+    the one under test makes it); optional `customer` (whose rows are resampled together),
+    `channel`, `q_logged` and `q_target` (rewards as predicted of the pick, and of the policy under
+    test: then there is DR, too), and for slates `decision`, `placement`, `position` (from 0;
+    probabilities are given what stands above).
+
+    Where the log cannot tell (an effective sample size below 100, or nothing was explored) it says
+    "not enough support" instead of a number, and the exit code is 1.
 
     \b
-    nba evaluate log.csv
-    nba evaluate log.parquet --report evaluation.html --json
+    nba evaluate                                          what was logged
+    nba evaluate --catalog new-catalog --report new.html  a changed catalog
+    nba evaluate --model propensity=models/new --json     a challenger
+    nba evaluate log.csv                                  a log from elsewhere
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.evaluation import Options, read_picks
 
-    if file is None:
-        raise click.UsageError("name a FILE")
     options = Options(
         clip=clip, positions=positions, confidence=confidence, resamples=resamples, seed=seed
     )
-    return _evaluated(
-        read_picks(file),
-        options,
-        source=str(file),
-        reward="reward per decision",
-        left_out={},
-        report=report,
-        as_json=as_json,
-    )
+    if file is None:
+        log = _read_log(settings, about_the_log)
+    else:
+        _only_about_a_log(about_the_log)
+        log = _Log(read_picks(file), {}, str(file), "reward per decision")
+    return _evaluated(log, options, report=report, as_json=as_json)
 
 
-def _evaluated(
-    picks: Picks,
-    options: Options,
-    *,
-    source: str,
-    reward: str,
-    left_out: dict[str, int],
-    report: Path | None,
-    as_json: bool,
-) -> int:
+class _Log(NamedTuple):
+    """What is evaluated, and in which words."""
+
+    picks: Picks
+    left_out: dict[str, int]
+    source: str
+    reward: str
+
+
+def _only_about_a_log(about_the_log: Mapping[str, Any]) -> None:
+    given = {
+        "--catalog": about_the_log["folder"],
+        "--model": about_the_log["models"],
+        "--since": about_the_log["since"],
+        "--until": about_the_log["until"],
+    }
+    wrong = [option for option, value in given.items() if value]
+    if wrong:
+        raise click.UsageError(f"{wrong[0]} goes with the log of the settings, not with FILE")
+
+
+def _read_log(settings: Path, about: Mapping[str, Any]) -> _Log:
+    from nba_engine.learning.evaluation import logged_picks
+
+    models = dict(_model_of(text) for text in about["models"])
+    with open_logged(settings) as logged:
+        tell_unread(logged)
+        catalog = logged.snapshot.catalog
+        since = moment_option(about["since"], catalog)
+        until = None if about["until"] is None else moment_option(about["until"], catalog)
+        under_test = None
+        if about["folder"] is not None or models:
+            under_test = logged.challenger(about["folder"], models)
+        total = min(about["limit"], logged.log.count(since=since))
+        with progress_bar() as bar:
+            deciding = bar.add_task("reading decisions", total=total)
+            outcomes = bar.add_task("reading outcomes", total=None)
+
+            def records() -> Iterator[DecisionRecord]:
+                for record in logged.log.records(since=since, limit=about["limit"]):
+                    bar.advance(deciding)
+                    if until is None or record.time < until:
+                        yield record
+
+            found = logged_picks(
+                records(),
+                logged.store,
+                catalog,
+                logged.catalog_of,
+                under_test=under_test,
+                reward=about["reward"],
+                until=until,
+                progress=lambda done, of: bar.update(outcomes, completed=done, total=of),
+            )
+    unit = "positive outcomes" if about["reward"] == "response" else catalog.currency
+    tested = [str(about["folder"])] if about["folder"] is not None else []
+    tested += about["models"]
+    source = f"{settings}: {' and '.join(tested) or 'the logged policy itself'}"
+    return _Log(found.picks, found.left_out, source, f"{unit} per decision")
+
+
+def _model_of(text: str) -> tuple[str, str]:
+    name, equals, model = text.partition("=")
+    if not equals or not name or not model:
+        raise click.BadParameter(
+            f"{text!r} is not NAME=MODEL, such as propensity=models/new", param_hint="--model"
+        )
+    return name, model
+
+
+def _evaluated(log: _Log, options: Options, *, report: Path | None, as_json: bool) -> int:
     from nba_engine.learning.evaluation import evaluate, evaluation_report
 
     with errors.status("resampling"):
-        found = evaluate(picks, source=source, reward=reward, options=options, left_out=left_out)
+        found = evaluate(
+            log.picks,
+            source=log.source,
+            reward=log.reward,
+            options=options,
+            left_out=log.left_out,
+        )
     if report is not None:
-        evaluation_report(found, picks).write(report)
+        evaluation_report(found, log.picks).write(report)
     if as_json:
         encoded = msgspec.json.format(msgspec.json.encode(found), indent=2)
         output.out(encoded.decode(), highlight=False)
@@ -156,8 +262,17 @@ def _print(found: Evaluation) -> None:
 
 
 def _values(found: Evaluation) -> Table:
-    from nba_engine.learning.evaluation import ESTIMATORS, number, spoken_interval
+    from nba_engine.learning.evaluation import (
+        ESTIMATORS,
+        is_logged_policy,
+        number,
+        spoken_interval,
+    )
 
+    if is_logged_policy(found):
+        table = _table(found.reward, "value", "interval")
+        table.add_row("as logged", number(found.logged.value), spoken_interval(found.logged))
+        return table
     table = _table(found.reward, "value", "interval", "against the log", "interval")
     table.add_row("as logged", number(found.logged.value), spoken_interval(found.logged), "", "")
     for name, one in found.estimates.items():

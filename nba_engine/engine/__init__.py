@@ -21,6 +21,7 @@ from nba_engine.engine.publishing import (
     lead_seconds,
     status_of,
 )
+from nba_engine.engine.ranked import Ranked, ranked_by
 from nba_engine.engine.rebuilding import Difference, Rebuilding
 from nba_engine.engine.record import RecordedCandidates, candidates_of, decision_of
 from nba_engine.engine.repetition import Repetition, repeat
@@ -45,6 +46,7 @@ __all__ = [
     "LimitUsage",
     "ProfileSources",
     "Published",
+    "Ranked",
     "Rebuilding",
     "RecordedCandidates",
     "Rejected",
@@ -62,6 +64,7 @@ __all__ = [
     "limit_rows",
     "mark_name",
     "old_catalogs",
+    "ranked_by",
     "repeat",
     "status_of",
     "table_of",

@@ -3,6 +3,7 @@
 from nba_engine.learning.evaluation.estimators import effective_sample_size
 from nba_engine.learning.evaluation.evaluating import Options, evaluate
 from nba_engine.learning.evaluation.found import ESTIMATORS, Estimate, Evaluation, Part, Place
+from nba_engine.learning.evaluation.logged import LoggedPicks, Reward, logged_picks
 from nba_engine.learning.evaluation.picks import Picks, check_picks
 from nba_engine.learning.evaluation.plain import read_picks
 from nba_engine.learning.evaluation.report import evaluation_report
@@ -10,6 +11,7 @@ from nba_engine.learning.evaluation.support import ENOUGH
 from nba_engine.learning.evaluation.words import (
     ASSUMPTIONS,
     best_estimate,
+    is_logged_policy,
     number,
     spoken_interval,
     verdict,
@@ -21,15 +23,19 @@ __all__ = [
     "ESTIMATORS",
     "Estimate",
     "Evaluation",
+    "LoggedPicks",
     "Options",
     "Part",
     "Picks",
     "Place",
+    "Reward",
     "best_estimate",
     "check_picks",
     "effective_sample_size",
     "evaluate",
     "evaluation_report",
+    "is_logged_policy",
+    "logged_picks",
     "number",
     "read_picks",
     "spoken_interval",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from nba_engine.learning.evaluation.found import ESTIMATORS, Estimate, Evaluation
 
-__all__ = ["ASSUMPTIONS", "best_estimate", "number", "spoken_interval", "verdict"]
+__all__ = [
+    "ASSUMPTIONS",
+    "best_estimate",
+    "is_logged_policy",
+    "number",
+    "spoken_interval",
+    "verdict",
+]
 
 ASSUMPTIONS = (
     "Each logged pick counts as often as the policy under test would have made it, compared with how "
@@ -19,10 +26,22 @@ def best_estimate(found: Evaluation) -> str:
     return "dr" if "dr" in found.estimates else "snips"
 
 
+def is_logged_policy(found: Evaluation) -> bool:
+    """Whether the policy under test did in the log what the logged one did, throughout."""
+    return found.supported and all(
+        one.value == one.low == one.high == 0.0 for one in found.differences.values()
+    )
+
+
 def verdict(found: Evaluation) -> str:
     """What follows from the evaluation, in a sentence."""
     if not found.supported:
         return found.reason[0].upper() + found.reason[1:] + "."
+    if is_logged_policy(found):
+        return (
+            f"The logged policy itself earned {number(found.logged.value)} "
+            f"({spoken_interval(found.logged)})."
+        )
     name = best_estimate(found)
     difference = found.differences[name]
     if difference.low <= 0.0 <= difference.high:

@@ -1,0 +1,203 @@
+"""Logged picks under another catalog or model: how likely it would have made each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from nba_engine.domain import (
+    BoolArray,
+    CatalogView,
+    DecisionRecord,
+    Draw,
+    FloatArray,
+    IntArray,
+    Recommendation,
+    chances,
+)
+from nba_engine.engine import Ranked
+
+__all__ = ["Pick", "picks_of"]
+
+
+class Pick(NamedTuple):
+    """One pick of a logged decision: what stood there, or was removed again (``shown`` is None).
+
+    ``target``: the probability of it under test, given all that came before in the log, by an
+    ``expected`` propensity and worth of this pick and of what the policy under test picks instead.
+    """
+
+    placement: str
+    position: int  # among the picks of its placement, those removed included
+    treatment: str
+    shown: Recommendation | None
+    propensity: float
+    target: float
+    expected: tuple[float, float]
+    expected_target: tuple[float, float]
+
+
+_NO_WORTH = (0.0, 0.0)
+
+
+def picks_of(record: DecisionRecord, other: Ranked | None) -> Iterator[Pick]:
+    """The picks of a decision in the order of its placements and draws.
+
+    Where the logged policy drew, every draw is a pick, also one that the ledger refused: it was
+    made with its probability, and earned nothing. Without ``other`` the policy under test is the
+    logged one.
+    """
+    drawn = {draw.placement for draw in record.draws}
+    walk = None if other is None else _Walk(record, other)
+    position: dict[str, int] = {}
+    for shown in record.recommendations:
+        if shown.placement in drawn:
+            continue
+        at = position.setdefault(shown.placement, 0)
+        position[shown.placement] += 1
+        chance = _Chance(1.0) if walk is None else walk.shown(shown)
+        yield _pick(shown.placement, at, shown.treatment, shown, 1.0, chance)
+    stands = {(one.placement, one.treatment): one for one in record.recommendations}
+    for draw in record.draws:
+        at = position.setdefault(draw.placement, 0)
+        position[draw.placement] += 1
+        chance = _Chance(draw.probability) if walk is None else walk.drawn(draw)
+        one = None if draw.removed else stands.get((draw.placement, draw.treatment))
+        yield _pick(draw.placement, at, draw.treatment, one, draw.probability, chance)
+
+
+class _Chance(NamedTuple):
+    """Of a pick under test: its probability, and (propensity, worth) of it and of its alternative."""
+
+    target: float
+    expected: tuple[float, float] = _NO_WORTH
+    expected_target: tuple[float, float] = _NO_WORTH
+
+
+def _pick(
+    placement: str,
+    position: int,
+    treatment: str,
+    shown: Recommendation | None,
+    propensity: float,
+    chance: _Chance,
+) -> Pick:
+    return Pick(placement, position, treatment, shown, propensity, *chance)
+
+
+class _Walk:
+    """Goes through the picks of a decision with the candidates that the other policy has then."""
+
+    def __init__(self, record: DecisionRecord, other: Ranked) -> None:
+        catalog = other.catalog
+        self._other = other
+        self._catalog: CatalogView = catalog
+        self._slots = {one.placement: slot for slot, one in enumerate(record.request.placements)}
+        self._actions: IntArray = catalog.action_of.take(other.treatment)
+        nothing = catalog.is_nothing.take(other.treatment)
+        self._worth: FloatArray = np.where(nothing, 0.0, other.score)
+        self._eligible: BoolArray = (other.score > 0.0) | nothing
+        self._propensity, self._money = _predictions(other, nothing)
+        self._removed: BoolArray = np.zeros(len(other.treatment), dtype=np.bool_)
+        drawn = {draw.placement for draw in record.draws}
+        self._used = {  # actions that stand, by their index
+            action
+            for one in record.recommendations
+            if one.placement not in drawn and (action := self._action(one.treatment)) is not None
+        }
+        self._turn = 0
+        self._asked: list[int | None] = []  # actions that the ledger refused in this turn
+        self._above: dict[str, set[int]] = {}  # of placements that did not explore
+        self._own = {(one.placement, one.position): one for one in other.recommendations}
+        self._same: dict[str, bool] = {}
+
+    def shown(self, one: Recommendation) -> _Chance:
+        """A pick of a placement in which the logged policy did not explore."""
+        if self._catalog.placements[one.placement].exploration is None:
+            return self._decided(one)
+        above = self._above.setdefault(one.placement, set())
+        free = self._free(one.placement, above)
+        free[list(self._other.refused)] = False
+        action = self._action(one.treatment)
+        if action is not None:
+            above.add(action)
+        return self._chance(one.placement, one.treatment, free)
+
+    def drawn(self, draw: Draw) -> _Chance:
+        """A draw of the logged policy."""
+        if draw.turn != self._turn:
+            self._turn = draw.turn
+            self._used.difference_update(self._asked)
+            self._asked.clear()
+        found = self._chance(draw.placement, draw.treatment, self._free(draw.placement, self._used))
+        action, at = self._action(draw.treatment), self._at(draw.placement, draw.treatment)
+        if draw.removed and at is not None:
+            self._removed[at] = True
+        if draw.removed in ("", "limit_refused") and action is not None:
+            self._used.add(action)
+            if draw.removed:
+                self._asked.append(action)
+        return found
+
+    def _decided(self, one: Recommendation) -> _Chance:
+        """Neither policy explores: the pick is the other's own, or it is not."""
+        own = self._own.get((one.placement, one.position))
+        same = self._same.get(one.placement, True)
+        expected_target = self._predicted(one.placement, None if own is None else own.treatment)
+        self._same[one.placement] = same and own is not None and own.treatment == one.treatment
+        return _Chance(
+            float(self._same[one.placement]),
+            self._predicted(one.placement, one.treatment),
+            expected_target if same else _NO_WORTH,
+        )
+
+    def _free(self, placement: str, used: set[int]) -> BoolArray:
+        """What may be picked next in a placement, (n,)."""
+        free: BoolArray = self._eligible & (self._other.slot == self._slots[placement])
+        free &= ~np.isin(self._actions, list(used))
+        free &= ~self._removed
+        return free
+
+    def _chance(self, placement: str, treatment: str, free: BoolArray) -> _Chance:
+        left = np.flatnonzero(free)
+        chance = chances(self._catalog.placements[placement].exploration, self._worth[left])
+        at = self._at(placement, treatment)
+        target = 0.0 if at is None else float(chance[left == at].sum())
+        return _Chance(
+            target,
+            self._predicted(placement, treatment),
+            (float(chance @ self._propensity[left]), float(chance @ self._money[left])),
+        )
+
+    def _predicted(self, placement: str, treatment: str | None) -> tuple[float, float]:
+        at = None if treatment is None else self._at(placement, treatment)
+        if at is None:
+            return _NO_WORTH
+        return float(self._propensity[at]), float(self._money[at])
+
+    def _at(self, placement: str, treatment: str) -> int | None:
+        index = self._catalog.treatment_index.get(treatment)
+        if index is None:
+            return None
+        here = (self._other.treatment == index) & (self._other.slot == self._slots[placement])
+        return int(here.argmax()) if here.any() else None
+
+    def _action(self, treatment: str) -> int | None:
+        """The index of an action that stands in nobody's way twice; *nothing* does not stand."""
+        index = self._catalog.treatment_index.get(treatment)
+        if index is None or self._catalog.is_nothing[index]:
+            return None
+        return int(self._catalog.action_of[index])
+
+
+def _predictions(other: Ranked, nothing: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Propensity, and propensity × value − cost, of every candidate; 0 where it is not known."""
+    size = len(other.treatment)
+    unknown: FloatArray = np.zeros(size)
+    propensity = unknown if other.propensity is None else other.propensity
+    value = unknown if other.value is None else other.value
+    cost = unknown if other.cost is None else other.cost
+    propensity = np.where(nothing, 0.0, propensity)
+    return propensity, np.where(nothing, 0.0, propensity * value - cost)
