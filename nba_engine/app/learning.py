@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from nba_engine.domain import CatalogView, Store
 from nba_engine.domain.fitted import FittedTable
 from nba_engine.engine import status_of
 from nba_engine.errors import Mistake, MistakesFound
-from nba_engine.plugin import Register
 from nba_engine.models import load_fitted
 from nba_engine.settings import Settings, read_settings, suggest
 
@@ -29,11 +28,15 @@ _MADE = ("models.", "tables.")  # places in the settings of what is learned
 
 
 class Learnable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """``catalog``: the one in force, or that of the folder as long as none was published."""
+    """``catalog``: the one in force, or that of the folder as long as none was published.
+
+    ``load`` makes a catalog of files, such as a stored version's.
+    """
 
     settings: Settings
     catalog: CatalogView
     store: Store
+    load: Callable[[Mapping[str, str]], CatalogView]
 
 
 @contextmanager
@@ -57,9 +60,21 @@ def open_learnable(
         remedy = suggest(scheme, register.stores, "schemes")
         raise MistakesFound([Mistake(file=file, place="store.url", message=message, remedy=remedy)])
     store = register.stores[scheme](settings.store.url, create=False, simulated=None)
+    vocabulary = Vocabulary(
+        functions=register.rule_functions,
+        channel_kinds=frozenset(register.channels),
+        fitted=_fitted(settings.affinities.path),
+    )
+
+    def read(files: Mapping[str, str]) -> CatalogView:
+        return load(files, vocabulary)
+
     try:
         yield Learnable(
-            settings=settings, catalog=_catalog_in_force(settings, register, store), store=store
+            settings=settings,
+            catalog=_catalog_in_force(settings, read, store),
+            store=store,
+            load=read,
         )
     finally:
         store.close()
@@ -73,14 +88,11 @@ def _fitted(path: Path) -> FittedTable:
         return FittedTable()
 
 
-def _catalog_in_force(settings: Settings, register: Register, store: Store) -> CatalogView:
-    vocabulary = Vocabulary(
-        functions=register.rule_functions,
-        channel_kinds=frozenset(register.channels),
-        fitted=_fitted(settings.affinities.path),
-    )
+def _catalog_in_force(
+    settings: Settings, read: Callable[[Mapping[str, str]], CatalogView], store: Store
+) -> CatalogView:
     for one, status in status_of(store.publications(), time.time()):
         files = store.catalog_files(one.version) if status == "in_force" else None
         if files is not None:
-            return load(files, vocabulary)
-    return load(read_folder(settings.catalog.path), vocabulary)
+            return read(files)
+    return read(read_folder(settings.catalog.path))

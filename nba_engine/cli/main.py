@@ -34,6 +34,7 @@ from nba_engine.cli.schema import schema_command
 from nba_engine.cli.segments import segments_group
 from nba_engine.cli.serve import serve_command
 from nba_engine.cli.store import store_group
+from nba_engine.cli.train import train_command
 from nba_engine.cli.value import value_group
 from nba_engine.errors import Mistake, MistakesFound, NbaError
 
@@ -69,8 +70,8 @@ for command in (
     rebuild_command,
     replay_command,
     diff_command,
-    limits_command,
     evaluate_command,
+    limits_command,
     log_group,
     affinity_group,
     reorder_group,
@@ -78,6 +79,7 @@ for command in (
     catalog_group,
     model_group,
     schema_command,
+    train_command,
     crosssell_group,
     segments_group,
     value_group,

@@ -137,12 +137,14 @@ def publish(
     predict: Callable[[Rows], FloatArray],
     *,
     linear: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    parity: float = PARITY,
+    more: Mapping[str, Mapping[str, NDArray[Any]]] = MappingProxyType({}),
 ) -> Manifest:
     """Hold any graph against ``predict``, write beside ``folder``, load as serving does, swap.
 
-    ``graph`` is a serialized ONNX model with the manifest's input and output, ``predict`` what
+    ``more`` arrays by file are kept beside it. ``graph`` is a serialized ONNX model with the manifest's input and output, ``predict`` what
     it must equal on ``held_out`` (n, f); both give (n,) or (n, 1), or (n, actions) when wide.
-    Raises `FailedPrecondition` when graph and model differ, `MistakesFound` when it would not
+    Raises `FailedPrecondition` when graph and model differ by more than ``parity``, `MistakesFound` when it would not
     load; ``folder`` is as before then.
     """
     width = len(manifest.features)
@@ -150,7 +152,7 @@ def publish(
         raise FailedPrecondition(f"held-out rows of shape {held_out.shape} for {width} features")
     rows = np.ascontiguousarray(held_out, dtype=np.float32)
     expected = predict(held_out)
-    _check_parity(graph, manifest, rows, expected)
+    _check_parity(graph, manifest, rows, expected, parity)
     chosen = np.linspace(0, len(rows) - 1, min(_PROBES, len(rows))).astype(np.intp)
     probes = {"inputs": rows[chosen], "outputs": expected[chosen].astype(np.float32)}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -160,6 +162,8 @@ def publish(
         _save(unfinished / manifest.probes, probes)
         if linear:
             _save(unfinished / manifest.linear, linear)
+        for name, arrays in more.items():
+            _save(unfinished / name, arrays)
         write_manifest(unfinished, manifest)
         OnnxRuntime().load(unfinished, load_manifest(unfinished))
         unfinished.chmod(0o755)  # mkdtemp makes folders that only their owner can read
@@ -180,15 +184,23 @@ def _save(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _check_parity(
-    graph: bytes, manifest: Manifest, rows: NDArray[np.float32], expected: FloatArray
+    graph: bytes,
+    manifest: Manifest,
+    rows: NDArray[np.float32],
+    expected: FloatArray,
+    parity: float,
 ) -> None:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     answers = session.run([manifest.output], {manifest.input: rows})[0].reshape(expected.shape)
-    worst = float(np.abs(answers.astype(np.float64) - expected).max())
-    if not worst <= PARITY:  # NaN is refused too
+    differences = np.abs(answers.astype(np.float64) - expected).reshape(len(rows), -1).max(axis=1)
+    worst = float(differences.max())
+    if not worst <= parity:  # NaN is refused too
+        row = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
+        gives = ", ".join(f"{float(one):g}" for one in np.ravel(answers[row])[:4])
+        should = ", ".join(f"{float(one):g}" for one in np.ravel(expected[row])[:4])
         raise FailedPrecondition(
             f"export refused: the graph differs from the model by {worst:.2g} on held-out rows, "
-            f"more than {PARITY:g}"
+            f"more than {parity:g}; most at row {row}: {gives} instead of {should}"
         )
 
 

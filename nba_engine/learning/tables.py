@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nba_engine.errors import NbaError
 from nba_engine.learning.cells import UnreadableCell, column_values
 
-__all__ = ["Kind", "column_names", "read_columns"]
+__all__ = ["Kind", "column_names", "infer_columns", "read_columns"]
 
 Kind = Literal["text", "number", "integer", "time"]
 
@@ -58,6 +58,35 @@ def read_columns(
             row = f", row {cell.row:,}" if cell.row else ""
             raise NbaError(f"{path}: column `{name}`{row}: {cell.message}; {cell.remedy}") from None
     return columns
+
+
+def infer_columns(
+    path: Path, names: Collection[str]
+) -> dict[str, tuple[Literal["text", "number", "time"], NDArray[Any]]]:
+    """Columns of a file, each with the kind that all its cells have: number, time, else text.
+
+    Empty cells are NaN or "". Dates are told from numbers by their type or by dashes in them.
+    Raises `NbaError` as `read_columns` does.
+    """
+    known, delimiter = _schema(path)
+    _check_names(path, known, names)
+    used = list(names)
+    table = _read_csv(path, used, delimiter) if _is_csv(path) else _read_parquet(path, used)
+    if not table.num_rows:
+        raise NbaError(f"{path}: there is not one row in it")
+    found: dict[str, tuple[Literal["text", "number", "time"], NDArray[Any]]] = {}
+    kinds: tuple[Literal["number", "time", "text"], ...] = ("number", "time", "text")
+    for name in used:
+        for kind in kinds:
+            try:
+                found[name] = kind, column_values(table.column(name), kind, blank=True)
+            except UnreadableCell as cell:
+                if kind == "text":
+                    message = f"{path}: column `{name}`: {cell.message}; {cell.remedy}"
+                    raise NbaError(message) from None
+            else:
+                break
+    return found
 
 
 def _check_names(path: Path, names: Collection[str], wanted: Collection[str]) -> None:

@@ -26,7 +26,7 @@ from nba_engine.learning.graph import calibrated, constant, finish
 from nba_engine.learning.logistic import Rows, check_training
 from nba_engine.learning.metrics import log_loss
 
-__all__ = ["BoostedModel", "export_lightgbm", "train_lightgbm"]
+__all__ = ["BoostedModel", "export_lightgbm", "train_lightgbm", "tree_node"]
 
 _PARAMETERS: Mapping[str, Any] = {
     "objective": "binary",
@@ -122,16 +122,7 @@ def export_lightgbm(
 
 
 def _graph(model: BoostedModel, width: int) -> bytes:
-    best = model.booster.best_iteration
-    trees = model.booster.dump_model(num_iteration=best)["tree_info"]
-    ensemble = _Ensemble()
-    for number, tree in enumerate(trees):
-        ensemble.add(number, tree["tree_structure"])
-    attributes: dict[str, Any] = {"domain": "ai.onnx.ml", "n_targets": 1, **ensemble.attributes}
-    nodes = [
-        helper.make_node("TreeEnsembleRegressor", [ENTRY], ["logit"], name="score", **attributes),
-        *calibrated("logit", OUTPUT),
-    ]
+    nodes = [tree_node([model.booster], ENTRY, "logit"), *calibrated("logit", OUTPUT)]
     a, b = model.calibration
     constants = [
         constant("calibration_a", np.array([a])),
@@ -140,10 +131,25 @@ def _graph(model: BoostedModel, width: int) -> bytes:
     return finish(nodes, constants, entry=(ENTRY, width), output=(OUTPUT, 1))
 
 
+def tree_node(boosters: Sequence[Any], entry: str, output: str) -> Any:
+    """The raw scores of LightGBM boosters as one ONNX node: (n, f) → (n, boosters)."""
+    ensemble = _Ensemble()
+    for target, booster in enumerate(boosters):
+        for tree in booster.dump_model(num_iteration=booster.best_iteration)["tree_info"]:
+            ensemble.add(tree["tree_structure"], target)
+    attributes: dict[str, Any] = {
+        "domain": "ai.onnx.ml",
+        "n_targets": len(boosters),
+        **ensemble.attributes,
+    }
+    return helper.make_node("TreeEnsembleRegressor", [entry], [output], name="score", **attributes)
+
+
 class _Ensemble:
     """The attribute lists of a ``TreeEnsembleRegressor``: one entry per node, one per leaf."""
 
     def __init__(self) -> None:
+        self._trees = 0
         names = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids")
         self._nodes: dict[str, list[Any]] = {name: [] for name in (*names, "falsenodeids")}
         self._leaves: dict[str, list[Any]] = {
@@ -155,14 +161,16 @@ class _Ensemble:
         nodes = {f"nodes_{name}": values for name, values in self._nodes.items()}
         return nodes | {f"target_{name}": values for name, values in self._leaves.items()}
 
-    def add(self, tree: int, root: Mapping[str, Any]) -> None:
+    def add(self, root: Mapping[str, Any], target: int) -> None:
         """Number the nodes of one tree from its root and append them."""
+        tree = self._trees
+        self._trees += 1
         waiting = [root]
         for number, node in enumerate(waiting):  # grows while it is walked
             if "leaf_value" in node:
                 self._append(tree, number, feature=0, mode="LEAF", value=0.0, children=(0, 0))
                 for name, value in zip(
-                    self._leaves, (tree, number, 0, float(node["leaf_value"])), strict=True
+                    self._leaves, (tree, number, target, float(node["leaf_value"])), strict=True
                 ):
                     self._leaves[name].append(value)
                 continue

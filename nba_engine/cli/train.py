@@ -1,0 +1,365 @@
+"""`nba train`: a propensity model from the decision log, from history, or from a plain table."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.output import counted, output, progress_bar, say, settings_option
+from nba_engine.settings import Unreadable, parse_duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from nba_engine.learning.training import Examples, Trained
+
+__all__ = ["train_command"]
+
+
+def _duration(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except Unreadable as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command("train")
+@settings_option
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["decisions", "history"]),
+    default="decisions",
+    show_default=True,
+    help="Learn from what was recommended, or from what customers did by themselves.",
+)
+@click.option(
+    "--log",
+    "folder",
+    type=click.Path(path_type=Path, exists=True),
+    help="Decisions as nba log export wrote them, instead of the decision log.",
+)
+@click.option("--every", callback=_duration, metavar="14d", help="history: from moment to moment.")
+@click.option(
+    "--moments",
+    type=click.IntRange(min=3),
+    default=18,
+    show_default=True,
+    help="history: how many.",
+)
+@click.option(
+    "--assume-known",
+    multiple=True,
+    metavar="NAME",
+    help="A feature that was known at the time, although nothing on record says so. Repeatable.",
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A plain table (.parquet, .csv) instead of a store; no settings are read.",
+)
+@click.option("--label", metavar="COLUMN", help="--table: how it ended, 0 or 1.")
+@click.option("--time", "time_", metavar="COLUMN", help="--table: when it was decided.")
+@click.option("--customer", metavar="COLUMN", default="", help="--table: whose row it is.")
+@click.option("--action", metavar="COLUMN", default="", help="--table: what was offered.")
+@click.option("--window", callback=_duration, metavar="14d", help="--table: label known so late.")
+@click.option(
+    "--features",
+    metavar="NAME,NAME",
+    default="",
+    help="Only these columns, or features of the catalog.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(["auto", "logistic", "lightgbm"]),
+    default="auto",
+    show_default=True,
+    help="auto takes what is better on the validation period.",
+)
+@click.option(
+    "--calibration",
+    type=click.Choice(["auto", "platt", "isotonic", "none"]),
+    default="auto",
+    show_default=True,
+    help="How scores become probabilities.",
+)
+@click.option("--wide", is_flag=True, help="One model over the customer, with a score per action.")
+@click.option("--name", default="propensity", show_default=True, help="Of the model.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write. Default: a version in the registry; with --table models/<name>.",
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Default: <name>-report.html"
+)
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0.02, 0.5),
+    default=0.15,
+    show_default=True,
+    help="Share of the examples, the latest, that figures are of.",
+)
+@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
+@click.option("--threads", default=0, help="For boosted trees; 0: all cores.")
+@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@learn_extra()
+def train_command(settings: Path, table: Path | None, **options: Any) -> int:
+    """Train a model that says how likely an action succeeds, and prove it on later data.
+
+    Examples are what was recommended and how it ended, by [outcomes] and [features] of the catalog;
+    features are as they were at the time of the decision. The data is split by time: trained on
+    the first part, chosen and calibrated on the next, measured on the last. A model that does not
+    beat the action's popularity and the customer's own frequency is not kept, and the exit code is 1.
+
+    The model becomes a version in the registry. It is not put in force: nba model promote does.
+
+    \b
+    nba train                                from the decision log of nba.toml
+    nba train --from history --every 14d     from what customers did
+    nba train --table visits.csv --label bought --time day --customer id
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+    _check_usage(table, options)
+    with progress_bar(counted=False) as bar:
+        task = bar.add_task("reading", total=None)
+        if table is not None:
+            return _of_table(table, options, bar, task)
+        return _of_settings(settings, options, bar, task)
+
+
+def _check_usage(table: Path | None, options: dict[str, Any]) -> None:
+    if table is None:
+        given = [name for name in ("label", "time_", "customer", "action") if options[name]]
+        if given or options["window"] is not None:
+            raise click.UsageError("--label, --time, --customer, --action, --window need --table")
+    elif not options["label"] or not options["time_"]:
+        raise click.UsageError("--table needs --label COLUMN and --time COLUMN")
+    elif options["folder"] or options["assume_known"] or options["source"] == "history":
+        raise click.UsageError("--from, --log and --assume-known are about a store, not --table")
+
+
+def _names(options: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(name.strip() for name in options["features"].split(",") if name.strip())
+
+
+def _of_table(path: Path, options: dict[str, Any], bar: Progress, task: TaskID) -> int:
+    from nba_engine.learning.training import examples_of_table
+
+    examples = examples_of_table(
+        path,
+        label=options["label"],
+        time=options["time_"],
+        features=_names(options),
+        customer=options["customer"],
+        action=options["action"],
+        window=options["window"] or 0.0,
+    )
+    out = options["out"] or Path("models") / options["name"]
+    label = f"{options['label']} of {path.name}"
+    last = out if (out / "manifest.toml").is_file() else None
+    trained = _trained(examples, options, last, bar, task)
+    return _kept(trained, options, label, out=out, bar=bar)
+
+
+def _of_settings(settings: Path, options: dict[str, Any], bar: Progress, task: TaskID) -> int:
+    from nba_engine.app.learning import open_learnable
+    from nba_engine.learning.training import label_words
+    from nba_engine.models.registry import ModelRegistry
+
+    with open_learnable(settings) as found:
+        examples = _examples(found, options, bar, task)
+        label = label_words(found.catalog, examples.actions)
+        catalog = found.catalog.version
+        registry = ModelRegistry(found.settings.registry.path)
+    out: Path | None = options["out"]
+    if out is not None:
+        last = out if (out / "manifest.toml").is_file() else None
+        trained = _trained(examples, options, last, bar, task)
+        return _kept(trained, options, label, out=out, catalog=catalog, bar=bar)
+    promoted = registry.current(options["name"])
+    last = registry.version(options["name"]).folder if promoted is not None else None
+    trained = _trained(examples, options, last, bar, task)
+    return _kept(trained, options, label, registry=registry, catalog=catalog, bar=bar)
+
+
+def _examples(found: Any, options: dict[str, Any], bar: Progress, task: TaskID) -> Examples:
+    from nba_engine.learning.as_read import catalogs_by_version
+    from nba_engine.learning.training import examples_of_decisions, examples_of_history
+    from nba_engine.models import load_table
+    from nba_engine.store import open_log_reader
+
+    tables = {
+        name: load_table(path) for name, path in found.settings.tables.items() if path.is_file()
+    }
+
+    def progress(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    shared: dict[str, Any] = {
+        "tables": tables,
+        "names": _names(options),
+        "assumed": frozenset(options["assume_known"]),
+        "progress": progress,
+    }
+    if options["source"] == "history":
+        bar.update(task, description="reading what customers did")
+        return examples_of_history(
+            found.store,
+            found.catalog,
+            every=options["every"],
+            most_moments=options["moments"],
+            seed=options["seed"],
+            **shared,
+        )
+    bar.update(task, description="reading decisions")
+    shared["catalog_of"] = catalogs_by_version(found.store, found.load, found.catalog)
+    if options["folder"] is not None:
+        from nba_engine.learning.decisions import read_parquet_log
+
+        return examples_of_decisions(
+            lambda: read_parquet_log(options["folder"]), found.store, found.catalog, **shared
+        )
+    log = open_log_reader(found.settings.store.decision_log)
+    try:
+        return examples_of_decisions(log.records, found.store, found.catalog, **shared)
+    finally:
+        log.close()
+
+
+def _trained(
+    examples: Examples, options: dict[str, Any], last: Path | None, bar: Progress, task: TaskID
+) -> Trained:
+    from nba_engine.learning.training import Options, train
+
+    return train(
+        examples,
+        Options(
+            model=options["model"],
+            calibration=options["calibration"],
+            signature="wide" if options["wide"] else "row",
+            test=options["hold_out"],
+            seed=options["seed"],
+            threads=options["threads"],
+        ),
+        last=last,
+        tell=lambda what: bar.update(task, description=what, completed=0, total=None),
+    )
+
+
+def _kept(
+    trained: Trained,
+    options: dict[str, Any],
+    label: str,
+    *,
+    bar: Progress,
+    out: Path | None = None,
+    registry: Any = None,
+    catalog: str = "",
+) -> int:
+    """Export, report, print; 1 when the model beats nothing."""
+    from nba_engine.learning.training import export, report_of
+
+    name = options["name"]
+    page = options["report"] or Path(f"{name}-report.html")
+    where = ""
+    version = ""
+    with _draft(out) as draft:
+        if trained.verdict.beats:
+            manifest = export(trained, draft, name=name, label=label, catalog=catalog)
+            version, where = manifest.version, str(draft)
+            if registry is not None:
+                added = registry.add(name, draft, note=label)
+                version, where = added.version, str(added.folder)
+    report_of(trained, name=name, label=label).write(page)
+    bar.stop()
+    if options["as_json"]:
+        output.print_json(json.dumps(_figures(trained, where, version, page)))
+    else:
+        _print(trained, page)
+        if where:
+            say(f"model: {where}")
+        if registry is not None and version:
+            say(f"put it in force with: nba model promote {name} {version}")
+    return 0 if trained.verdict.beats else 1
+
+
+@contextmanager
+def _draft(out: Path | None) -> Iterator[Path]:
+    """The folder to export to: one that goes, when the registry takes a copy."""
+    if out is not None:
+        yield out
+        return
+    with tempfile.TemporaryDirectory(prefix="nba-train-") as folder:
+        yield Path(folder) / "model"
+
+
+def _figures(trained: Trained, where: str, version: str, page: Path) -> dict[str, Any]:
+    import msgspec
+
+    split, last = trained.split, trained.last
+    found = {
+        "beats_baselines": trained.verdict.beats,
+        "model": where or None,
+        "version": version or None,
+        "report": str(page),
+        "method": trained.choice.fitted.method,
+        "calibration": sorted({one.kind for one in trained.choice.fitted.calibrations}),
+        "examples": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "held_out": len(trained.test),
+            "between_periods": split.between,
+            **split.train.left_out,
+        },
+        "held_out": msgspec.to_builtins(trained.figures),
+        "log_loss_saved": msgspec.to_builtins(trained.verdict.gains),
+        "validation_log_loss": dict(trained.choice.tried),
+        "importance": dict(trained.importance),
+        "drift": {} if last is None else {name or "score": v for name, v in last.drift.items()},
+        "last_model": None if last is None else msgspec.to_builtins(last.figures),
+        "warnings": list(trained.warnings),
+        "seed": trained.options.seed,
+    }
+    return {key: _finite(value) for key, value in found.items()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _print(trained: Trained, page: Path) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    headings = ("held out", "log-loss", "AUC", "calibration", "lift at 10%")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    rows = dict(trained.figures)
+    if trained.last is not None and trained.last.figures is not None:
+        rows["last model"] = trained.last.figures
+    for who, one in rows.items():
+        name = f"model ({trained.choice.fitted.method})" if who == "model" else who
+        cells = (f"{one.log_loss:.4f}", f"{one.auc:.3f}", f"{one.ece:.4f}", f"{one.lift:.1f}")
+        table.add_row(name, *cells)
+    output.print(table)
+    split = trained.split
+    used = len(split.train) + len(split.validation) + len(trained.test)
+    say(f"{counted(used, 'examples')}, {counted(len(trained.test), 'examples')} held out")
+    for why, count in split.train.left_out.items():
+        say(f"  left out, {why}: {count:,}", style="dim")
+    for warning in trained.warnings:
+        say(f"warning: {warning}", style="yellow")
+    say(trained.verdict.words, style="green" if trained.verdict.beats else "bold red")
+    say(f"report: {page} (seed {trained.options.seed})")

@@ -1,0 +1,100 @@
+"""What a model is trained on: one row per chance that something had, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.domain import BoolArray, Feature, FloatArray
+
+__all__ = ["Examples", "Source", "Split", "fill_categories", "split_by_time"]
+
+Source = Literal["decisions", "history", "table"]
+Rows = NDArray[np.float32]
+
+MOST_CATEGORIES = 1_000  # of one feature; the rarer ones are missing
+
+
+class Examples(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Inputs ``rows`` (n, f) of ``features``, ``label`` (n,) 0 or 1, ``time`` (n,) of the decision.
+
+    ``known`` (n,): when the label was known. ``action`` and ``customer`` (n,) count ``actions`` and
+    customers; one of each where the data names none. ``weight_of`` says how many rows there were
+    before sampling. ``left_out`` counts what was not used, and why; ``warnings`` are sentences.
+    """
+
+    source: Source
+    features: tuple[Feature, ...]
+    rows: Rows
+    label: FloatArray
+    time: FloatArray
+    known: FloatArray
+    action: NDArray[np.int32]
+    actions: tuple[str, ...]
+    customer: NDArray[np.int32]
+    left_out: Mapping[str, int] = {}
+    warnings: tuple[str, ...] = ()
+
+    def take(self, chosen: BoolArray | NDArray[np.intp]) -> Examples:
+        """Some of them; the same object when that is all."""
+        if chosen.dtype == np.bool_ and bool(chosen.all()):
+            return self
+        columns = ("rows", "label", "time", "known", "action", "customer")
+        return msgspec.structs.replace(
+            self, **{name: getattr(self, name)[chosen] for name in columns}
+        )
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Examples by time: the model is trained on the first, fitted to the second, shown on the last.
+
+    ``between`` examples were left out: their outcome came when the next part had begun.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    between: int
+
+
+def split_by_time(
+    examples: Examples, *, validation: float = 0.15, test: float = 0.15, gap: bool = True
+) -> Split:
+    """Train, validation and test, one after the other. With ``gap`` labels do not reach across.
+
+    The parts get about these shares of the examples; those of one moment stay together.
+    """
+    times, counts = np.unique(examples.time, return_counts=True)
+    share = np.cumsum(counts) / max(len(examples), 1)
+    starts = [
+        float(times[min(int(np.searchsorted(share, at - 1e-12, side="left")) + 1, len(times) - 1)])
+        for at in (1.0 - validation - test, 1.0 - test)
+    ]
+    first, second = starts
+    early = examples.time < first
+    middle = (examples.time >= first) & (examples.time < second)
+    late = examples.time >= second
+    if gap:
+        early &= examples.known <= first
+        middle &= examples.known <= second
+    parts = [examples.take(part) for part in (early, middle, late)]
+    return Split(
+        train=parts[0],
+        validation=parts[1],
+        test=parts[2],
+        between=len(examples) - sum(map(len, parts)),
+    )
+
+
+def fill_categories(feature: Feature, words: NDArray[np.object_]) -> Feature:
+    """A category feature that declares none, with those of ``words``, the most frequent first."""
+    known, counts = np.unique(words[words != ""].astype(str), return_counts=True)
+    order = np.lexsort((known, -counts))[:MOST_CATEGORIES]
+    return msgspec.structs.replace(feature, categories=tuple(known[order].tolist()), default=-1.0)

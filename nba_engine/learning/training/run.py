@@ -1,0 +1,286 @@
+"""Train, measure, hold against the baselines and the last model, export: one run of `nba train`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.domain import BoolArray, Feature, FloatArray, Manifest
+from nba_engine.errors import FailedPrecondition, MistakesFound
+from nba_engine.learning.export import ENTRY, OUTPUT, data_hash, publish
+from nba_engine.learning.metrics import auc
+from nba_engine.learning.training.drift import FILE, Reference, read_reference, reference_of
+from nba_engine.learning.training.examples import Examples, Split, split_by_time
+from nba_engine.learning.training.fitted import Fitted, graph_of, linear_of, parity_of
+from nba_engine.learning.training.fitting import Choice, fit, fit_wide
+from nba_engine.learning.training.measuring import (
+    Figures,
+    Verdict,
+    figures_of,
+    importance_of,
+    judge,
+    own_frequency,
+    popularity_of,
+)
+from nba_engine.models import OnnxRuntime, load_manifest
+
+__all__ = ["Last", "Options", "Trained", "export", "train"]
+
+_PARITY_ROWS = 200_000
+_IMPORTANCE_ROWS = 20_000
+_SUSPICIOUS = 0.97  # AUC of one input alone
+
+Tell = Callable[[str], None]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to train. ``seed`` settles every draw; ``threads`` 0 takes all cores."""
+
+    model: Literal["auto", "logistic", "lightgbm"] = "auto"
+    calibration: Literal["auto", "none", "platt", "isotonic"] = "auto"
+    signature: Literal["row", "wide"] = "row"
+    validation: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+    threads: int = 0
+
+
+class Last(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The last model: its figures on today's held-out rows, if it can score them, and drift."""
+
+    version: str
+    figures: Figures | None
+    probability: FloatArray | None
+    drift: Mapping[str, float]  # by input; "" is the score
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What came of it. ``test`` are the held-out examples that ``scores`` (by name) are of."""
+
+    options: Options
+    split: Split
+    test: Examples
+    choice: Choice
+    scores: Mapping[str, FloatArray]
+    figures: Mapping[str, Figures]
+    verdict: Verdict
+    importance: Mapping[str, float]
+    reference: Reference
+    last: Last | None
+    warnings: tuple[str, ...]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The model's held-out figures, for its manifest."""
+        found = msgspec.structs.asdict(self.figures["model"])
+        return {name: round(value, 6) for name, value in found.items() if np.isfinite(value)}
+
+
+def train(
+    examples: Examples, options: Options, *, last: Path | None = None, tell: Tell = lambda _: None
+) -> Trained:
+    """Train on the past, choose on the weeks after, measure on the weeks after these.
+
+    ``last`` is the folder of the model in service. Raises `FailedPrecondition` when there is too
+    little to learn from.
+    """
+    if options.signature == "wide":
+        examples = _of_customer(examples)
+    tell("splitting by time")
+    split = split_by_time(examples, validation=options.validation, test=options.test)
+    fitting = fit_wide if options.signature == "wide" else fit
+    choice = fitting(
+        split.train,
+        split.validation,
+        model=options.model,
+        calibration=options.calibration,
+        seed=options.seed,
+        threads=options.threads,
+        tell=tell,
+    )
+    tell("measuring")
+    fitted = choice.fitted
+    test = split.test.take(_scored(fitted, split.test))
+    if not len(test) or test.label.min() == test.label.max():
+        raise FailedPrecondition(
+            f"the held-out period has {int(test.label.sum()):,} positive of {len(test):,} "
+            "examples: wait for more outcomes, or hold out a larger share (--test)"
+        )
+    predict = _predictor(fitted, test)
+    # baselines know all that came before the held-out period
+    before = examples.take(examples.known <= test.time.min())
+    scores = {"model": predict(test.rows), "popularity": popularity_of(before, test)}
+    own = own_frequency(before, test)
+    if own is not None:
+        scores["own frequency"] = own
+    baselines = {name: one for name, one in scores.items() if name != "model"}
+    columns = _columns(test, scores["model"])
+    return Trained(
+        options=options,
+        split=split,
+        test=test,
+        choice=choice,
+        scores=scores,
+        figures={name: figures_of(test.label, one) for name, one in scores.items()},
+        verdict=judge(test, scores["model"], baselines, seed=options.seed),
+        importance=_importance(fitted, test, options.seed),
+        reference=reference_of(columns),
+        last=None if last is None else _last(last, test, columns),
+        warnings=(*examples.warnings, *_suspects(test), *_about(choice)),
+    )
+
+
+def export(trained: Trained, folder: Path, *, name: str, label: str, catalog: str = "") -> Manifest:
+    """Write the model's folder, replacing what is there.
+
+    Raises `FailedPrecondition` when the graph differs from the model on held-out rows, naming the
+    row; ``folder`` is as before then.
+    """
+    fitted = trained.choice.fitted
+    graph = graph_of(fitted)
+    linear = linear_of(fitted)
+    learned, test = trained.split.train, trained.test
+    manifest = Manifest(
+        name=name,
+        version=f"{fitted.method}-{hashlib.sha256(graph).hexdigest()[:12]}",
+        signature="wide" if fitted.outputs else "row",
+        features=learned.features,
+        input=ENTRY,
+        output=OUTPUT,
+        outputs=fitted.outputs,
+        linear="linear.npz" if linear else "",
+        tolerance=parity_of(fitted),
+        trained_from=_day(learned.time.min()),
+        trained_until=_day(trained.split.validation.known.max()),
+        label=label,
+        metrics=trained.metrics,
+        data_hash=data_hash(learned.rows, learned.label),
+        catalog_hash=catalog,
+    )
+    chosen = np.linspace(0, len(test) - 1, min(_PARITY_ROWS, len(test))).astype(np.intp)
+    return publish(
+        folder,
+        manifest,
+        graph,
+        test.rows[np.unique(chosen)],
+        fitted.predict,
+        linear=linear,
+        parity=parity_of(fitted),
+        more={FILE: trained.reference.arrays()},
+    )
+
+
+def _of_customer(examples: Examples) -> Examples:
+    """Without the inputs that depend on the action: a wide model sees the customer once."""
+    kept = [
+        at
+        for at, feature in enumerate(examples.features)
+        if not feature.key and not feature.source.startswith(("action.", "treatment."))
+    ]
+    if not kept or len(examples.actions) < 2:
+        raise FailedPrecondition(
+            "a wide model needs features of the customer or the context, and several actions"
+        )
+    return msgspec.structs.replace(
+        examples,
+        features=tuple(examples.features[at] for at in kept),
+        rows=np.ascontiguousarray(examples.rows[:, kept]),
+    )
+
+
+def _scored(fitted: Fitted, examples: Examples) -> BoolArray:
+    """Which examples the model has an answer for."""
+    if not fitted.outputs:
+        return np.ones(len(examples), dtype=np.bool_)
+    known = np.array([name in fitted.outputs for name in examples.actions], dtype=np.bool_)
+    scored: BoolArray = known[examples.action]
+    return scored
+
+
+def _predictor(fitted: Fitted, examples: Examples) -> Callable[[NDArray[np.float32]], FloatArray]:
+    """Probabilities of the examples' own actions, for rows aligned with them."""
+    if not fitted.outputs:
+        return fitted.predict
+    place = {name: at for at, name in enumerate(fitted.outputs)}
+    at = np.array([place.get(name, 0) for name in examples.actions])[examples.action]
+
+    def predict(rows: NDArray[np.float32]) -> FloatArray:
+        return np.asarray(fitted.predict(rows)[np.arange(len(rows)), at], dtype=np.float64)
+
+    return predict
+
+
+def _importance(fitted: Fitted, test: Examples, seed: int) -> dict[str, float]:
+    if len(test) > _IMPORTANCE_ROWS:
+        random = np.random.default_rng(seed)
+        test = test.take(np.sort(random.choice(len(test), _IMPORTANCE_ROWS, replace=False)))
+    return importance_of(_predictor(fitted, test), test, seed=seed)
+
+
+def _columns(examples: Examples, score: FloatArray) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {
+        feature.name: examples.rows[:, at] for at, feature in enumerate(examples.features)
+    }
+    return {**columns, "": score}
+
+
+def _last(folder: Path, test: Examples, columns: Mapping[str, NDArray[Any]]) -> Last | None:
+    try:
+        manifest = load_manifest(folder)
+    except MistakesFound:
+        return None
+    reference = read_reference(folder)
+    probability = _of_last(folder, manifest, test)
+    return Last(
+        version=manifest.version,
+        figures=None if probability is None else figures_of(test.label, probability),
+        probability=probability,
+        drift={} if reference is None else reference.drift(columns),
+    )
+
+
+def _of_last(folder: Path, manifest: Manifest, test: Examples) -> FloatArray | None:
+    """What a row model said, where today's inputs hold all of its own, meaning the same."""
+    place: dict[Feature, int] = {feature: at for at, feature in enumerate(test.features)}
+    if manifest.signature != "row" or not set(manifest.features) <= set(place):
+        return None
+    try:
+        run = OnnxRuntime().load(folder, manifest)
+    except MistakesFound:
+        return None
+    rows = np.ascontiguousarray(test.rows[:, [place[one] for one in manifest.features]])
+    answers = np.asarray(run(rows), dtype=np.float64).reshape(-1)
+    return answers if bool(np.isfinite(answers).all()) else None
+
+
+def _suspects(test: Examples) -> list[str]:
+    """Inputs that tell the outcome nearly alone: often, they became known with it."""
+    found = []
+    for at, feature in enumerate(test.features):
+        if feature.transform == "category":
+            continue
+        alone = auc(test.label, test.rows[:, at])
+        if max(alone, 1.0 - alone) >= _SUSPICIOUS:
+            found.append(
+                f"{feature.name} tells the outcome almost by itself (AUC {max(alone, 1 - alone):.3f}): "
+                "was it known before? What becomes known with the outcome is no feature"
+            )
+    return found
+
+
+def _about(choice: Choice) -> list[str]:
+    if not choice.left_out:
+        return []
+    shown = ", ".join(choice.left_out[:5]) + (" …" if len(choice.left_out) > 5 else "")
+    return [f"{len(choice.left_out)} actions have too few outcomes and take their prior: {shown}"]
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(float(time), UTC).date().isoformat()
