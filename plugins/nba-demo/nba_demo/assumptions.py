@@ -10,16 +10,21 @@ from __future__ import annotations
 import hashlib
 
 __all__ = [
+    "BUDGET_CAP",
+    "BUDGET_FLOOR",
+    "BUDGET_NEW",
     "CANNOT_SUPPORT",
     "CONSENT_SHARES",
     "CONTROL_SHARE",
     "COSTS",
-    "CUSTOMER_BUDGET",
+    "EXPLORATION",
+    "HORIZON_DAYS",
     "LEVERS",
     "LIMITS",
     "MARGIN",
     "PRIORS",
     "QUIET_HOURS",
+    "REQUIRED_MARGIN",
     "WEEKS",
     "consents_to",
     "offer_value",
@@ -41,7 +46,14 @@ LIMITS = {
     "calls_day": 3,
     "campaign_money": 1_200.0,
 }
-CUSTOMER_BUDGET = "0.50 + 0.01 * customer.spent_lately"  # USD a month
+HORIZON_DAYS = 30  # that purchases are expected in, and that a household's budget is for
+REQUIRED_MARGIN = (
+    0.24  # of the revenue: of 25 cents margin on a dollar one may be spent on advertising
+)
+BUDGET_FLOOR, BUDGET_CAP, BUDGET_NEW = 0.50, 10.0, 0.50  # USD in the horizon
+EXPLORATION = (
+    0.10  # USD: what app_discover shows is drawn; 10 cents less is drawn e times less often
+)
 QUIET_HOURS = ("20:00", "09:00")
 
 CANNOT_SUPPORT = (

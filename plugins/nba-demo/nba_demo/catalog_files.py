@@ -8,10 +8,16 @@ from typing import Any
 
 from nba_demo.actions import Offer
 from nba_demo.assumptions import (
+    BUDGET_CAP,
+    BUDGET_FLOOR,
+    BUDGET_NEW,
     COSTS,
+    EXPLORATION,
+    HORIZON_DAYS,
     MARGIN,
     PRIORS,
     QUIET_HOURS,
+    REQUIRED_MARGIN,
     WEEKS,
     offer_value,
     owned_days,
@@ -26,7 +32,7 @@ from nba_engine.app.schemas import schema_files
 from nba_engine.domain import AggregateSpec
 from nba_engine.plugin import settings_sections
 
-__all__ = ["ASKED", "FORMS", "catalog_files", "settings_file", "write_catalog"]
+__all__ = ["ASKED", "EXPLORED", "FORMS", "catalog_files", "settings_file", "write_catalog"]
 
 # what every decision of the replay asks for
 ASKED: Mapping[str, int] = {
@@ -36,6 +42,7 @@ ASKED: Mapping[str, int] = {
     "letterbox": 1,
     "phone": 1,
 }
+EXPLORED = "app_discover"  # the placement whose slate is drawn, in order to learn
 # treatments per kind of action: (key, channel, placements)
 FORMS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "offer": (
@@ -72,10 +79,19 @@ _TAGS = {"discover": ("discovery",)}
 
 
 def write_catalog(
-    folder: Path, offers: Sequence[Offer], popularity: Popularity, *, listen: str
+    folder: Path,
+    offers: Sequence[Offer],
+    popularity: Popularity,
+    *,
+    listen: str,
+    fitted: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write catalog, JSON Schemas and ``nba.toml`` into ``folder``; the path of the latter."""
-    files = {f"catalog/{name}": text for name, text in catalog_files(offers, popularity).items()}
+    """Write catalog, JSON Schemas and ``nba.toml`` into ``folder``; the path of the latter.
+
+    ``fitted``: files of the catalog that hold what was learned, by name.
+    """
+    texts = {**catalog_files(offers, popularity), **(fitted or {})}
+    files = {f"catalog/{name}": text for name, text in texts.items()}
     sections = settings_sections(load_plugins().register)
     files |= {f"schemas/{name}": text for name, text in schema_files(sections).items()}
     for name, text in files.items():
@@ -149,6 +165,21 @@ def _general() -> str:
         section("context.cart", {"type": "list<string>", "description": "categories in the cart"})
     ]
     parts += [section(f"aggregates.{spec.name}", _aggregate(spec)) for spec in AGGREGATES]
+    worth = {
+        "horizon": f"{HORIZON_DAYS}d",
+        "cost_of_goods": 1.0 - MARGIN,
+        "margin": REQUIRED_MARGIN,
+        "floor": BUDGET_FLOOR,
+        "cap": BUDGET_CAP,
+        "new_customer": BUDGET_NEW,
+    }
+    bought = {
+        "positive": ["purchase"],
+        "by": "categories",
+        "within": "14d",
+        "applies_to": {"kinds": ["offer"]},
+    }
+    parts += [section("value", worth), section("outcomes.bought", bought)]
     return file_text("What is known of customers.", parts)
 
 
@@ -193,10 +224,11 @@ def _channels() -> str:
         for _, channel, placements in forms
         for placement in placements
     }
-    parts += [
-        section(f"placements.{name}", {"channel": channel_of[name], "slots": slots})
-        for name, slots in ASKED.items()
-    ]
+    for name, slots in ASKED.items():
+        placement: dict[str, Any] = {"channel": channel_of[name], "slots": slots}
+        if name == EXPLORED:
+            placement["exploration"] = {"method": "plackett_luce", "temperature": EXPLORATION}
+        parts.append(section(f"placements.{name}", placement))
     for kind, forms in FORMS.items():
         for key, channel, placements in forms:
             treatment: dict[str, Any] = {

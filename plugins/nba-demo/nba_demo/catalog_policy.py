@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from nba_demo.assumptions import CONTROL_SHARE, CUSTOMER_BUDGET, LEVERS, LIMITS
+from nba_demo.assumptions import CONTROL_SHARE, HORIZON_DAYS, LEVERS, LIMITS
 from nba_demo.toml_text import file_text, section
 
 __all__ = ["VOUCHERS", "limits_file", "rules_file", "voucher_table"]
@@ -49,12 +49,12 @@ def limits_file(tags: set[str]) -> str:
             "window": "day",
             "applies_to": {"tags": ["pet"], "channels": ["app"]},
         },
-        "customer_month": {
-            "name": "Advertising budget of a household: 50 cents and 1% of what it spent lately",
+        "customer_budget": {
+            "name": "Advertising budget of a household, by what it is expected to spend",
             "scope": ["customer"],
             "measure": "money",
-            "amount": CUSTOMER_BUDGET,
-            "window": "month",
+            "amount": "customer.ad_budget",
+            "window": f"rolling {HORIZON_DAYS}d",
             "applies_to": {"kinds": ["offer"], "channels": ["email", "letter"]},
         },
         "autumn_budget": {

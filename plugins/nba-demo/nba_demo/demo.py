@@ -31,6 +31,7 @@ from nba_demo.serving import ServerProcess
 from nba_demo.steps import Steps
 from nba_demo.summary import WIDTH, print_summary, seconds_line
 from nba_demo.training import parity_of, publish_model
+from nba_demo.worth import Worth, fit_worth
 from nba_engine.app import App, check, open_app
 from nba_engine.errors import FailedPrecondition, MistakesFound
 
@@ -49,6 +50,7 @@ class _Built(msgspec.Struct, frozen=True, kw_only=True):
     offline: Offline
     imported: Imported
     parity: float
+    worth: Worth
     settings: Path
 
 
@@ -115,12 +117,15 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         trained = train(panel, offers, tick=lambda: tick(1))
     with steps.step("test", "Measuring it on the weeks after", 6) as tick:
         offline = evaluate(year, panel, trained, seed=seed, tick=lambda: tick(1))
+    with steps.step("value", "Fitting what households are worth", 1) as tick:
+        worth, fitted = fit_worth(year)
+        tick(1)
     with steps.step("publish", "Exporting to ONNX, writing and checking the catalog", 3) as tick:
         publish_model(folder, trained, offline, year.data_hash)
         tick(1)
         parity = parity_of(folder, trained)
         tick(1)
-        settings = write_catalog(folder, offers, trained.popularity, listen=LISTEN)
+        settings = write_catalog(folder, offers, trained.popularity, listen=LISTEN, fitted=fitted)
         mistakes = check(settings)
         if mistakes:
             raise MistakesFound(mistakes)
@@ -133,6 +138,7 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         offline=offline,
         imported=imported,
         parity=parity,
+        worth=worth,
         settings=settings,
     )
 
@@ -204,6 +210,7 @@ def _results(
             training_rows=built.trained.rows,
             train_seconds=steps.seconds["train"],
             parity=built.parity,
+            worth=built.worth,
             model_version=dict(app.engine.model_versions)["propensity"],
             catalog_version=app.engine.catalog.version,
             decisions=len(replayed),

@@ -12,7 +12,7 @@ import numpy as np
 
 from nba_demo.data import DAY, TIME_ZONE
 from nba_demo.replay import Replayed
-from nba_engine.domain import MICROS, CatalogView, Limit, Usage
+from nba_engine.domain import MICROS, CatalogView, Limit, Usage, Window
 
 __all__ = ["FunnelLine", "LimitUse", "Speed", "contacts", "funnel", "limit_use", "speed", "spend"]
 
@@ -97,12 +97,16 @@ def _used(limit: Limit, accounts: Sequence[Usage], one_more: float) -> LimitUse:
         name=limit.name,
         measure=limit.measure,
         amount=f"{amount:g}" if isinstance(limit.amount, int | float) else limit.amount.text,
-        window=limit.window.unit,
+        window=_window(limit.window),
         accounts=len(accounts),
         used=round(sum(held), 2),
         full=sum(one + one_more > amount + 1e-9 for one in held) if constant else None,
         assumption=limit.assumption,
     )
+
+
+def _window(window: Window) -> str:
+    return f"{window.seconds / DAY:g} days" if window.unit == "rolling" else window.unit
 
 
 def _smallest(catalog: CatalogView, limit: int) -> float:

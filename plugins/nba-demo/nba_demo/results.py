@@ -11,6 +11,7 @@ from nba_demo.funnel import FunnelLine, LimitUse, Speed
 from nba_demo.hits import Hits
 from nba_demo.importing import Imported
 from nba_demo.offline import Offline
+from nba_demo.worth import Worth
 
 __all__ = ["Results", "to_json"]
 
@@ -29,6 +30,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     training_rows: int
     train_seconds: float
     parity: float
+    worth: Worth
     model_version: str
     catalog_version: str
     decisions: int

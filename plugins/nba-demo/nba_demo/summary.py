@@ -10,6 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from nba_demo.assumptions import HORIZON_DAYS, MARGIN, REQUIRED_MARGIN
 from nba_demo.campaigns import Response
 from nba_demo.checks import Explained
 from nba_demo.hits import Chosen
@@ -32,6 +33,7 @@ def print_summary(console: Console, results: Results) -> None:
     )
     for title, parts in (
         ("Propensity, on weeks the model has not seen", _offline(results)),
+        ("What households are worth", _worth(results)),
         ("Eight weeks replayed through the server", _replay(results)),
         ("Did they buy what was recommended?", _hits(results)),
         ("Spend per limit", _limits(results)),
@@ -115,6 +117,42 @@ def _measured(name: str, one: Measures) -> tuple[str, ...]:
         f"{one.auc:.3f}",
         "" if one.ece is None else f"{one.ece:.4f}",
         f"{one.recall:.3f}",
+    )
+
+
+_MODELS = {
+    "recent_rate": "days with a purchase lately, shrunk to the mean",
+    "gamma_poisson": "Gamma-Poisson rate",
+    "bg_nbd": "BG/NBD",
+    "mbg_nbd": "MBG/NBD",
+}
+
+
+def _worth(results: Results) -> Iterable[RenderableType]:
+    worth = results.worth
+    table = _table("purchases of eight held-out weeks, by", "deviance>", "correlation>", "")
+    for name, one in sorted(worth.candidates.items(), key=lambda item: item[1].deviance):
+        best = name == worth.chosen
+        table.add_row(
+            _MODELS.get(name, name),
+            f"{one.deviance:.2f}",
+            f"{one.correlation:.3f}",
+            "serves" if best else "",
+            style="bold" if best else "",
+        )
+    yield table
+    if not worth.slipping:
+        yield Text(
+            "No model of who slips away beats that nobody does: these households come every week, "
+            "so a win-back waits for three weeks without a visit."
+        )
+    low, median, high = worth.budgets.values()
+    yield Text(
+        f"{worth.households:,} households are expected to spend {worth.expected_revenue:,.0f} USD in "
+        f"{HORIZON_DAYS} days. Of {MARGIN:.0%} margin {REQUIRED_MARGIN:.0%} must be left over: "
+        f"{worth.budget:,.0f} USD may be spent on advertising, {low:.2f} on a household at the tenth "
+        f"percentile, {median:.2f} in the middle, {high:.2f} at the ninetieth. The margins are "
+        "assumptions."
     )
 
 
