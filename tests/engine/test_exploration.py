@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from benchmarks import exploration as world
-from nba_engine.domain import DecisionRecord, DecisionRequest, PlacementRequest
+from nba_engine.domain import DecisionRecord, DecisionRequest, PlacementRequest, Recommendation
 from nba_engine.engine import repeat
 from nba_engine.testing import make_engine
 from nba_engine.testing.world import NOW
@@ -122,7 +122,7 @@ def test_what_is_not_worth_its_contact_is_never_drawn() -> None:
 
 def test_the_explanation_tells_the_probability() -> None:
     deciding = world.make_world()
-    seen = set()
+    seen: set[str] = set()
     for seed in range(40):
         decision = deciding.decide(world.request_of(seed))
         explanation = deciding.explain(decision.decision_id)
@@ -156,7 +156,7 @@ value = 1.0
 treatments.app = { channel = "app" }
 """
     deciding = make_engine({"catalog.toml": text})
-    shown = []
+    shown: list[Recommendation] = []
     for seed in range(200):
         asked = DecisionRequest(
             identity="crm:1", placements=(PlacementRequest("banner"),), time=NOW, seed=seed
