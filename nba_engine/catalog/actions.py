@@ -11,7 +11,6 @@ from nba_engine.catalog.schema import ActionEntry
 from nba_engine.catalog.times import seconds
 from nba_engine.catalog.treatments import NOTHING
 from nba_engine.domain import Action, Values
-from nba_engine.domain.fitted import CATEGORY
 from nba_engine.settings import suggest
 
 __all__ = ["check_actions", "make_action"]
@@ -40,14 +39,11 @@ def check_actions(tables: Tables, zone: ZoneInfo, findings: Findings) -> None:
 
 def _check_reorder(tables: Tables, findings: Findings) -> None:
     """Whoever waits for a customer's need must be able to count."""
-    counted = any(
-        entry.table.kind == "reorder" and entry.table.by == CATEGORY
-        for entry in tables.aggregates.values()
-    )
+    counted = any(entry.table.kind == "reorder" for entry in tables.aggregates.values())
     for entry in () if counted else tables.actions.values():
         if entry.table.reorder:
-            message = f"there is no aggregate of kind 'reorder' by {CATEGORY!r}"
-            remedy = f'add one: [aggregates.reorder] kind = "reorder", types = ["purchase"], by = "{CATEGORY}"'
+            message = "there is no aggregate of kind 'reorder'"
+            remedy = 'add one: [aggregates.reorder] kind = "reorder", types = ["purchase"], by = "category"'
             findings.mistake(entry.file, f"{entry.place}.reorder", message, remedy)
 
 
@@ -73,6 +69,7 @@ def make_action(entry: Entry[ActionEntry], attributes: Values, zone: ZoneInfo) -
         complements=table.complements,
         substitutes=table.substitutes,
         upgrades_to=table.upgrades_to,
+        objective=table.objective,
     )
 
 

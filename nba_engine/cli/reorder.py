@@ -40,6 +40,12 @@ def reorder_group() -> None:
 @reorder_group.command("fit")
 @settings_option
 @click.option(
+    "--aggregate",
+    metavar="NAME",
+    default="",
+    help="Which one, if the catalog declares several of kind reorder.",
+)
+@click.option(
     "--share",
     default=0.25,
     show_default=True,
@@ -63,6 +69,7 @@ def reorder_group() -> None:
 @learn_extra()
 def fit_command(
     settings: Path,
+    aggregate: str,
     share: float,
     hold_out: float,
     report: Path | None,
@@ -85,13 +92,7 @@ def fit_command(
     from nba_engine.learning.reorder.report import report_reorder, verdict
 
     with open_learnable(settings) as opened:
-        specs = [one for one in opened.catalog.aggregates.values() if one.kind == "reorder"]
-        if not specs:
-            raise NbaError(
-                "the catalog declares no aggregate of kind reorder; add one: "
-                '[aggregates.reorder] kind = "reorder", types = ["purchase"], by = "category"'
-            )
-        spec, told = specs[0], opened.settings
+        spec, told = _wanted(opened.catalog, aggregate), opened.settings
         found, until = _fit(opened, spec, share, hold_out, np.random.default_rng(seed))
     page = report or told.affinities.path.with_name("reorder.html")
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +110,21 @@ def fit_command(
         say(kept_words(told.affinities.path, version, in_force=in_force))
         say(f"report: {page} (seed {seed})")
     return 0 if found.fitted is not None else 1
+
+
+def _wanted(catalog: CatalogView, name: str) -> AggregateSpec:
+    """The aggregate to fit. Raises `NbaError`."""
+    specs = {one.name: one for one in catalog.aggregates.values() if one.kind == "reorder"}
+    if not specs:
+        raise NbaError(
+            "the catalog declares no aggregate of kind reorder; add one: "
+            '[aggregates.reorder] kind = "reorder", types = ["purchase"], by = "category"'
+        )
+    if name in specs:
+        return specs[name]
+    if name or len(specs) > 1:
+        raise NbaError(f"name one of the catalog's: --aggregate {' | '.join(specs)}")
+    return next(iter(specs.values()))
 
 
 def _fit(
@@ -134,7 +150,7 @@ def _fit(
         finding = fit_reorder(
             events_of(found, spec),
             spec,
-            windows=_windows(opened.catalog, spec.by),
+            windows=_windows(opened.catalog),
             share=share,
             hold_out=hold_out,
             random=random,
@@ -146,11 +162,11 @@ def _fit(
     return finding, last.strftime("%Y-%m-%d")
 
 
-def _windows(catalog: CatalogView, by: str) -> dict[str, float]:
+def _windows(catalog: CatalogView) -> dict[str, float]:
     """Days for which each category is not offered now."""
     found: dict[str, float] = {}
     for action in catalog.actions:
-        word = action.attributes.get(by, action.id)
+        word = action.attributes.get("category", action.id)
         if isinstance(word, str) and action.owned_for > 0:
             found[word] = action.owned_for / 86_400.0
     return found

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 __all__ = [
-    "CATEGORY",
     "DAY",
     "FITTED",
     "AffinityPrior",
@@ -32,7 +31,6 @@ __all__ = [
 ]
 
 DAY = 86_400.0
-CATEGORY = "category"  # the property of purchases, and the attribute of actions
 FITTED = ("affinity", "share", "reorder")  # kinds of aggregates that need a prior
 
 _MOST = 0.999  # no rate is a certainty

@@ -122,7 +122,7 @@ def _places(
     number = {word: first + at for at, word in enumerate(words)}
     rows = [
         [number[word] for word in found if word in number]
-        for found in words_of_treatments(catalog, spec.by)
+        for found in words_of_treatments(catalog, spec)
     ]
     width = max(map(len, rows), default=0)
     return [

@@ -87,7 +87,7 @@ class ScoreRows:
         self._catalog_of = catalog_of
         self._aggregates = aggregates
         self._words = {
-            name: words_of_treatments(catalog, spec.by) for name, spec in aggregates.items()
+            name: words_of_treatments(catalog, spec) for name, spec in aggregates.items()
         }
         self.affinity: list[list[float]] = []
         self.propensity: list[float] = []

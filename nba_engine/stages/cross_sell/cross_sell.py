@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from nba_engine.domain import CatalogView, Change, Deciding, Drop, Resources, StageFactory
-from nba_engine.domain.fitted import CATEGORY, ReorderPrior, Wait, wait_of
+from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
+from nba_engine.domain.fitted import ReorderPrior, Wait, wait_of
 from nba_engine.domain.values import FloatArray
 from nba_engine.stages.bits import unpacked
 from nba_engine.stages.cross_sell.explained import Bought, Purchase, explain_cross_sell
@@ -26,14 +26,16 @@ class CrossSellSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Settings of `CrossSell`.
 
     ``table``: a complement table of ``[tables]``, "" for none. ``bought``: the aggregate (last, by
-    category) that tells when something was bought. ``cart``: the context attribute that lists what
-    lies in the cart. ``window_days``: how long a purchase raises its complements. ``boost``: the
+    category) that tells when something was bought. ``reorder``: the aggregate (reorder, by category)
+    that tells when it is needed again. ``cart``: the context attribute that lists what lies in the
+    cart. ``window_days``: how long a purchase raises its complements. ``boost``: the
     weight gained per unit of strength; ``upgrade_boost``: for upgrades of what is owned;
     ``relation_strength``: of a ``complements`` relation in the catalog; ``max_weight``: the bound.
     """
 
     table: str = ""
     bought: str = "last_bought"
+    reorder: str = "reorder"
     cart: str = "cart"
     window_days: float = 14.0
     boost: float = 0.5
@@ -60,7 +62,9 @@ class CrossSell:
         owned = [a.owned_for for a in catalog.actions]
         self._forever = any(a.upgrades_to and a.owned_for <= 0 for a in catalog.actions)
         self._horizon = max([self._window, *owned])
-        self._cycles, self._reorder = _cycles(catalog)
+        spec = catalog.aggregates.get(settings.reorder)
+        prior = None if spec is None else spec.prior
+        self._cycles = prior if isinstance(prior, ReorderPrior) else None
         if self._cycles is not None and any(a.reorder for a in catalog.actions):
             self._forever = True  # a customer's own cycle may be longer than any window
         self._clock = QuietClock(catalog)
@@ -103,7 +107,7 @@ class CrossSell:
         """When this customer is likely to need it again; None: nobody can tell."""
         if self._cycles is None or deciding.state is None:
             return None
-        cells = deciding.state.aggregates.get(self._reorder)
+        cells = deciding.state.aggregates.get(self._settings.reorder)
         cell = cells.get(category.name) if isinstance(cells, dict) else None
         return None if cell is None else wait_of(self._cycles, category.name, cell)
 
@@ -222,14 +226,6 @@ def _keeping(
     for window, treatments in windows:
         if (treatments >> unit) & 1:
             yield Purchase(category.name, time, window)
-
-
-def _cycles(catalog: CatalogView) -> tuple[ReorderPrior | None, str]:
-    """What is known of when categories are bought again, and the aggregate that counts it."""
-    for name, spec in catalog.aggregates.items():
-        if spec.kind == "reorder" and spec.by == CATEGORY:
-            return spec.prior if isinstance(spec.prior, ReorderPrior) else None, name
-    return None, ""
 
 
 CROSS_SELL = StageFactory[CrossSellSettings](
