@@ -18,6 +18,7 @@ BENCHMARKS = (
     "reservations_postgres.py",
     "store.py",
     "models.py",
+    "value.py",
 )
 
 
