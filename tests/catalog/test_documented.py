@@ -7,7 +7,15 @@ from typing import get_args
 import msgspec
 import pytest
 
-from nba_engine.catalog import Vocabulary, exploration, learning_schema, load, schema, value_schema
+from nba_engine.catalog import (
+    Vocabulary,
+    evidence,
+    exploration,
+    learning_schema,
+    load,
+    schema,
+    value_schema,
+)
 from nba_engine.domain import (
     ActionKind,
     DeclaredKind,
@@ -33,6 +41,7 @@ SECTIONS = {
     "LimitEntry": "[limits.<id>]",
     "LeverEntry": "[levers.<id>]",
     "ControlGroupEntry": "[control_group]",
+    "EvidenceEntry": "[evidence]",
     "ValueEntry": "[value]",
     "ValueModelEntry": "[value_model]",
     "OutcomeEntry": "[outcomes.<id>]",
@@ -40,7 +49,7 @@ SECTIONS = {
 }
 STRUCTS = {
     name: getattr(module, name)
-    for module in (schema, exploration, learning_schema, value_schema)
+    for module in (schema, exploration, evidence, learning_schema, value_schema)
     for name in module.__all__
     if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), msgspec.Struct)
 }

@@ -16,10 +16,10 @@ import pytest
 
 from nba_engine.app import BUILTIN, load_plugins
 from nba_engine.app.schemas import CATALOG_SCHEMA, SETTINGS_SCHEMA, schema_files
-from nba_engine.catalog import schema as catalog_structs
 from nba_engine.plugin import SettingsSection, settings_sections
 from nba_engine.settings import Settings, descriptions_of
 from tests.catalog.test_documented import SECTIONS as CATALOG_SECTIONS
+from tests.catalog.test_documented import STRUCTS as CATALOG_STRUCTS
 from tests.catalog.test_documented import section as catalog_section
 from tests.settings.test_documented import SECTIONS as SETTINGS_SECTIONS
 from tests.settings.test_documented import section as settings_section
@@ -112,7 +112,7 @@ def test_catalogs_that_are_wrong_do_not(text: str, message: str) -> None:
 
 
 def test_every_field_of_settings_catalog_and_built_in_plugins_is_explained() -> None:
-    structs = [getattr(catalog_structs, name) for name in CATALOG_SECTIONS]
+    structs = [CATALOG_STRUCTS[name] for name in CATALOG_SECTIONS]
     structs += [*SETTINGS_SECTIONS.values(), *(section.settings for section in BUILT_IN)]
     without = {
         f"{struct.__name__}.{field}"
@@ -135,7 +135,7 @@ def _meanings(text: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", [*CATALOG_SECTIONS, *SETTINGS_SECTIONS])
 def test_editors_and_docs_say_the_same(name: str) -> None:
     if name in CATALOG_SECTIONS:
-        struct = getattr(catalog_structs, name)
+        struct = CATALOG_STRUCTS[name]
         text = catalog_section(CATALOG_SECTIONS[name]).partition("| `kind` | is |")[0]
     else:
         struct, text = SETTINGS_SECTIONS[name], settings_section(name)
