@@ -19,6 +19,7 @@ from nba_engine.domain import (
     DeclaredKind,
     Measure,
     MergeRule,
+    Objective,
     QuietHours,
     Scope,
     Tier,
@@ -250,6 +251,10 @@ class ActionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """what serves the same purpose: buying one keeps the other back"""
     upgrades_to: Words = ()
     """better versions of it; no cycles"""
+    objective: Objective = "propensity"
+    """what its value is multiplied with: `propensity`, the chance of a positive outcome, or `uplift`, what
+    showing it adds to that chance (stage `uplift`)
+    """
     treatments: dict[str, TreatmentEntry] = {}
     """`[actions.<id>.treatments.<key>]`, see below"""
     treatments_from: str = ""

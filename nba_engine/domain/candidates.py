@@ -25,7 +25,7 @@ _DOUBLE = np.dtype(np.float64)
 # time (numpy's stub knows the keyword only)
 _set_writeable: Callable[[NDArray[Any], bool], None] = cast("Any", np.ndarray.setflags)
 # columns that the next stages compute with: every number in them is finite
-FINITE = frozenset({"propensity", "value", "weight", "lever", "cost", "score"})
+FINITE = frozenset({"propensity", "effect", "value", "weight", "lever", "cost", "score"})
 
 
 class Candidates:

@@ -31,6 +31,7 @@ __all__ = [
     "ControlGroup",
     "Limit",
     "Measure",
+    "Objective",
     "Placement",
     "QuietHours",
     "Scope",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 ActionKind = Literal["offer", "service", "win_back", "loyalty", "nothing"]
+Objective = Literal["propensity", "uplift"]
 Tier = Literal["eligibility", "applicability", "suitability"]
 TIERS: tuple[Tier, ...] = ("eligibility", "applicability", "suitability")
 Scope = Literal["customer", "action", "group", "campaign", "channel"]
@@ -120,6 +122,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     complements: tuple[str, ...] = ()  # action ids
     substitutes: tuple[str, ...] = ()
     upgrades_to: tuple[str, ...] = ()
+    # what its value is multiplied with: the chance of a positive outcome, or what showing it adds to that
+    objective: Objective = "propensity"
 
 
 class Treatment(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     *wide*: input (1, f), output (1, a) with one score per entry of ``outputs`` (action ids).
     ``linear`` names a file with weights (f,), bias and calibration when the graph is logistic:
     serving then precomputes the action half, after checking that it equals the graph.
+    ``meaning``: what the scores are. *uplift*: what showing an action adds to its probability of a
+    positive outcome, from -1 to 1; for the stage ``uplift``, wide only.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     features: tuple[Feature, ...]
     input: str = "features"
     output: str = "propensity"
+    meaning: Literal["probability", "uplift"] = "probability"
     outputs: tuple[str, ...] = ()
     linear: str = ""
     format: str = "onnx"

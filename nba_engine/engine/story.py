@@ -31,6 +31,8 @@ _GOOD: Mapping[str, str] = {
     "loyalty": "it rewards a loyal customer",
     "explored": "it was tried out in order to learn",
     "new_action": "",  # told in a sentence of its own
+    "by_uplift": "",  # told where the chance is
+    "uplift_unknown": "its value counts by its chance, as what showing it changes is not known",
     "prior_used": "its propensity is the average of its kind, as the model had no answer",
     "best_value": "nothing else is worth more here",
 }
@@ -113,7 +115,7 @@ def recommended_text(
     multiplied = f", times {enumerated(changed)}," if changed else ""
     cost = f" less {spoken_money(one.cost, catalog.currency)} for the contact" if one.cost else ""
     text = (
-        f"“{action.name}” by {channel} is {rank} in {one.placement}: {a_share(one.propensity)} chance "
+        f"“{action.name}” by {channel} is {rank} in {one.placement}: {_chance(one)} "
         f"to gain {spoken_money(one.value, catalog.currency)}{multiplied}{cost} leaves an "
         f"expected {spoken_money(one.score, catalog.currency)}"
     )
@@ -128,6 +130,15 @@ def recommended_text(
         f"{text} What is shown there is drawn: this had a probability of "
         f"{one.selection_probability:.2%}{above}."
     )
+
+
+def _chance(one: Recommendation) -> str:
+    """``3% chance``, or what showing it adds to that where this counts."""
+    gain = one.weight * one.lever * one.value
+    if "by_uplift" not in one.reason_codes or not gain:
+        return f"{a_share(one.propensity)} chance"
+    points = 100.0 * (one.score + one.cost) / gain
+    return f"showing it adds {points:.1f} percentage points to the chance"
 
 
 def runners_up(traces: Sequence[CandidateTrace], count: int = RUNNERS_UP) -> list[CandidateTrace]:

@@ -143,6 +143,8 @@ def _mistakes_of_manifest(manifest: Manifest, file: str) -> Iterator[Mistake]:
         yield mistake("features", f"two features are called {name!r}", "give each its own name")
     if manifest.signature == "row" and manifest.outputs:
         yield mistake("outputs", "belongs to the wide signature", "leave it out")
+    if manifest.signature == "row" and manifest.meaning == "uplift":
+        yield mistake("meaning", "uplift belongs to the wide signature", "name actions in outputs")
     if manifest.signature == "wide":
         yield from _mistakes_of_wide(manifest, mistake)
 

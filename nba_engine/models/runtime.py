@@ -189,8 +189,10 @@ def _check_probes(model: _Model, folder: Path, manifest: Manifest) -> None:
     if not np.all(np.isfinite(answers)):
         row = int(np.flatnonzero(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))[0])
         raise wrong(file, "output", f"is not finite for probe row {row}", _AGAIN)
-    if answers.min() < -manifest.tolerance or answers.max() > 1 + manifest.tolerance:
-        message = f"gives {answers.min():g} to {answers.max():g}, not probabilities"
+    least = -1.0 if manifest.meaning == "uplift" else 0.0
+    if answers.min() < least - manifest.tolerance or answers.max() > 1 + manifest.tolerance:
+        what = "differences of probabilities" if least else "probabilities"
+        message = f"gives {answers.min():g} to {answers.max():g}, not {what}"
         raise wrong(file, "output", message, "end the graph with a Sigmoid or calibration")
     difference = float(np.abs(answers - probes.outputs).max())
     if difference > manifest.tolerance:

@@ -79,6 +79,7 @@ class _BoundScorer:
     """What the three kinds share: the version, the feature rows."""
 
     def __init__(self, manifest: Manifest, assembly: Assembly) -> None:
+        self.meaning = manifest.meaning
         self._version = manifest.version
         self._trained_on = manifest.trained_on
         self._assembly = assembly
@@ -163,21 +164,22 @@ class _WideScorer(_BoundScorer):
         place = [outputs.get(action.id, len(outputs)) for action in catalog.actions]
         self._place: IntArray = np.array(place, dtype=np.intp)[catalog.action_of]
         self._scores = len(outputs)
+        self._least = -1.0 if manifest.meaning == "uplift" else 0.0
 
     def propensities(
         self, index: IntArray, customer: Values, context: Values, now: float
     ) -> FloatArray:
-        """P per candidate, (n,); NaN for actions that the model has no output for."""
+        """P (or uplift) per candidate, (n,); NaN for actions that the model has no output for."""
         row = np.array([self._assembly.of_request(customer, context, now)], dtype=np.float32)
         scores = np.full(self._scores + 1, np.nan)
         scores[:-1] = np.asarray(self._run(row)).reshape(-1)
-        _probabilities(scores[:-1])
+        _probabilities(scores[:-1], self._least)
         return scores.take(self._place.take(index))
 
 
-def _probabilities(scores: FloatArray) -> FloatArray:
+def _probabilities(scores: FloatArray, least: float = 0.0) -> FloatArray:
     """In place: what is no probability becomes NaN, rounding is taken off."""
-    if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
-        scores[~((scores >= -_ROUNDING) & (scores <= 1.0 + _ROUNDING))] = np.nan
-        np.clip(scores, 0.0, 1.0, out=scores)
+    if len(scores) and not (scores.min() >= least and scores.max() <= 1.0):
+        scores[~((scores >= least - _ROUNDING) & (scores <= 1.0 + _ROUNDING))] = np.nan
+        np.clip(scores, least, 1.0, out=scores)
     return scores

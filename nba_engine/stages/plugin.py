@@ -17,6 +17,7 @@ from nba_engine.stages.propensity import PROPENSITY
 from nba_engine.stages.slate import SLATE
 from nba_engine.stages.templates import TEMPLATE_CHANNEL
 from nba_engine.stages.treatment_score import TREATMENT_SCORE
+from nba_engine.stages.uplift import UPLIFT
 from nba_engine.stages.value import VALUE
 
 __all__ = ["nba_channels", "nba_rule_functions", "nba_stages"]
@@ -32,6 +33,7 @@ def nba_stages() -> Mapping[str, StageFactory[Any]]:
         "propensity": PROPENSITY,
         "treatment_score": TREATMENT_SCORE,
         "cross_sell": CROSS_SELL,
+        "uplift": UPLIFT,
         "value": VALUE,
         "arbitration": ARBITRATION,
         "slate": SLATE,

@@ -1,4 +1,4 @@
-"""Stage ``value``: lever * weight * propensity * value - cost, in money."""
+"""Stage ``value``: lever * weight * propensity (or uplift) * value - cost, in money."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Valuation:
             score *= value
         if "propensity" not in candidates:  # a pipeline without a model decides on priors
             candidates["propensity"] = catalog.prior.take(candidates.index)
-        score *= candidates["propensity"]
+        score *= candidates["effect" if "effect" in candidates else "propensity"]
         if "weight" in candidates:
             score *= candidates["weight"]
             shared = {name: column for name, column in shared.items() if name != "weight"}

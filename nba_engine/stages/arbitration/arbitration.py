@@ -57,9 +57,10 @@ class Arbitration:
         catalog = deciding.catalog
         score = columns["score"]
         price = columns.get("price", 0.0)
+        what, chance = _counted(columns)
         terms = (
-            f"lever {columns['lever']:.4g} * weight {columns['weight']:.4g} * propensity "
-            f"{columns['propensity']:.4g} * value {money(catalog, columns['value'])} - cost "
+            f"lever {columns['lever']:.4g} * weight {columns['weight']:.4g} * {what} "
+            f"{chance:.4g} * value {money(catalog, columns['value'])} - cost "
             f"{money(catalog, columns['cost'])}"
         )
         if price:
@@ -78,9 +79,15 @@ class Arbitration:
         return with_changes(f"{sentence}.", [change]), (change,)
 
 
+def _counted(columns: dict[str, float]) -> tuple[str, float]:
+    """What the value is multiplied with: the propensity, or behind the stage uplift the effect."""
+    effect = columns.get("effect", columns["propensity"])
+    return ("uplift" if effect != columns["propensity"] else "propensity"), effect
+
+
 def factor_above(columns: dict[str, float], score: float) -> float | None:
     """The lever's factor that lifts a candidate a hair above ``score``; None: no factor can."""
-    gain = columns["lever"] * columns["weight"] * columns["propensity"] * columns["value"]
+    gain = columns["lever"] * columns["weight"] * _counted(columns)[1] * columns["value"]
     if not gain > 0.0:
         return None
     spent = columns["cost"] + columns.get("price", 0.0)

@@ -17,7 +17,7 @@ from nba_engine.stages.slate.reservations import treatment_of
 
 __all__ = ["Rehearsal"]
 
-_GAIN = ("lever", "weight", "propensity", "value")
+_GAIN = ("lever", "weight", "value")
 
 
 class Rehearsal:
@@ -76,7 +76,8 @@ class Rehearsal:
         """
         score = self.columns["score"]
         if factor != 1.0:
-            gain = (factor - 1.0) * np.prod([self.columns[name] for name in _GAIN], axis=0)
+            chance = self.columns["effect" if "effect" in self.columns else "propensity"]
+            gain = (factor - 1.0) * chance * np.prod([self.columns[name] for name in _GAIN], axis=0)
             score = score + np.where(self.index == self.index[position], gain, 0.0)
         failed = self._failed
         if renders is not None:
