@@ -143,7 +143,16 @@ def with_categories_of_actions(
     return tuple(
         fill_categories(
             feature,
-            np.array([word_of(one) for one in values_of(catalog, feature.source)], dtype=object),
+            np.array(
+                [
+                    word_of(one)
+                    for one, nothing in zip(
+                        values_of(catalog, feature.source), catalog.is_nothing, strict=True
+                    )
+                    if not nothing
+                ],
+                dtype=object,
+            ),
         )
         if _open(feature) and feature.source.startswith(("action.", "treatment."))
         else feature
