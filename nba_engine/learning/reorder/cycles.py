@@ -17,7 +17,16 @@ from nba_engine.domain.fitted import Cycle
 from nba_engine.domain.values import FloatArray
 from nba_engine.learning.reorder.gaps import SHORTEST, Gaps
 
-__all__ = ["Pace", "cycle_of", "fit_pace", "log_likelihood", "quantile", "survival"]
+__all__ = [
+    "Pace",
+    "cycle_of",
+    "fit_pace",
+    "log_likelihood",
+    "log_survival",
+    "quantile",
+    "still_there",
+    "survival",
+]
 
 REMEMBERED = 40  # gaps; what is known of a customer with more changes little
 _GONE = 10.0  # times the median gap: who has not come back for so long has left, and tells no pace
@@ -41,7 +50,7 @@ def fit_pace(gaps: Gaps, *, memoryless: bool = False) -> Pace:
     if not len(ended):
         raise ValueError("nothing was bought again")
     middle = float(np.median(ended))
-    gaps = gaps.where(~gaps.open | (gaps.days < _GONE * middle))
+    gaps = still_there(gaps, middle)
 
     def loss(x: FloatArray) -> float:
         shape = 1.0 if memoryless else float(np.exp(x[2]))
@@ -55,6 +64,11 @@ def fit_pace(gaps: Gaps, *, memoryless: bool = False) -> Pace:
     found = optimize.minimize(loss, np.array(start), method="L-BFGS-B", bounds=bounds)
     shape = 1.0 if memoryless else float(np.exp(found.x[2]))
     return Pace(shape, float(np.exp(found.x[0])), float(np.exp(found.x[1])))
+
+
+def still_there(gaps: Gaps, middle: float) -> Gaps:
+    """Without the open gaps of who has not come back for many times the median gap (days)."""
+    return gaps.where(~gaps.open | (gaps.days < _GONE * middle))
 
 
 def log_likelihood(gaps: Gaps, pace: Pace) -> FloatArray:

@@ -19,6 +19,7 @@ from nba_engine.learning.reorder.cycles import (
     log_likelihood,
     log_survival,
     quantile,
+    still_there,
 )
 from nba_engine.learning.reorder.gaps import Gaps, gaps_of
 from nba_engine.learning.resampling import Interval, mean_interval, weighted_interval
@@ -149,6 +150,7 @@ def _category(
     )
     if min(int((~known.open).sum()), int((~later.open).sum())) < LEAST:
         return msgspec.structs.replace(told, refusal="too few purchases"), None
+    later = still_there(later, float(np.median(known.days[~known.open])))
     pace, chance = fit_pace(known), fit_pace(known, memoryless=True)
     better = _conditional(later, pace, cut) - _conditional(later, chance, cut)
     gain = mean_interval(better, later.customer, random=random, resamples=500)
