@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -62,6 +62,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     limits_of: tuple[tuple[int, ...], ...]
     control_group: ControlGroup
     evidence: EvidenceSpec | None = None
+    control_groups: tuple[ControlGroup, ...] = ()
     by_placement: Mapping[str, IntArray]
     outcomes: tuple[OutcomeSpec, ...]
     features: Mapping[str, Feature]
@@ -105,11 +106,12 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         limit_amounts: Mapping[str, float] | None = None,
         levers: Mapping[str, float] | None = None,
         control_share: float | None = None,
+        without_control: Collection[str] = (),
     ) -> Catalog:
         """A copy for what-if questions, under the same version.
 
         ``limit_amounts`` maps limit ids to amounts, ``levers`` treatment ids to a factor on their
-        lever. Raises `NotFound` for an unknown id.
+        lever; ``without_control`` names control groups to leave. Raises `NotFound` for an unknown id.
         """
         limits = self.limits
         if limit_amounts:
@@ -134,8 +136,16 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         control_group = self.control_group
         if control_share is not None:
             control_group = msgspec.structs.replace(control_group, share=control_share)
+        groups = {group.id for group in self.control_groups}
+        for id_ in without_control:
+            if id_ not in groups:
+                raise _unknown("control group", id_, groups)
         return msgspec.structs.replace(
-            self, limits=limits, lever=lever, control_group=control_group
+            self,
+            limits=limits,
+            lever=lever,
+            control_group=control_group,
+            control_groups=tuple(g for g in self.control_groups if g.id not in without_control),
         )
 
 

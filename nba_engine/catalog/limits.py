@@ -1,4 +1,4 @@
-"""Limits, levers and the control group: checks, and which treatments they are about."""
+"""Limits, levers and control groups: checks, and which treatments they are about."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from nba_engine.catalog.draft import Draft
 from nba_engine.catalog.findings import Entry, Findings
-from nba_engine.catalog.schema import LimitEntry
+from nba_engine.catalog.schema import LimitEntry, Selector
 from nba_engine.domain import (
+    ControlGroup,
     Expression,
     FloatArray,
     IntArray,
@@ -18,7 +19,7 @@ from nba_engine.domain import (
 )
 from nba_engine.settings import suggest
 
-__all__ = ["find_zone", "make_levers", "make_limits"]
+__all__ = ["find_zone", "make_control_groups", "make_levers", "make_limits"]
 
 
 def find_zone(name: str, file: str, place: str, findings: Findings) -> ZoneInfo | None:
@@ -82,6 +83,28 @@ def make_levers(draft: Draft) -> FloatArray:
         matched = draft.matcher.match(entry.table.applies_to, entry.file, place, draft.findings)
         levers[matched] *= entry.table.factor
     return levers
+
+
+def make_control_groups(draft: Draft) -> tuple[ControlGroup, ...]:
+    """The control groups of some treatments, in their order."""
+    groups = []
+    for entry in draft.tables.control_groups.values():
+        table, place = entry.table, f"{entry.place}.applies_to"
+        matched = draft.matcher.match(table.applies_to, entry.file, place, draft.findings)
+        if table.applies_to == Selector():
+            message = "is about every treatment"
+            remedy = "name actions, groups, campaigns, kinds, tags or channels; [control_group] is of all"
+            draft.findings.mistake(entry.file, place, message, remedy)
+        groups.append(
+            ControlGroup(
+                share=table.share,
+                salt=table.salt or entry.id,
+                id=entry.id,
+                name=table.name or entry.id,
+                treatments=tuple(matched.tolist()),
+            )
+        )
+    return tuple(groups)
 
 
 def _check_scope(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> None:

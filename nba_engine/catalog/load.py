@@ -29,7 +29,7 @@ from nba_engine.catalog.evidence import make_evidence
 from nba_engine.catalog.expressions import Expressions
 from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.learning import check_features, make_features, make_outcomes
-from nba_engine.catalog.limits import find_zone, make_levers, make_limits
+from nba_engine.catalog.limits import find_zone, make_control_groups, make_levers, make_limits
 from nba_engine.catalog.read import Tables, merge
 from nba_engine.catalog.schema import ActionEntry
 from nba_engine.catalog.selectors import Matcher
@@ -139,6 +139,7 @@ def _build(
     )
     limits, limits_of = make_limits(draft, zone.key)
     lever = make_levers(draft)
+    control_groups = make_control_groups(draft)
     rules = compile_rules(draft)
     index = {action_id: position for position, action_id in enumerate(actions)}
     by_placement = {
@@ -170,6 +171,7 @@ def _build(
         limits_of=tuple(limits_of),
         control_group=ControlGroup(share=control.share, salt=control.salt),
         evidence=make_evidence(tables.evidence),
+        control_groups=control_groups,
         by_placement=MappingProxyType(by_placement),
         outcomes=make_outcomes(draft),
         features=MappingProxyType(make_features(tables, findings)),

@@ -18,6 +18,7 @@ from nba_engine.catalog.schema import (
     AttributeEntry,
     ChannelEntry,
     ControlGroupEntry,
+    ControlOfEntry,
     GeneralEntry,
     LeverEntry,
     LimitEntry,
@@ -118,6 +119,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, Entry[RuleEntry]] = {}
     limits: dict[str, Entry[LimitEntry]] = {}
     levers: dict[str, Entry[LeverEntry]] = {}
+    control_groups: dict[str, Entry[ControlOfEntry]] = {}
     outcomes: dict[str, Entry[OutcomeEntry]] = {}
     features: dict[str, Entry[FeatureEntry]] = {}
     control_group: Entry[ControlGroupEntry]
@@ -138,6 +140,7 @@ SECTIONS: dict[str, Any] = {
     "rules": RuleEntry,
     "limits": LimitEntry,
     "levers": LeverEntry,
+    "control_groups": ControlOfEntry,
     "outcomes": OutcomeEntry,
     "features": FeatureEntry,
 }

@@ -34,6 +34,7 @@ __all__ = [
     "AttributeEntry",
     "ChannelEntry",
     "ControlGroupEntry",
+    "ControlOfEntry",
     "GeneralEntry",
     "LeverEntry",
     "LimitEntry",
@@ -335,3 +336,16 @@ class ControlGroupEntry(msgspec.Struct, frozen=True, kw_only=True):
     """part of the customers that is kept out, by a stable hash"""
     salt: Word = "control"
     """another salt is another group"""
+
+
+class ControlOfEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """``[control_groups.<id>]``."""
+
+    name: str = ""
+    """for people"""
+    share: Annotated[float, REQUIRED, Meta(gt=0, le=1)] = 0.0
+    """part of the customers that never gets what it is about, by a stable hash"""
+    salt: str = ""
+    """another salt is another group; without it the id is the salt"""
+    applies_to: Annotated[Selector, REQUIRED] = Selector()
+    """which treatments these customers never get"""

@@ -107,6 +107,7 @@ from nba_engine.domain.rules import (
     RuleFunction,
     RuleTable,
 )
+from nba_engine.domain.shadow import Shadow
 from nba_engine.domain.sink import ErasingSink, Sink, SinkFactory, SinkRecord, Topic
 from nba_engine.domain.source import Source, SourceBatch, SourceFactory, SourceRecord
 from nba_engine.domain.stage import (
@@ -240,6 +241,7 @@ __all__ = [
     "RunModel",
     "Scope",
     "Scorer",
+    "Shadow",
     "Sink",
     "SinkFactory",
     "SinkRecord",

@@ -6,7 +6,7 @@ Indices: an *action index* counts `CatalogView.actions`, a *treatment index* cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -166,10 +166,17 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Customers kept out: share of a stable hash of (salt, customer id)."""
+    """Customers kept out: share of a stable hash of (salt, customer id).
+
+    ``id`` is "" of the one that is kept out of everything. Another one is kept out of some
+    ``treatments`` (their indices) for good.
+    """
 
     share: float = 0.0
     salt: str = "control"
+    id: str = ""
+    name: str = ""
+    treatments: tuple[int, ...] = ()
 
 
 class CatalogView(Protocol):
@@ -244,6 +251,10 @@ class CatalogView(Protocol):
         """How actions learn of which little is known; None: they do not."""
 
     @property
+    def control_groups(self) -> Sequence[ControlGroup]:
+        """Those that are kept out of some treatments, in their order."""
+
+    @property
     def outcomes(self) -> Sequence[OutcomeSpec]:
         """What counts as the outcome, per treatment, (T,)."""
 
@@ -264,5 +275,9 @@ class CatalogView(Protocol):
         limit_amounts: Mapping[str, float] | None = None,
         levers: Mapping[str, float] | None = None,
         control_share: float | None = None,
+        without_control: Collection[str] = (),
     ) -> CatalogView:
-        """A copy for what-if questions; ``levers`` maps treatment ids to a factor."""
+        """A copy for what-if questions; ``levers`` maps treatment ids to a factor.
+
+        ``without_control``: control groups of some treatments that nobody is in.
+        """

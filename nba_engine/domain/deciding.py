@@ -18,6 +18,7 @@ from nba_engine.domain.evidence import Evidence, Tally
 from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer, ReservationRequest
 from nba_engine.domain.profile import CustomerState
+from nba_engine.domain.shadow import Shadow
 from nba_engine.domain.values import FloatArray, IntArray, Value, Values
 
 __all__ = ["Deciding", "DecidingMark", "Reads"]
@@ -75,9 +76,11 @@ class Deciding:
         "candidates",
         "catalog",
         "context",
+        "control_groups",
         "customer",
         "customer_id",
         "deadline",
+        "decided_by",
         "decision_id",
         "degraded",
         "draws",
@@ -95,6 +98,7 @@ class Deciding:
         "request",
         "scored",
         "seed",
+        "shadows",
         "state",
         "usage",
     )
@@ -142,6 +146,10 @@ class Deciding:
         self.evidence: dict[str, Tally] = {}
         self.evidence_groups: dict[str, Tally] = {}
         self.degraded: list[str] = []
+        self.control_groups: tuple[str, ...] = ()  # that the customer is in; "*": of everything
+        # the model that scored ("": none), and those that score beside it; known before a replay
+        self.decided_by = ""
+        self.shadows: Mapping[str, Shadow] = {}
         # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot)
         # of the candidates after eligibility; (index, slot, propensity) of those that were scored
         self.failed: list[str] = []

@@ -79,6 +79,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     catalog_version: str
     model_versions: dict[str, str]
     recommendations: tuple[Recommendation, ...]
+    decided_by: str = ""  # the model that scored, of those that compete
     # what it had to do without: stages whose failure policy was applied, "profile_sources.<id>" …
     degraded: tuple[str, ...] = ()
     candidates: int = 0
@@ -116,6 +117,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     answers: tuple[Answer, ...]  # what the ledger answered, in order
     recommendations: tuple[Recommendation, ...]
     among: bytes = b""
+    decided_by: str = ""  # the model whose propensities these are, of those that compete
+    # the other ones: float32 propensities of the candidates that were scored, in their order; b"":
+    # they were not done in time
+    shadows: dict[str, bytes] = {}
+    control_groups: tuple[str, ...] = ()  # that the customer is in; "*": of everything
     prices: dict[str, float] = {}
     degraded: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()  # stages whose failure policy was applied: a replay applies it too

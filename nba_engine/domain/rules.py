@@ -18,7 +18,7 @@ ChangeKind = Literal[
     "consent",  # consent `target` ("purpose:channel") is given
     "limit",  # limit `target` gets the amount `value`
     "lever",  # treatment `target` gets its lever multiplied by `value`
-    "control_group",  # the customer leaves the control group
+    "control_group",  # the customer leaves the control group, or control group `target`
     "none",  # nothing that a caller could change mechanically; the text says what it would take
 ]
 

@@ -122,6 +122,7 @@ def answer(
         catalog_version=deciding.catalog.version,
         model_versions=model_versions,
         recommendations=tuple(deciding.recommendations),
+        decided_by=deciding.decided_by,
         degraded=tuple(deciding.degraded),
         candidates=deciding.candidates.total,
         dropped=dropped,

@@ -51,6 +51,8 @@ def table_of(records: Sequence[DecisionRecord]) -> Any:
         "seed": (pa.uint64(), [one.seed for one in records]),
         "catalog_version": (pa.string(), [one.catalog_version for one in records]),
         "model_versions": (pa.string(), [_json(one.model_versions) for one in records]),
+        "decided_by": (pa.string(), [one.decided_by for one in records]),
+        "control_groups": (pa.list_(pa.string()), [list(one.control_groups) for one in records]),
         "candidates": (pa.int32(), [one.total for one in records]),
         "dropped": (pa.string(), [_json(one.dropped) for one in records]),
         "degraded": (pa.list_(pa.string()), [list(one.degraded) for one in records]),
@@ -66,6 +68,11 @@ def table_of(records: Sequence[DecisionRecord]) -> Any:
         "candidate_propensities": (
             pa.list_(pa.float32()),
             [each.propensity for each in candidates],
+        ),
+        "shadow_models": (pa.list_(pa.string()), [list(one.shadows) for one in records]),
+        "shadow_propensities": (
+            pa.list_(pa.list_(pa.float32())),
+            [list(each.shadows.values()) for each in candidates],
         ),
         "record": (pa.binary(), [_encode(one) for one in records]),
     }

@@ -15,6 +15,7 @@ from nba_engine.domain import (
     IntArray,
 )
 from nba_engine.engine.requests import Plan
+from nba_engine.engine.shadows import shadow_bytes
 
 __all__ = ["RecordedCandidates", "candidates_of", "decision_of", "record_of"]
 
@@ -23,11 +24,15 @@ _SHORT, _LONG, _PROPENSITY = np.dtype("<u2"), np.dtype("<u4"), np.dtype("<f4")
 
 
 class RecordedCandidates(msgspec.Struct, frozen=True, eq=False):
-    """The candidates after eligibility: treatment index, request slot, propensity (NaN: unscored)."""
+    """The candidates after eligibility: treatment index, request slot, propensity (NaN: unscored).
+
+    ``shadows``: what models in shadow scored, by model; NaN: unscored, or not in time.
+    """
 
     index: IntArray
     slot: IntArray
     propensity: FloatArray
+    shadows: dict[str, FloatArray] = {}
 
 
 def record_of(
@@ -73,6 +78,9 @@ def record_of(
         draws=tuple(deciding.draws),
         evidence=deciding.evidence,
         evidence_groups=deciding.evidence_groups,
+        decided_by=decision.decided_by,
+        shadows=shadow_bytes(deciding),
+        control_groups=deciding.control_groups,
         stage_micros=decision.stage_micros,
     )
 
@@ -86,15 +94,19 @@ def candidates_of(record: DecisionRecord) -> RecordedCandidates:
     else:
         keys = np.frombuffer(record.candidates, dtype=_key_type(cells)).astype(np.intp)
     slot, index = np.divmod(keys, record.treatments)
-    scores = np.frombuffer(record.propensities, dtype=_PROPENSITY).astype(np.float64)
-    propensity = np.full(len(index), np.nan)
+    was: BoolArray = np.ones(len(index), dtype=np.bool_)
     if record.scored:
         bits = np.frombuffer(record.scored, dtype=np.uint8)
-        was: BoolArray = np.unpackbits(bits, count=len(index), bitorder="little").astype(np.bool_)
-        propensity[was] = scores
-    elif len(scores):
-        propensity[:] = scores
-    return RecordedCandidates(index, slot, propensity)
+        was = np.unpackbits(bits, count=len(index), bitorder="little").astype(np.bool_)
+
+    def column(scores: bytes) -> FloatArray:
+        found = np.full(len(index), np.nan)
+        if scores:
+            found[was] = np.frombuffer(scores, dtype=_PROPENSITY)
+        return found
+
+    shadows = {name: column(scores) for name, scores in record.shadows.items()}
+    return RecordedCandidates(index, slot, column(record.propensities), shadows)
 
 
 def decision_of(record: DecisionRecord) -> Decision:
@@ -107,6 +119,7 @@ def decision_of(record: DecisionRecord) -> Decision:
         catalog_version=record.catalog_version,
         model_versions=record.model_versions,
         recommendations=record.recommendations,
+        decided_by=record.decided_by,
         degraded=record.degraded,
         candidates=record.total,
         dropped=record.dropped,

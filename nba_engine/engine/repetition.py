@@ -19,7 +19,10 @@ __all__ = ["Repetition", "repeat"]
 
 _SHOWN = 80  # characters of a value
 # wall time differs each time; the others are compared in words of their own
-_APART = {"stage_micros", "candidates", "among", "scored", "propensities", "recommendations"}
+# and nothing rests on models in shadow
+_APART = frozenset(
+    ("stage_micros", "candidates", "among", "scored", "propensities", "recommendations", "shadows")
+)
 
 
 class Repetition(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ def repeat(snapshot: Snapshot, record: DecisionRecord) -> Repetition:
         decision = answer(
             deciding,
             dropped=settle(deciding),
-            model_versions=snapshot.model_versions,
+            model_versions=record.model_versions,  # of all that it rests on, it was just checked
             micros={},
         )
     except NbaError as error:

@@ -32,6 +32,7 @@ from nba_engine.domain import (
 from nba_engine.domain.words import with_changes
 from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
 from nba_engine.engine.record import decision_of
+from nba_engine.engine.shadows import needed_models, shadow_sentences, with_shadows
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.story import recommended_text, story
 from nba_engine.errors import FailedPrecondition, Unavailable
@@ -112,9 +113,13 @@ def explain(snapshot: Snapshot, record: DecisionRecord, live: Reads) -> Explanat
     check_versions(snapshot, record)
     watch = Watch(snapshot.catalog)
     deciding = replay(snapshot, record, RecordedReads(record, live), watch)
-    replayed = Replayed(deciding, settle(deciding), watch.finished(deciding))
-    check_same(record, replayed.deciding.recommendations, replayed.dropped)
-    return explained(snapshot.catalog, decision_of(record), replayed)
+    dropped = settle(deciding)
+    check_same(record, deciding.recommendations, dropped)
+    traces = with_shadows(watch.finished(deciding), record, deciding)
+    decision = decision_of(record)
+    told = explained(snapshot.catalog, decision, Replayed(deciding, dropped, traces))
+    sentences = (*told.sentences, *shadow_sentences(decision, record))
+    return msgspec.structs.replace(told, sentences=sentences)
 
 
 def replay(
@@ -131,6 +136,7 @@ def replay(
         now=record.time,
         seed=record.seed,
     )
+    deciding.decided_by = record.decided_by
     snapshot.pipeline.replay(deciding, failed=record.failed, after=after)
     return deciding
 
@@ -145,12 +151,12 @@ def check_versions(snapshot: Snapshot, record: DecisionRecord) -> None:
             reason="CATALOG_CHANGED",
             metadata=metadata,
         )
-    if record.model_versions != snapshot.model_versions:
-        differing = [
-            name
-            for name in sorted({*record.model_versions, *snapshot.model_versions})
-            if record.model_versions.get(name) != snapshot.model_versions.get(name)
-        ]
+    differing = [
+        name
+        for name, version in sorted(needed_models(record).items())
+        if snapshot.model_versions.get(name) != version
+    ]
+    if differing:
         raise FailedPrecondition(
             f"models have changed since the decision: {', '.join(differing)}",
             reason="CATALOG_CHANGED",

@@ -261,8 +261,10 @@ def _funnel(decision: Decision) -> str:
 
 def _counted(reason: str, count: int) -> str:
     """How many fell out for a reason: 1 is not in season, 4 lack the customer's consent."""
-    one, many = _DROPPED.get(reason, (f"fell out as {reason}",) * 2)
-    return f"{count} {one if count == 1 else many}"
+    word, _, which = reason.partition(":")
+    one, many = _DROPPED.get(word, (f"fell out as {reason}",) * 2)
+    told = f"{count} {one if count == 1 else many}"
+    return f"{told} “{which}”" if which and word in _DROPPED else told
 
 
 def _good(catalog: CatalogView, code: str) -> str:

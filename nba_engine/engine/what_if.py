@@ -69,6 +69,7 @@ def what_if(
         now=max(times) if times else record.time,
         seed=record.seed,
     )
+    deciding.decided_by = record.decided_by
     watch = Watch(catalog)
     overlay = _Overlay(changes)
 
@@ -139,7 +140,10 @@ def _changed_catalog(catalog: CatalogView, changes: Sequence[Change]) -> Catalog
     return catalog.changed(
         limit_amounts={c.target: float(c.value) for c in changes if c.kind == "limit"},
         levers=levers,
-        control_share=0.0 if any(c.kind == "control_group" for c in changes) else None,
+        control_share=0.0
+        if any(c.kind == "control_group" and not c.target for c in changes)
+        else None,
+        without_control={c.target for c in changes if c.kind == "control_group" and c.target},
     )
 
 
@@ -148,6 +152,7 @@ def _check(changes: Sequence[Change], snapshot: Snapshot) -> None:
     violations: list[Violation] = []
     catalog = snapshot.catalog
     limits = {limit.id for limit in catalog.limits}
+    groups = {group.id for group in catalog.control_groups}
     for position, change in enumerate(changes):
         field = f"changes[{position}]"
         if change.kind == "none":
@@ -160,6 +165,9 @@ def _check(changes: Sequence[Change], snapshot: Snapshot) -> None:
             violations.append(Violation(field=f"{field}.value", description=problem))
         elif change.kind == "limit" and change.target not in limits:
             description = f"no limit {change.target!r} ({suggest(change.target, limits, 'limits')})"
+            violations.append(Violation(field=f"{field}.target", description=description))
+        elif change.kind == "control_group" and change.target not in {"", *groups}:
+            description = f"no control group {change.target!r}"
             violations.append(Violation(field=f"{field}.target", description=description))
         elif change.kind == "lever" and change.target not in catalog.treatment_index:
             description = f"there is no treatment {change.target!r}"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from nba_engine.domain import Deciding, FloatArray, Resources, StageFactory, TellsTraining
-from nba_engine.errors import StageFailed
+from nba_engine.domain import (
+    Deciding,
+    FloatArray,
+    Resources,
+    Scorer,
+    StageFactory,
+    TellsTraining,
+)
+from nba_engine.errors import MistakesFound, StageFailed
+from nba_engine.stages.challengers import Challenger, Shadows, chosen
 from nba_engine.stages.smoothing import Smoothing
 
 __all__ = ["PROPENSITY", "Propensity", "PropensitySettings"]
@@ -18,6 +28,20 @@ class PropensitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """``model``: the name of a model in ``[models]``; "": none, with ``[evidence]`` in the catalog."""
 
     model: str = "propensity"
+    challengers: tuple[Challenger, ...] = ()
+    """models that decide for a share of customers, or score in shadow"""
+    salt: str = "challengers"
+    """another salt gives the shares to other customers"""
+    shadow_ms: Annotated[float, Meta(ge=0)] = 20.0
+    """how long an answer waits for models in shadow at most; never past its deadline"""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for shares that are more than all, and for a model named twice."""
+        names = [self.model, *(one.model for one in self.challengers)]
+        if len(set(names)) < len(names):
+            raise ValueError("challengers name a model twice, or the one they challenge")
+        if sum(one.share for one in self.challengers) > 1.0:
+            raise ValueError("the shares of challengers are more than 1 together")
 
 
 class Propensity:
@@ -29,12 +53,20 @@ class Propensity:
     """
 
     def __init__(self, settings: PropensitySettings, resources: Resources) -> None:
-        self._scorer = resources.scorer(settings.model) if settings.model else None
+        self._settings = settings
+        self._resources = resources
+        names = (settings.model, *(one.model for one in settings.challengers))
+        self._scorers = {name: resources.scorer(name) for name in names if name}
+        quiet = {one.model for one in settings.challengers if not one.shadow}
+        beside = {name: one for name, one in self._scorers.items() if name not in quiet}
+        self._shadows = Shadows(beside, settings.shadow_ms / 1000) if settings.challengers else None
         catalog = resources.catalog
         self._prior = catalog.prior
-        self._smoothing: Smoothing | None = None
+        self._smoothing: dict[str, Smoothing] = {}  # by model: what one knows, another may not
         if catalog.evidence is not None:
-            self._smoothing = Smoothing(catalog.evidence, catalog, _trained_on(self._scorer))
+            for name in names:
+                trained = _trained_on(self._scorers.get(name))
+                self._smoothing[name] = Smoothing(catalog.evidence, catalog, trained)
 
     def apply(self, deciding: Deciding) -> None:
         """Score the candidates in one call of the model."""
@@ -42,20 +74,35 @@ class Propensity:
         if not len(candidates):
             return
         index = candidates.index
-        if self._scorer is None:
+        scorer = self._choose(deciding)
+        if scorer is None:
             scores: FloatArray = np.full(len(index), np.nan)
         else:
-            scores = self._scorer.propensities(
-                index, deciding.customer, deciding.context, deciding.now
-            )
+            scores = scorer.propensities(index, deciding.customer, deciding.context, deciding.now)
         if scores.shape != index.shape:
             raise StageFailed(f"the model gave {scores.shape} scores for {len(index)} candidates")
-        if self._smoothing is not None:
-            scores = self._smoothing.apply(deciding, scores)
+        smoothing = self._smoothing.get(deciding.decided_by)
+        if smoothing is not None:
+            scores = smoothing.apply(deciding, scores)
         try:
             candidates["propensity"] = scores
         except StageFailed:  # not all of them are probabilities
             self._replace(deciding, scores)
+
+    def _choose(self, deciding: Deciding) -> Scorer | None:
+        """The model that decides for this customer; the others begin to score beside it."""
+        name = deciding.decided_by
+        if name:  # a replay: whatever the shares are now
+            try:
+                return self._scorers.get(name) or self._resources.scorer(name)
+            except MistakesFound:  # the settings have no such model any more
+                deciding.decided_by = ""
+        settings = self._settings
+        name = chosen(settings.model, settings.challengers, settings.salt, deciding.customer_id)
+        deciding.decided_by = name
+        if self._shadows is not None:
+            self._shadows.start(name, deciding)
+        return self._scorers.get(name)
 
     def _replace(self, deciding: Deciding, scores: FloatArray) -> None:
         """Set the scores, with the prior where one is no probability."""

@@ -42,6 +42,7 @@ SECTIONS = {
     "LeverEntry": "[levers.<id>]",
     "ControlGroupEntry": "[control_group]",
     "EvidenceEntry": "[evidence]",
+    "ControlOfEntry": "[control_groups.<id>]",
     "ValueEntry": "[value]",
     "ValueModelEntry": "[value_model]",
     "OutcomeEntry": "[outcomes.<id>]",

@@ -43,5 +43,5 @@ def test_the_section_of_a_stage_tells_exactly_its_settings(name: str) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", section(name), re.MULTILINE))
     assert section(name)
     assert {key: value.strip('"') for key, value in rows.items()} == {
-        key: str(value) for key, value in fields.items()
+        key: "[]" if value == () else str(value) for key, value in fields.items()
     }

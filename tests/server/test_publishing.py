@@ -218,7 +218,7 @@ def test_each_switch_is_logged(engine: Engine) -> None:
 
 
 def test_mistakes_without_a_place_are_named_by_their_file(engine: Engine) -> None:
-    def broken(_files: object, _models: object = None) -> Any:
+    def broken(files: object, models: object = None) -> Any:
         raise MistakesFound([Mistake(file="nba.toml", place="", message="is wrong", remedy="mend")])
 
     engine.catalogs._assemble = broken

@@ -162,3 +162,45 @@ def test_nobody_in_the_control_group_is_asked_about_limits() -> None:
     run(policy(made), made)
     assert surviving(made) == ["nothing.app"]
     assert ledger.asked == []
+
+
+DAIRY = '[control_groups.dairy]\nshare = 0.3\napplies_to = { actions = ["a"] }'
+
+
+def test_a_control_group_of_some_actions_keeps_its_customers_from_these_alone() -> None:
+    world = catalog(ACTIONS, DAIRY)
+    held_back = 0
+    for number in range(200):
+        made = deciding(world, state=CustomerState(customer_id=f"crm:{number}"))
+        run(policy(made), made)
+        if made.control_groups == ("dairy",):
+            held_back += 1
+            assert dropped(made)["a.app"] == "control_group:dairy"
+            assert "b.app" in surviving(made)
+        else:
+            assert made.control_groups == ()
+            assert "a.app" in surviving(made)
+    assert 40 < held_back < 80
+
+
+def test_groups_with_salts_of_their_own_are_independent_and_the_id_is_the_salt() -> None:
+    both = catalog(ACTIONS, DAIRY, DAIRY.replace("dairy", "other").replace('"a"', '"b"'))
+    ids = [f"crm:{number}" for number in range(2000)]
+    first, second = both.control_groups
+    one = {c for c in ids if in_control_group(first, c)}
+    two = {c for c in ids if in_control_group(second, c)}
+    assert abs(len(one & two) - 180) < 60  # 0.3 × 0.3
+    assert (first.salt, second.salt) == ("dairy", "other")
+
+
+def test_leaving_the_group_is_the_change_that_an_explanation_names() -> None:
+    made = deciding(catalog(ACTIONS, DAIRY.replace("0.3", "1.0")))
+    stage = policy(made)
+    run(stage, made)
+    text, changes = sentence(stage, made, "a.app")
+    assert "belongs to the control group “dairy” (100.0% of all), which never gets it" in text
+    assert [(change.kind, change.target) for change in changes] == [("control_group", "dairy")]
+    free = made.catalog.changed(without_control=["dairy"])
+    again = deciding(free)
+    run(policy(again), again)
+    assert "a.app" in surviving(again)

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
+from nba_engine.domain import (
+    CatalogView,
+    Change,
+    ControlGroup,
+    Deciding,
+    Drop,
+    Resources,
+    StageFactory,
+)
 from nba_engine.domain.values import BoolArray
 from nba_engine.stages.contact_policy.consent import ANY, consented, key_of
-from nba_engine.stages.contact_policy.control import in_control_group
+from nba_engine.stages.contact_policy.control import EVERYTHING, groups_of
 from nba_engine.stages.contact_policy.explained import explain_policy
 from nba_engine.stages.contact_policy.rooms import Rooms
 from nba_engine.stages.limits import Accounts, QuietClock, within
@@ -46,6 +54,7 @@ class ContactPolicy:
             if c.quiet_hours is not None and c.direction == "outbound"
         )
         self._number_of_channels = len(channels)
+        self._held_back = {group.id: _among(group, catalog) for group in catalog.control_groups}
         self.clock = QuietClock(catalog)
         self.accounts = Accounts(catalog)
         self._rooms = Rooms(catalog, self.accounts)
@@ -58,9 +67,12 @@ class ContactPolicy:
     def apply(self, deciding: Deciding) -> None:
         """Drop what must not be sent; the first reason that applies is kept."""
         candidates = deciding.candidates
-        if in_control_group(deciding.catalog.control_group, deciding.customer_id):
+        deciding.control_groups = groups_of(deciding.catalog, deciding.customer_id)
+        if EVERYTHING in deciding.control_groups:
             candidates.drop(np.ones(len(candidates), dtype=np.bool_), "control_group")
             return
+        for group in deciding.control_groups:
+            candidates.drop(self._held_back[group][candidates.index], f"control_group:{group}")
         if self._consents:
             closed = self._without_consent(deciding)
             if closed is not None:
@@ -121,6 +133,13 @@ class ContactPolicy:
             clock=self.clock,
             rejected=self._rejected,
         )
+
+
+def _among(group: ControlGroup, catalog: CatalogView) -> BoolArray:
+    """Whether a treatment is one that the group never gets, (T,)."""
+    held_back = np.zeros(len(catalog.treatments), dtype=np.bool_)
+    held_back[list(group.treatments)] = True
+    return held_back
 
 
 CONTACT_POLICY = StageFactory[ContactPolicySettings](

@@ -35,6 +35,14 @@ def explain_policy(
         why["control_group"] = f"the customer belongs to the control group ({share} of all)"
         text = "the customer leaves the control group"
         supposed.add([Change(kind="control_group", text=text)])
+    for group in catalog.control_groups:
+        if unit in group.treatments and in_control_group(group, deciding.customer_id):
+            why[f"control_group:{group.id}"] = (
+                f"the customer belongs to the control group “{group.name}” ({group.share:.1%} of all), "
+                "which never gets it"
+            )
+            text = f"the customer leaves the control group “{group.name}”"
+            supposed.add([Change(kind="control_group", target=group.id, text=text)])
     if channel.consent and not consented(deciding, key_of(channel), f"{channel.consent}:{ANY}"):
         why["no_consent"] = (
             f"the customer has not agreed to {channel.consent} by {channel.name}"
