@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from nba_engine.domain import (
@@ -9,6 +11,7 @@ from nba_engine.domain import (
     DecisionRequest,
     EvidenceSpec,
     Interaction,
+    ModelFactory,
     PlacementRequest,
     Tally,
 )
@@ -17,7 +20,7 @@ from nba_engine.engine.evidence import MARK, EvidenceBook
 from nba_engine.errors import Unavailable
 from nba_engine.settings import StageSettings
 from nba_engine.stages.smoothing import group_rate, smoothed
-from nba_engine.testing import FakeStore, make_engine
+from nba_engine.testing import FakeStore, FixedScorer, make_engine
 from nba_engine.testing.world import NOW
 
 CATALOG = """
@@ -189,6 +192,34 @@ def test_what_counts_for_nothing_moves_no_mark() -> None:
     )
     count(engine)
     assert engine.store.progress(MARK) is None
+
+
+class Half(FixedScorer):
+    """A model that was trained on one of the actions."""
+
+    trained_on: Mapping[str, int] = {"old": 500, "new": 499}
+
+
+def with_model(scorer: type[FixedScorer]) -> Engine:
+    return make_engine(
+        {"catalog.toml": CATALOG},
+        pipeline=(*STAGES, "propensity", "value", "arbitration", "slate"),
+        models={"propensity": ModelFactory(build=lambda c: scorer(c, otherwise=0.4))},
+    )
+
+
+def test_a_model_is_believed_about_what_it_was_trained_on() -> None:
+    decision = decide(with_model(Half))
+    assert propensities(decision) == pytest.approx(
+        {"old": 0.4, "new": 63 / 64 * 0.2, "alone": 6.3 / 64}
+    )
+    codes = {r.action: "new_action" in r.reason_codes for r in decision.recommendations}
+    assert codes == {"old": False, "new": True, "alone": True}
+
+
+def test_a_model_that_does_not_tell_what_it_was_trained_on_is_believed() -> None:
+    found = propensities(decide(with_model(FixedScorer)))
+    assert found == {"old": 0.4, "new": 0.4, "alone": 0.4}
 
 
 def test_a_catalog_without_evidence_leaves_propensities_to_the_model() -> None:

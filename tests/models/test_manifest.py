@@ -33,6 +33,12 @@ def test_the_smallest_manifest_loads(tmp_path: Path) -> None:
     assert load_manifest(tmp_path) == MANIFEST
 
 
+def test_what_a_model_was_trained_on_is_kept(tmp_path: Path) -> None:
+    told = msgspec.structs.replace(MANIFEST, trained_on={"milk": 41_310, "rye.bread": 7})
+    write_manifest(tmp_path, told)
+    assert load_manifest(tmp_path) == told
+
+
 def test_every_mistake_is_found_in_one_run(tmp_path: Path) -> None:
     text = f"""
     version = 3

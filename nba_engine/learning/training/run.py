@@ -161,6 +161,7 @@ def export(trained: Trained, folder: Path, *, name: str, label: str, catalog: st
         trained_until=_day(trained.split.validation.known.max()),
         label=label,
         metrics=trained.metrics,
+        trained_on=_by_action(learned),
         data_hash=data_hash(learned.rows, learned.label),
         catalog_hash=catalog,
     )
@@ -175,6 +176,14 @@ def export(trained: Trained, folder: Path, *, name: str, label: str, catalog: st
         parity=parity_of(fitted),
         more={FILE: trained.reference.arrays()},
     )
+
+
+def _by_action(examples: Examples) -> dict[str, int]:
+    """Examples of each action: serving asks evidence about those of which there were few."""
+    if len(examples.actions) < 2:  # they are not told apart
+        return {}
+    counts = np.bincount(examples.action, minlength=len(examples.actions)).tolist()
+    return {name: n for name, n in zip(examples.actions, counts, strict=True) if n}
 
 
 def _of_customer(examples: Examples) -> Examples:

@@ -55,6 +55,8 @@ def test_the_exported_graph_equals_the_model_on_held_out_rows(
     assert np.abs(served - expected).max() <= PARITY[calibration]
     assert manifest.tolerance == PARITY[calibration]
     assert served.std() > 0.01, "a constant would agree, too"
+    actions = found.split.train.actions
+    assert sum(manifest.trained_on.values()) == (len(found.split.train) if len(actions) > 1 else 0)
 
 
 @pytest.mark.parametrize(("method", "calibration", "shape"), KINDS)
