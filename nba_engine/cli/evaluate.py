@@ -273,7 +273,7 @@ def _values(found: Evaluation) -> Table:
         table = _table(found.reward, "value", "interval")
         table.add_row("as logged", number(found.logged.value), spoken_interval(found.logged))
         return table
-    table = _table(found.reward, "value", "interval", "against the log", "interval")
+    table = _table(found.reward, "value", "interval", "difference", "interval")
     table.add_row("as logged", number(found.logged.value), spoken_interval(found.logged), "", "")
     for name, one in found.estimates.items():
         difference = found.differences[name]
@@ -294,7 +294,9 @@ def _print_parts(title: str, parts: Sequence[Part]) -> None:
         return
     output.print()
     say(title, style="bold")
-    table = _table("", "share logged", "share tested", "reward logged", "reward tested", "interval")
+    table = _table(
+        "", "share\nlogged", "share\ntested", "reward\nlogged", "reward\ntested", "\ninterval"
+    )
     for part in parts[:_SHOWN]:
         told = part.target
         table.add_row(

@@ -14,6 +14,7 @@ from nba_engine.cli.importing_command import import_command
 from nba_engine.domain import DecisionRequest, PlacementRequest
 from nba_engine.server import Server, make_logger
 from tests.docs.pages import ROOT, blocks
+from tests.learning.evaluation.on_disk import explored_shop
 
 __all__ = ["WORLDS"]
 
@@ -41,6 +42,12 @@ def the_shop(folder: Path, _stack: contextlib.ExitStack) -> Mapping[str, str]:
     return {}
 
 
+def the_explored_shop(folder: Path, _stack: contextlib.ExitStack) -> Mapping[str, str]:
+    """A shop whose placement explores, 600 decisions and what came of them, a changed catalog."""
+    explored_shop(folder)
+    return {}
+
+
 def the_served_shop(folder: Path, stack: contextlib.ExitStack) -> Mapping[str, str]:
     """The same shop behind a server, which the page believes at its usual address."""
     the_shop(folder, stack)
@@ -58,6 +65,7 @@ WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] 
     "docs/api.md": the_served_shop,
     "docs/client.md": the_served_shop,
     "docs/decision-log.md": the_shop,
+    "docs/evaluation.md": the_explored_shop,
     "docs/identities.md": the_shop,
     "docs/interactions.md": the_shop,
     "docs/operations.md": the_shop,

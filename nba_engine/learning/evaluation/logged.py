@@ -34,6 +34,7 @@ class LoggedPicks(NamedTuple):
 
 
 class _Decided(NamedTuple):
+    time: float
     customer: str
     picks: list[Pick]
 
@@ -54,8 +55,8 @@ def logged_picks(
     ``under_test`` decides every request again, with clock, seed, customer and limits as logged;
     None: the logged policy itself. ``reward``: ``response`` is 1 for a positive outcome, ``value``
     the pick's value as it was logged times that, less the cost of its contact. Left out are
-    decisions about the universal control group, those whose time for an outcome is not over at
-    ``until``, and those that cannot be decided again. Raises `FailedPrecondition` when none is left.
+    decisions about the universal control group, those so late that the time for an outcome of some
+    logged pick is not over at ``until``, and those that cannot be decided again. Raises `FailedPrecondition` when none is left.
     """
     decided: list[_Decided] = []
     left_out: Counter[str] = Counter()
@@ -68,7 +69,7 @@ def logged_picks(
                 continue
             try:
                 other = None if under_test is None else ranked_by(under_test, record)
-                found = _Decided(record.customer_id, list(picks_of(record, other)))
+                found = _Decided(record.time, record.customer_id, list(picks_of(record, other)))
             except NbaError as error:
                 left_out[error.message] += 1
                 continue
@@ -80,14 +81,9 @@ def logged_picks(
 
     ended = read_decisions(kept(), store, catalog, catalog_of, until=until, progress=progress)
     known = dict(zip(ended.recommendation_id, range(len(ended.recommendation_id)), strict=True))
-    waiting = set(np.flatnonzero(ended.censored).tolist())
-    late = until is not None
-
-    def is_over(one: _Decided) -> bool:
-        rows = [known.get(pick.shown.recommendation_id) for pick in one.picks if pick.shown]
-        return not any((row is None and late) or row in waiting for row in rows)
-
-    over = [one for one in decided if is_over(one)]
+    # by the time of the decision alone: what is left out must not depend on what was picked
+    longest = float(ended.window[~ended.is_nothing].max(initial=0.0))
+    over = [one for one in decided if one.time + longest <= ended.until]
     if len(over) < len(decided):
         left_out[_CENSORED] += len(decided) - len(over)
     if not over:

@@ -79,4 +79,3 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
     path.write_text("action,reward,propensity,target_probability\na,1,0,1\n")
     assert run(["evaluate", str(path)]) == 1
     assert "column `propensity`, row 1: 0; it is the probability" in capsys.readouterr().err
-    assert run(["evaluate"]) == 2

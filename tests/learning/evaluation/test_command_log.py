@@ -1,0 +1,97 @@
+"""`nba evaluate` on the log of an engine, as people call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nba_engine.cli.main import run
+from tests.learning.evaluation.on_disk import RATE, explored_shop
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return explored_shop(tmp_path_factory.mktemp("shop"))
+
+
+def found(
+    capsys: pytest.CaptureFixture[str], settings: Path, *options: str, code: int = 0
+) -> dict[str, Any]:
+    assert run(["evaluate", "-s", str(settings), "--json", "--resamples", "200", *options]) == code
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_what_was_logged_is_measured(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "-s", str(shop), "--resamples", "200"]) == 0
+    told = capsys.readouterr().out
+    assert "600 decisions of 300 customers" in told
+    assert "The logged policy itself earned" in told
+    assert "under test: IPS" not in told
+    assert "cheese" in told
+
+
+def test_a_changed_catalog_and_a_challenger_are_held_against_the_log(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog = found(capsys, shop, "--catalog", str(shop.parent / "new-catalog"))
+    model = found(capsys, shop, "--model", f"propensity={shop.parent / 'models' / 'new'}")
+    for told in (catalog, model):
+        assert set(told["estimates"]) == {"ips", "snips", "dr"}
+        assert told["differences"]["snips"]["low"] > 0.0
+        assert told["estimates"]["snips"]["value"] < max(RATE.values())
+    assert catalog["estimates"] != model["estimates"]
+
+
+def test_what_is_in_force_is_no_change(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = found(capsys, shop, "--catalog", str(shop.parent / "catalog"))
+    assert told["largest_weight"] == pytest.approx(1.0)
+    assert told["differences"]["ips"]["value"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_value_is_in_the_currency(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = found(capsys, shop, "--reward", "value", "--limit", "200")
+    assert told["reward"] == "EUR per decision"
+    assert told["decisions"] == 200
+
+
+def test_decisions_of_some_time_are_taken(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "-s", str(shop), "--since", "2030-01-01"]) == 1
+    assert "no logged decision to evaluate: none is on record" in capsys.readouterr().err
+    assert run(["evaluate", "-s", str(shop), "--until", "2023-11-20"]) == 1
+    assert "the time for an outcome is not over (600)" in capsys.readouterr().err
+
+
+def test_without_exploration_another_catalog_has_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = explored_shop(tmp_path, decisions=120, exploration=False)
+    told = found(capsys, settings, "--catalog", str(tmp_path / "new-catalog"), code=1)
+    assert told["supported"] is False
+    assert "the logged policy explored nothing" in told["reason"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--model", "propensity"), 2, "is not NAME=MODEL"),
+        (("--model", "other=models/new"), 1, "have no model 'other'; there are: propensity"),
+        (("--model", "propensity=nowhere"), 78, "nowhere"),
+        (("log.csv", "--catalog", "new-catalog"), 2, "--catalog goes with the log"),
+    ],
+)
+def test_wrong_options_are_told(
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(shop.parent)
+    Path("log.csv").write_text("action,reward,propensity,target_probability\na,1,1,1\n")
+    assert run(["evaluate", *options]) == code
+    assert words in " ".join(capsys.readouterr().err.split())
