@@ -190,14 +190,18 @@ def _alive(model: PurchaseModel, bought: PurchaseDays) -> float:
 
 
 def _if_alive(model: PurchaseModel, a: float, bought: PurchaseDays, days: float) -> float:
-    """Equation 10 without its denominator, after Euler's transformation of the series.
+    """Equation 10 without its denominator.
 
-    2F1(A, B; C; z) = (1 - z)^(C-A-B) · 2F1(C-A, C-B; C; z): small parameters, so no overflow.
+    2F1(A, B; C; z) = (1 - z)^(C-A-B) · 2F1(C-A, C-B; C; z) (Euler): of the two series the one that is
+    bounded, so that nothing overflows.
     """
     since = model.alpha + bought.age
-    c = a + model.b + _once(model) + bought.repeats - 1.0
-    series = _gauss(c - model.r - bought.repeats, a - 1.0, c, days / (since + days))
-    return c / (a - 1.0) * (1.0 - math.pow(since / (since + days), a - 1.0) * series)
+    rate, chances = model.r + bought.repeats, model.b + _once(model) + bought.repeats
+    c = a + chances - 1.0
+    one, other = (rate, chances) if a - 1.0 > rate else (c - rate, a - 1.0)
+    series = _gauss(one, other, c, days / (since + days))
+    kept = math.pow(since / (since + days), min(rate, a - 1.0))
+    return c / (a - 1.0) * (1.0 - kept * series)
 
 
 def _once(model: PurchaseModel) -> int:

@@ -58,7 +58,7 @@ def combine_days(one: list[Any], other: list[Any]) -> list[Any]:
     elif first_too == first:
         money = exact_sum(money, money_too)
     both = dict(blocks)
-    for block, bits in blocks_too.items():
+    for block, bits in dict(blocks_too).items():
         both[block] = both.get(block, 0) | bits
     return [first, money, exact_sum(total, total_too), both]
 
@@ -66,6 +66,8 @@ def combine_days(one: list[Any], other: list[Any]) -> list[Any]:
 def read_days(state: list[Any], now: float) -> PurchaseDays:
     """What a state says at ``now``."""
     first, money, total, blocks = state
+    if not isinstance(blocks, dict):
+        raise TypeError("no state of purchase days")  # of an aggregate that had this name before
     repeats = sum(bits.bit_count() for bits in blocks.values()) - 1
     newest = max(map(int, blocks))
     recency = newest * _BLOCK + blocks[str(newest)].bit_length() - 1 - first

@@ -67,6 +67,13 @@ def test_a_state_is_that_of_the_plain_list_of_purchases_in_whichever_order_and_b
         assert days_in(state, now, window) == len(among)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("state", [5, 2.5, [1.0, 2.0, 3.0, 4.0], [7.0, "i1", "x"], {"a": 1}])
+def test_the_state_of_another_kind_under_this_name_counts_as_none(state: object) -> None:
+    assert value_of(SPEC, state, 300 * DAY) == 0
+    after = FOLD({"days": state}, [bought(1, 100.0)])["days"]
+    assert value_of(SPEC, after, 300 * DAY) == 1
+
+
 def test_a_state_grows_with_time_and_not_with_purchases() -> None:
     years = [bought(n, n / 4) for n in range(4 * 3_650)]
     state = FOLD({}, years)["days"]

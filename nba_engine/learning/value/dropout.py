@@ -6,7 +6,7 @@ out right after the first purchase, too, which BG/NBD does not.
 
 Sources: Fader, Hardie and Lee 2005, "Counting your customers the easy way", Marketing Science
 24(2), equations 6 (likelihood) and 10 (conditional expectation), the latter after Euler's
-transformation of 2F1, whose small parameters neither overflow nor lose digits; Batislam, Denizel
+transformation of 2F1 where that keeps the series bounded; Batislam, Denizel
 and Filiztekin 2007, "Empirical validation and comparison of models for customer base analysis",
 IJRM 24(3).
 """
@@ -95,10 +95,13 @@ class BetaGeometric(_Dropout):
         )
 
     def _if_alive(self, a: float, buyers: Buyers, days: float) -> Numbers:
-        x, since = buyers.repeats, self.alpha + buyers.age
-        c = a + self.b + self._once + x - 1.0
-        series = hyp2f1(c - self.r - x, a - 1.0, c, days / (since + days))
-        kept = (since / (since + days)) ** (a - 1.0)
+        since = self.alpha + buyers.age
+        rate, chances = self.r + buyers.repeats, self.b + self._once + buyers.repeats
+        c = a + chances - 1.0
+        plain = a - 1.0 > rate
+        one, other = np.where(plain, rate, c - rate), np.where(plain, chances, a - 1.0)
+        series = hyp2f1(one, other, c, days / (since + days))
+        kept = (since / (since + days)) ** np.minimum(rate, a - 1.0)
         return np.asarray(c / (a - 1.0) * (1.0 - kept * series), dtype=np.float64)
 
     def _odds(self, buyers: Buyers) -> Numbers:

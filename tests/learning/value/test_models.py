@@ -34,6 +34,7 @@ MODELS: list[Model] = [
     BG,
     BetaGeometric(1.4, 9.5, 0.0125, 7_000.0),
     BetaGeometric(0.05, 0.3, 3.2, 0.4),
+    BetaGeometric(0.3, 12.0, 5_000.0, 3.0),
     BetaGeometric(0.7, 11.0, 1.0, 2.0),
     BetaGeometric(0.7, 11.0, 1.0007, 2.0),
     ModifiedBetaGeometric(0.525, 43.3, 0.891, 1.614),
@@ -95,9 +96,12 @@ def test_serving_computes_what_was_fitted_for_one_customer_at_a_time(
 
 
 @pytest.mark.parametrize("days", [30.0, 273.0])
-def test_expected_purchases_are_those_of_the_published_formula(days: float) -> None:
+@pytest.mark.parametrize("model", [BG, BetaGeometric(0.3, 12.0, 40.0, 3.0)], ids=str)
+def test_expected_purchases_are_those_of_the_published_formula(
+    model: BetaGeometric, days: float
+) -> None:
     buyers = buyers_of(some_purchases(), 1_000.0)
-    r, alpha, a, b = BG
+    r, alpha, a, b = model
     x, t_x, t = buyers.repeats, buyers.recency, buyers.age
     z = days / (alpha + t + days)
     above = (a + b + x - 1) / (a - 1)
@@ -107,7 +111,7 @@ def test_expected_purchases_are_those_of_the_published_formula(days: float) -> N
     with np.errstate(over="ignore"):
         gone = a / (b + np.maximum(x, 1) - 1) * ((alpha + t) / (alpha + t_x)) ** (r + x)
     published = above / (1 + (x > 0) * gone)
-    np.testing.assert_allclose(BG.expected(buyers, days), published, rtol=1e-9)
+    np.testing.assert_allclose(model.expected(buyers, days), published, rtol=1e-9)
 
 
 def test_expected_purchases_pass_smoothly_through_a_of_one() -> None:
