@@ -55,7 +55,7 @@ class Examples(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Examples by time: the model is trained on the first, fitted to the second, shown on the last.
 
-    ``between`` examples were left out: their outcome came when the next part had begun.
+    ``between`` examples were left out: their outcome came when the held-out part had begun.
     """
 
     train: Examples
@@ -64,33 +64,36 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     between: int
 
 
-def split_by_time(
-    examples: Examples, *, validation: float = 0.15, test: float = 0.15, gap: bool = True
-) -> Split:
-    """Train, validation and test, one after the other. With ``gap`` labels do not reach across.
+def split_by_time(examples: Examples, *, validation: float = 0.15, test: float = 0.15) -> Split:
+    """Train, validation and test, one after the other; those of one moment stay together.
 
-    The parts get about these shares of the examples; those of one moment stay together.
+    The latest ``test`` share is held out. Of what was known when it begins, the later part (as
+    ``validation`` is to the rest) is for choosing; no label of either reaches into the held-out part.
     """
-    times, counts = np.unique(examples.time, return_counts=True)
-    share = np.cumsum(counts) / max(len(examples), 1)
-    starts = [
-        float(times[min(int(np.searchsorted(share, at - 1e-12, side="left")) + 1, len(times) - 1)])
-        for at in (1.0 - validation - test, 1.0 - test)
-    ]
-    first, second = starts
-    early = examples.time < first
-    middle = (examples.time >= first) & (examples.time < second)
-    late = examples.time >= second
-    if gap:
-        early &= examples.known <= first
-        middle &= examples.known <= second
-    parts = [examples.take(part) for part in (early, middle, late)]
+    held_out = _boundary(examples.time, 1.0 - test)
+    before = examples.known <= held_out
+    before &= examples.time < held_out
+    known = examples.take(before)
+    chosen = _boundary(known.time, 1.0 - validation / (1.0 - test)) if len(known) else held_out
+    parts = (
+        known.take(known.time < chosen),
+        known.take(known.time >= chosen),
+        examples.take(examples.time >= held_out),
+    )
     return Split(
         train=parts[0],
         validation=parts[1],
         test=parts[2],
         between=len(examples) - sum(map(len, parts)),
     )
+
+
+def _boundary(time: FloatArray, share: float) -> float:
+    """The first moment behind about this share of the examples."""
+    times, counts = np.unique(time, return_counts=True)
+    reached = np.cumsum(counts) / len(time)
+    after = int(np.searchsorted(reached, share - 1e-12, side="left")) + 1
+    return float(times[min(after, len(times) - 1)])
 
 
 def fill_categories(feature: Feature, words: NDArray[np.object_]) -> Feature:

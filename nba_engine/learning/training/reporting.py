@@ -48,7 +48,7 @@ def report_of(trained: Trained, *, name: str, label: str) -> Report:
             ("left out", "examples"),
             [
                 *((why, count) for why, count in split.train.left_out.items()),
-                ("outcome known only in the next period", split.between),
+                ("outcome known only in the held-out period", split.between),
             ],
         )
     for warning in trained.warnings:
