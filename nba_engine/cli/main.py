@@ -35,6 +35,7 @@ from nba_engine.cli.segments import segments_group
 from nba_engine.cli.serve import serve_command
 from nba_engine.cli.store import store_group
 from nba_engine.cli.train import train_command
+from nba_engine.cli.uplift import uplift_group
 from nba_engine.cli.value import value_group
 from nba_engine.errors import Mistake, MistakesFound, NbaError
 
@@ -82,6 +83,7 @@ for command in (
     train_command,
     crosssell_group,
     segments_group,
+    uplift_group,
     value_group,
     plugin_group,
 ):

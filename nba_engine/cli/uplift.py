@@ -1,0 +1,173 @@
+"""`nba uplift fit`: what showing an action changes, from a randomized log."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.table import Table
+
+from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.output import output, progress_bar, say
+
+if TYPE_CHECKING:
+    from nba_engine.learning.uplift import Uplift
+
+__all__ = ["uplift_group"]
+
+_STEPS = 4
+
+
+@click.group("uplift")
+def uplift_group() -> None:
+    """What showing an action changes: for actions with objective = "uplift" in the catalog.
+
+    \b
+    nba uplift fit trial.csv --action coffee
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+
+
+@uplift_group.command("fit")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--action",
+    default="",
+    metavar="ID",
+    help="The action of the catalog that the trial was about; of a column `action`, only this one.",
+)
+@click.option("--without", multiple=True, metavar="COLUMN", help="No feature. Repeatable.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models/uplift"),
+    show_default=True,
+    help="Folder of the model.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Default: beside the folder, .html",
+)
+@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
+@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@learn_extra()
+def fit_command(
+    file: Path,
+    action: str,
+    without: tuple[str, ...],
+    out: Path,
+    report: Path | None,
+    seed: int,
+    as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
+) -> int:
+    """Learn from a randomized log what being treated adds to the chance of a positive outcome.
+
+    FILE, Parquet or CSV: `treated` and `outcome` (0 or 1), optionally `propensity` (the probability
+    of being treated it was drawn with; otherwise the share of the treated), `action` (several trials),
+    `customer`, and features: numbers of the customer that the catalog declares under the same names.
+
+    Judged on customers that nothing was fitted to. An action whose effect is not shown to be there is
+    left out of the model; without any, nothing is written and the exit code is 1.
+
+    \b
+    nba uplift fit trial.csv --action coffee
+    nba uplift fit trials.parquet --out models/uplift --json
+    """  # noqa: D301 (click reads the backspace as: keep these lines)
+    from nba_engine.learning.export import Provenance, data_hash
+    from nba_engine.learning.uplift import export_uplift, fit_uplift, read_trials
+    from nba_engine.learning.uplift.report import report_uplift
+
+    found = read_trials(file, action=action, without=without)
+    if not action and "" in found.trials:
+        raise click.UsageError(
+            "the file has no column `action`: say which one it is, with --action"
+        )
+    fits = []
+    with progress_bar() as bar:
+        task = bar.add_task("fitting", total=_STEPS * len(found.trials))
+        for name, trial in found.trials.items():
+            fits.append(
+                fit_uplift(
+                    trial,
+                    action=name,
+                    seed=seed,
+                    tick=lambda word, name=name: bar.update(  # type: ignore[misc]
+                        task, advance=1, description=f"{name}: {word}"
+                    ),
+                )
+            )
+    page = report or out.with_name(f"{out.name}.html")
+    page.absolute().parent.mkdir(parents=True, exist_ok=True)
+    report_uplift(fits, source=file.name).write(page)
+    effects = {one.action: one.effect for one in fits if one.effect is not None}
+    if effects:
+        export_uplift(
+            out,
+            effects,
+            name=out.name,
+            version=f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+            features=found.features,
+            held_out=found.rows,
+            provenance=Provenance(
+                label="uplift",
+                metrics={f"qini_{one.action}": one.qini.value for one in fits},
+                data_hash=data_hash(found.rows),
+            ),
+        )
+    if as_json:
+        output.print_json(json.dumps(_figures(fits, out, page, bool(effects))))
+    else:
+        _print(fits, out, page)
+    return 0 if effects else 1
+
+
+def _figures(fits: Sequence[Uplift], out: Path, page: Path, written: bool) -> dict[str, Any]:  # noqa: FBT001
+    return {
+        "model": str(out) if written else None,
+        "report": str(page),
+        "actions": [
+            {
+                "action": one.action,
+                "effect": one.kind if one.effect is not None else None,
+                "rows": one.customers,
+                "treated": one.treated,
+                "judged": one.judged,
+                "average": msgspec.to_builtins(one.average),
+                "qini": msgspec.to_builtins(one.qini),
+                "qini_by_propensity": msgspec.to_builtins(one.by_propensity),
+                "gain": msgspec.to_builtins(one.gain),
+                "tenths": {"predicted": one.told.tolist(), "measured": one.deciles.tolist()},
+            }
+            for one in fits
+        ],
+        "seed": fits[0].seed,
+    }
+
+
+def _print(fits: Sequence[Uplift], out: Path, page: Path) -> None:
+    from nba_engine.learning.uplift.report import verdict
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("action", "treated", "not", "average", "Qini", "95% interval", "by propensity"):
+        table.add_column(heading, justify="left" if heading == "action" else "right", no_wrap=True)
+    for one in fits:
+        table.add_row(
+            one.action,
+            f"{one.treated:,}",
+            f"{one.customers - one.treated:,}",
+            f"{100 * one.average.value:+.1f} pts",
+            f"{one.qini.value:.4f}",
+            f"{one.qini.low:.4f} to {one.qini.high:.4f}",
+            f"{one.by_propensity.value:.4f}",
+        )
+    output.print(table)
+    for one in fits:
+        say(verdict(one))
+    if any(one.effect is not None for one in fits):
+        say(f"{out}: model; let the stage uplift read it")
+    say(f"report: {page} (seed {fits[0].seed})")
