@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from nba_engine.errors import NbaError
 
 if TYPE_CHECKING:
     from nba_engine.app.learning import Learnable
-    from nba_engine.domain import AggregateSpec
+    from nba_engine.domain import AggregateSpec, DecisionRecord
     from nba_engine.domain.fitted import FittedTable
     from nba_engine.learning.affinity import Finding, ScoreFinding
     from nba_engine.learning.interactions import Interactions
@@ -84,7 +85,7 @@ def fit_command(
 
     Learns what is usual and how far customers differ from the interactions that the store holds, and
     how far that shows in responses from the decision log. Each is judged on the last part of the
-    time: what predicts it no better than a simple rate is refused, and customers count as alike in
+    time: what predicts it no better than what is usual is refused, and customers count as alike in
     it. Running servers switch to what is kept. When nothing is kept, the exit code is 1.
 
     \b
@@ -206,13 +207,13 @@ def _score(
     }
     catalog_of = catalogs_by_version(opened.store, opened.load, opened.catalog)
     rows = ScoreRows(opened.catalog, aggregates, catalog_of)
-    log = open_log_reader(opened.settings.store.decision_log)
-    try:
-        decisions = read_decisions(
-            rows.through(log.records()), opened.store, opened.catalog, catalog_of
-        )
-    finally:
-        log.close()
+    with ExitStack() as opens:
+        records: Iterable[DecisionRecord] = ()
+        if opened.settings.store.decision_log.exists():  # made with the first decision
+            log = open_log_reader(opened.settings.store.decision_log)
+            opens.callback(log.close)
+            records = log.records()
+        decisions = read_decisions(rows.through(records), opened.store, opened.catalog, catalog_of)
     usable = decisions.usable
     affinity = np.array(rows.affinity, dtype=np.float64).reshape(len(usable), len(aggregates))
     return fit_score(
@@ -254,18 +255,19 @@ def _print(findings: Sequence[Finding], score: ScoreFinding) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("what", no_wrap=True)
-    for heading in ("rows", "customers", "log-loss", "simple", "saved"):
+    for heading in ("rows", "customers", "log-loss", "alike", "saved"):
         table.add_column(heading, justify="right", no_wrap=True)
     told: list[Finding | ScoreFinding] = [*findings, score]
     for one in told:
         if not one.losses:
             continue
-        mine, *others = one.losses.values()
-        best = min(others)
         if isinstance(one, ScoreFinding):
             name, rows, customers = "treatment score", f"{one.contacts:,}", ""
+            mine, best = one.losses["treatment score"], one.losses["propensity, calibrated"]
         else:
             name, rows, customers = one.name, f"{one.rows:,}", f"{one.customers:,}"
+            mine = one.losses["fitted"]
+            best = next(loss for key, loss in one.losses.items() if key.startswith("everybody"))
         table.add_row(
             name, rows, customers, f"{mine:.4f}", f"{best:.4f}", f"{1 - mine / best:+.1%}"
         )

@@ -31,7 +31,7 @@ def report_affinities(
     if gains:
         report.picture(
             interval_picture(gains, unit="log-loss saved per contact or purchase", reference=0.0),
-            "Against the best of the simple methods, on the held-out time; 95% intervals over customers.",
+            "Against what is usual among all, on the held-out time; 95% intervals over customers.",
             "Log-loss saved by each affinity, with intervals.",
         )
     for finding in findings:
@@ -50,9 +50,10 @@ def verdict(finding: Finding | ScoreFinding) -> str:
         return f"{name}: refused: {finding.refusal}"
     gain = finding.gain
     assert gain is not None
+    than = "what is usual among all" if isinstance(finding, Finding) else "the propensity alone"
     return (
         f"{name}: kept; it saves {gain.value:.4f} ({gain.low:.4f} to {gain.high:.4f}) of log-loss against "
-        "the best simple method"
+        f"{than}"
     )
 
 
