@@ -10,7 +10,7 @@ from nba_engine.app.objectives import objective_mistakes
 from nba_engine.app.profile_sources import supplied_mistakes
 from nba_engine.app.resources import AppResources
 from nba_engine.catalog import Vocabulary, load_leniently
-from nba_engine.domain.fitted import FittedTable
+from nba_engine.domain.fitted import AFFINITIES, UNFITTED, FittedTable
 from nba_engine.engine import Snapshot
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.models import load_fitted
@@ -18,9 +18,7 @@ from nba_engine.pipeline import Pipeline, StagePool, build_pipeline
 from nba_engine.plugin import Register
 from nba_engine.settings import Settings
 
-__all__ = ["AFFINITIES", "Assembly", "distinct"]
-
-AFFINITIES = "[affinities]"  # among the versions of models: no model can be called like this
+__all__ = ["Assembly", "distinct"]
 
 _SETTING = re.compile(r"pipeline(\[\d+\]\.|$)")
 
@@ -103,6 +101,8 @@ class Assembly:
 
     def _fitted(self, version: str) -> tuple[FittedTable, str, list[Mistake]]:
         """What was fitted of aggregates, in this version if it is still there; and what is wrong."""
+        if version == UNFITTED:
+            return FittedTable(), "", []
         try:
             return *load_fitted(self._settings.affinities.path, version), []
         except MistakesFound as found:

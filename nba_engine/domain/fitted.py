@@ -13,8 +13,10 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 __all__ = [
+    "AFFINITIES",
     "DAY",
     "FITTED",
+    "UNFITTED",
     "AffinityPrior",
     "Cycle",
     "Fitted",
@@ -31,6 +33,9 @@ __all__ = [
 ]
 
 DAY = 86_400.0
+# what was fitted, among the versions of models (none can be called like this), and its version
+# of a decision that was made without
+AFFINITIES, UNFITTED = "[affinities]", "-"
 FITTED = ("affinity", "share", "reorder")  # kinds of aggregates that need a prior
 
 _MOST = 0.999  # no rate is a certainty

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from nba_engine.domain import DecisionRecord, Store
+from nba_engine.domain.fitted import AFFINITIES, UNFITTED
 from nba_engine.engine.shadows import needed_models
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.errors import FailedPrecondition, MistakesFound
@@ -56,7 +57,7 @@ class Past:
             if files is None or self._assemble is None:
                 return None
             try:
-                snapshot = self._assemble(files, needed_models(record))
+                snapshot = self._assemble(files, {AFFINITIES: UNFITTED, **needed_models(record)})
             except MistakesFound as found:
                 raise FailedPrecondition(
                     f"catalog {record.catalog_version}, which decided, can no longer be loaded "
