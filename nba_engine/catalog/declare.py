@@ -173,7 +173,7 @@ def _check_segment(
     entry: Entry[AggregateEntry], attributes: Mapping[str, Attribute], findings: Findings
 ) -> None:
     name = entry.table.segment
-    if not name:
+    if not name or entry.table.kind not in _KEYS_OF["segment"]:
         return
     place = f"{entry.place}.segment"
     attribute = attributes.get(name)
