@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from rich.console import Console
 from rich.table import Table
 
 from nba_engine.cli.model_show import shown, table_of_features, table_of_metrics
@@ -21,6 +22,7 @@ __all__ = ["model_group"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _METRICS = 3  # in the list
+_WIDE = 200  # columns of what is not read on a terminal
 
 
 @click.group("model")
@@ -110,7 +112,7 @@ def list_command(
         table.add_column(column, overflow="fold", no_wrap=column in ("version", "status"))
     for one, status in rows:
         table.add_row(one.name, one.version, status, _moment(one.added), one.note, _metrics(one))
-    output.print(table, markup=False)
+    (output if output.is_terminal else Console(width=_WIDE)).print(table, markup=False)
 
 
 @model_group.command("show")
@@ -183,24 +185,27 @@ def _show(
 
 @model_group.command("promote")
 @click.argument("name")
-@click.argument("version")
+@click.argument("version", required=False, default="")
 @_said
 def promote_command(
     name: str, version: str, settings: Path, author: str | None, comment: str
 ) -> None:
-    """Promote a VERSION of the model NAME: from now on it decides.
+    """Promote a VERSION of the model NAME (default: the one added last): from now on it decides.
 
     It is tried with the catalog in force first; one that cannot be served changes nothing, and
     every mistake is named (exit code 78). Returns when servers decide with it; none has to be
     running. The first characters of a version are enough.
 
     \b
-    nba model promote propensity 3f2a -m "better on October"
+    nba model promote propensity -m "better on October"
+    nba model promote propensity 3f2a   one from nba model list
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.app.promoting import promoting
 
     with promoting(settings) as models:
-        done = models.promote(name, version, author=_author(author), comment=comment)
+        latest = models.registry.versions(name)[:1]
+        wanted = version or (latest[0].version if latest else "")
+        done = models.promote(name, wanted, author=_author(author), comment=comment)
     _tell(name, done.promotion, done.became)
 
 

@@ -23,7 +23,7 @@ __all__ = [
 class CatalogVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One time that a catalog was put in force.
 
-    ``status`` is ``pending``, ``in_force`` or ``past``; ``origin`` is ``folder``, ``files`` or
+    ``status`` is ``pending``, ``in_force`` or ``past``; ``origin`` is ``folder``, ``files``, ``model`` or
     ``rollback``. It decides from ``switch_time`` on, in all processes.
     """
 

@@ -68,6 +68,7 @@ WORLDS: Mapping[str, Callable[[Path, contextlib.ExitStack], Mapping[str, str]]] 
     "docs/evaluation.md": the_explored_shop,
     "docs/identities.md": the_shop,
     "docs/interactions.md": the_shop,
+    "docs/models.md": the_shop,
     "docs/operations.md": the_shop,
     "docs/privacy.md": the_shop,
     "docs/settings.md": the_shop,

@@ -19,6 +19,7 @@ import pytest
 
 from nba_engine.app import open_app
 from nba_engine.client import Client, Decision
+from nba_engine.domain import DecisionRequest, PlacementRequest
 from nba_engine.errors import FailedPrecondition
 from nba_engine.learning import LogisticModel, export_logistic
 from nba_engine.models.registry import ModelRegistry
@@ -121,7 +122,7 @@ def processes(settings: Path, number: int) -> Iterator[Served]:
 class Load:
     """Decides without a pause, on threads, until `stop`."""
 
-    def __init__(self, address: str, threads: int = 3) -> None:
+    def __init__(self, address: str, threads: int = 2) -> None:
         self.decisions: list[Decision] = []
         self.errors: list[BaseException] = []
         self._stopping = threading.Event()
@@ -251,8 +252,10 @@ def test_a_start_with_a_promoted_model_that_is_broken_takes_the_one_before(tmp_p
 def test_a_decision_whose_model_is_gone_says_which(tmp_path: Path) -> None:
     shop = ShopWithModels(tmp_path)
     low, high = shop.versions["low"], shop.versions["high"]
-    with processes(shop.settings, 1) as served, Client(served.address) as client:
-        decision = client.decide("cookie:1", "banner")
+    with open_app(shop.settings, environ={}, publish=True) as app:
+        decision = app.engine.decide(
+            DecisionRequest(identity="cookie:1", placements=(PlacementRequest("banner"),))
+        )
     assert shop.nba("promote", "propensity", high).returncode == 0
     with open_app(shop.settings, environ={}) as app:
         assert app.engine.explain(decision.decision_id).decision.model_versions == {
