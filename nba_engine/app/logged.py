@@ -70,8 +70,8 @@ class Logged:
     def challenger(self, folder: Path | None, models: Mapping[str, str]) -> Snapshot:
         """The snapshot of another catalog (None: of the one in force) with other models.
 
-        ``models``: name in the settings → a model's folder, or a version of the registry. Raises
-        `MistakesFound`.
+        ``models``: name in the settings → another name there, a model's folder, or a version of the
+        registry. Raises `MistakesFound`, `NotFound`.
         """
         known = self._settings.models
         sources = {name: _source(name, text, known) for name, text in models.items()}
@@ -176,11 +176,13 @@ def _in_force(folder: Snapshot, store: Store, assembly: Assembly) -> Snapshot:
 
 
 def _source(name: str, text: str, known: Mapping[str, _Source]) -> _Source:
-    """What stands for a model of the settings: a folder, `registry:…`, `plugin:…`, or a version."""
+    """What stands for a model of the settings: another of them, a folder, or a version of it."""
     if name not in known:
         raise NotFound(
             f"the settings have no model {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
         )
+    if text in known:
+        return known[text]
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "registry":
         registered, _, version = rest.partition("@")

@@ -251,6 +251,8 @@ def _print(found: Evaluation) -> None:
     _print_parts("By action", found.actions)
     if len(found.channels) > 1:
         _print_parts("By channel", found.channels)
+    if len(found.models) > 1:
+        _print_parts("By model that decided", found.models)
     output.print()
     output.print(
         f"{ASSUMPTIONS} Intervals: {found.confidence:.0%}, {found.resamples:,} resamples, seed "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from nba_engine.domain import (
@@ -55,6 +56,8 @@ def ranked_by(snapshot: Snapshot, record: DecisionRecord) -> Ranked:
     """
     check_profile(record)
     before = _BeforeSlate()
+    # which model decides for this customer is for this snapshot to say
+    record = msgspec.structs.replace(record, decided_by="")
     reads = SupposedReads(
         record, RecordedReads(record), lambda accounts: dict.fromkeys(accounts, 0)
     )

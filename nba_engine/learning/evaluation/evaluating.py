@@ -90,9 +90,9 @@ def evaluate(
     rows = kept[place] if supported else everything
     values = _values(weighed, weighed.sums(place, len(names), rows), chosen)
     sizes = [one.effective_sample_size for one in places if not one.refused or not supported]
-    actions, channels = (
+    actions, channels, models = (
         () if column is None else _parts(weighed, column, rows, chosen, told=supported)
-        for column in (picks.action, picks.channel)
+        for column in (picks.action, picks.channel, picks.model)
     )
     return Evaluation(
         source=source,
@@ -113,6 +113,7 @@ def evaluate(
         places=places,
         actions=actions,
         channels=channels,
+        models=models,
         left_out=dict(left_out or {}),
         notes=tuple(_notes(weighed, places)) if supported else (),
         confidence=chosen.confidence,

@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One action or channel: its share of the picks and its reward per pick, as logged and under test.
+    """One action, channel or model: its share of the picks and its reward per pick, as logged and under test.
 
     ``target`` is None where the effective sample size is too small for a number.
     """
@@ -71,6 +71,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Place, ...]
     actions: tuple[Part, ...]
     channels: tuple[Part, ...]
+    models: tuple[Part, ...]  # that decided: of champions and challengers, each on its share
     left_out: dict[str, int]  # decisions that could not be used, by reason
     notes: tuple[str, ...]
     confidence: float

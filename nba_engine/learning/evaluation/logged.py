@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +37,7 @@ class LoggedPicks(NamedTuple):
 class _Decided(NamedTuple):
     time: float
     customer: str
+    model: str
     picks: list[Pick]
 
 
@@ -69,7 +71,12 @@ def logged_picks(
                 continue
             try:
                 other = None if under_test is None else ranked_by(under_test, record)
-                found = _Decided(record.time, record.customer_id, list(picks_of(record, other)))
+                found = _Decided(
+                    record.time,
+                    record.customer_id,
+                    record.decided_by,
+                    list(picks_of(record, other)),
+                )
             except NbaError as error:
                 left_out[error.message] += 1
                 continue
@@ -100,10 +107,11 @@ def logged_picks(
     customers = {one.customer: code for code, one in enumerate(over)}
     owner = np.array([customers[one.customer] for one in over], dtype=np.intp)
     decision = np.array([number for number, _ in rows], dtype=np.intp)
-    return LoggedPicks(
-        _columns([pick for _, pick in rows], decision, owner, rewards, catalog, under_test, reward),
-        dict(left_out),
+    picks = _columns(
+        [pick for _, pick in rows], decision, owner, rewards, catalog, under_test, reward
     )
+    model = _texts([one.model for one in over])[decision]
+    return LoggedPicks(msgspec.structs.replace(picks, model=model), dict(left_out))
 
 
 def _reward(pick: Pick, positive: float, reward: Reward) -> float:

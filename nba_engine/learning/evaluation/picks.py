@@ -35,6 +35,7 @@ class Picks(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     target: FloatArray
     action: NDArray[Any]  # names
     channel: NDArray[Any] | None = None
+    model: NDArray[Any] | None = None  # names: whose propensities decided
     customer: IntArray | None = None
     expected: FloatArray | None = None
     expected_target: FloatArray | None = None

@@ -15,6 +15,8 @@ from nba_engine.learning.report import Report, bars, histogram, interval_picture
 __all__ = ["evaluation_report"]
 
 _SHOWN = 20
+# heading, field, and how many there must be more than to be told of
+_PARTS = (("By action", "actions", 0), ("By channel", "channels", 0), ("By model", "models", 1))
 
 
 def evaluation_report(found: Evaluation, picks: Picks) -> Report:
@@ -23,8 +25,8 @@ def evaluation_report(found: Evaluation, picks: Picks) -> Report:
     report.text(verdict(found))
     _values(report, found)
     _support(report, found, picks)
-    for heading, parts in (("By action", found.actions), ("By channel", found.channels)):
-        if parts:
+    for heading, name, least in _PARTS:
+        if len(parts := getattr(found, name)) > least:
             _parts(report, found, heading, parts)
     report.section("How it was computed")
     report.text(ASSUMPTIONS)

@@ -72,10 +72,17 @@ def _model(folder: Path, slope: float) -> None:
     )
 
 
-def explored_shop(folder: Path, *, decisions: int = 600, exploration: bool = True) -> Path:
-    """Write it all and decide; the settings file."""
+def explored_shop(
+    folder: Path, *, decisions: int = 600, exploration: bool = True, challenger: bool = False
+) -> Path:
+    """Write it all and decide; the settings file. A ``challenger`` decides for half of the customers."""
+    settings = SETTINGS
+    if challenger:
+        other = 'challengers = [{ model = "boosted", share = 0.5, shadow = false }]'
+        settings = settings.replace('model = "propensity" }', f'model = "propensity", {other} }}')
+        settings = settings.replace("[models]\n", '[models]\nboosted = "models/new"\n')
     for name, text in (
-        ("nba.toml", SETTINGS),
+        ("nba.toml", settings),
         ("catalog/shop.toml", catalog(exploration=exploration)),
         ("new-catalog/shop.toml", catalog(changed=True, exploration=exploration)),
     ):

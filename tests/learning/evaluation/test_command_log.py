@@ -52,6 +52,22 @@ def test_what_is_in_force_is_no_change(shop: Path, capsys: pytest.CaptureFixture
     assert told["differences"]["ips"]["value"] == pytest.approx(0.0, abs=1e-12)
 
 
+def test_a_challenger_with_a_share_is_measured_on_its_share_and_on_everybody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = explored_shop(tmp_path, decisions=400, challenger=True)
+    itself = found(capsys, settings)
+    shares = {part["name"]: part["logged_share"] for part in itself["models"]}
+    assert set(shares) == {"boosted", "propensity"}
+    assert 0.4 < shares["boosted"] < 0.6
+    rewards = {part["name"]: part["target"]["value"] for part in itself["models"]}
+    assert rewards["boosted"] > rewards["propensity"]
+    everybody = found(capsys, settings, "--model", "propensity=boosted")
+    assert everybody["differences"]["snips"]["low"] > 0.0
+    unchanged = found(capsys, settings, "--catalog", str(tmp_path / "catalog"))
+    assert unchanged["largest_weight"] == pytest.approx(1.0)
+
+
 def test_value_is_in_the_currency(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = found(capsys, shop, "--reward", "value", "--limit", "200")
     assert told["reward"] == "EUR per decision"

@@ -80,7 +80,7 @@ def test_places_without_support_are_left_out_and_told() -> None:
         **{
             name: np.concatenate([getattr(top, name), getattr(some, name)])
             for name in top.__struct_fields__
-            if name not in ("position", "customer")
+            if name not in ("position", "customer", "model")
         },
         position=np.repeat([0, 1], [3_000, 60]),
     )
@@ -101,7 +101,7 @@ def test_what_stands_below_a_place_without_support_is_not_judged_either() -> Non
         **{
             name: np.concatenate([getattr(certain, name), getattr(top, name)])
             for name in top.__struct_fields__
-            if name not in ("position", "customer", "target")
+            if name not in ("position", "customer", "target", "model")
         },
         target=np.concatenate([np.full(3_000, 0.97), top.target]),
         position=np.repeat([0, 1], 3_000),
