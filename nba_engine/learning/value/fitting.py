@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from nba_engine.errors import InvalidRequest, Violation
 
@@ -33,17 +34,18 @@ def maximize(surface: Surface, starts: Sequence[Sequence[float]], size: float) -
         return -height / size, -slope * values / size
 
     best = None
-    for start in starts:
-        found = minimize(
-            down,
-            np.log(np.asarray(start, dtype=np.float64)),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-_WIDEST, _WIDEST)] * len(start),
-            options={"maxiter": 2000, "ftol": 1e-15, "gtol": _STEEPEST},
-        )
-        if np.isfinite(found.fun) and (best is None or found.fun < best.fun):
-            best = found
+    with threadpool_limits(limits=1):  # threads over four numbers wait more than they work
+        for start in starts:
+            found = minimize(
+                down,
+                np.log(np.asarray(start, dtype=np.float64)),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(-_WIDEST, _WIDEST)] * len(start),
+                options={"maxiter": 2000, "ftol": 1e-15, "gtol": _STEEPEST},
+            )
+            if np.isfinite(found.fun) and (best is None or found.fun < best.fun):
+                best = found
     if best is None:
         raise refuse("the likelihood is not finite anywhere")
     if np.abs(best.x).max() >= _WIDEST - 1e-6:
