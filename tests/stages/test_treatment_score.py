@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from nba_engine.catalog import Vocabulary, load
-from nba_engine.domain import CatalogView, CustomerState, Deciding
+from nba_engine.domain import CatalogView, CustomerState, CustomerView, Deciding, Feature
 from nba_engine.domain.fitted import (
     AffinityPrior,
     Fitted,
@@ -13,6 +14,7 @@ from nba_engine.domain.fitted import (
     SharePrior,
     TreatmentScore,
 )
+from nba_engine.models.assembly import Assembly
 from nba_engine.stages.treatment_score import TREATMENT_SCORE, TreatmentScoreSettings
 from tests.stages.making import NOW, SHOP, Materials, column, deciding
 
@@ -126,3 +128,21 @@ def test_without_a_calibration_it_does_nothing() -> None:
 def test_aggregates_that_are_gone_or_not_fitted_count_nothing() -> None:
     made = applied(score(gone=3.0))
     assert odds(column(made, "treatment_score")["milk.app"]) == pytest.approx(1.0)
+
+
+def test_models_read_affinities_as_features_of_what_they_score() -> None:
+    catalog = shop(None)
+    features = (
+        Feature(
+            name="likes_it",
+            source="customer.assortment",
+            key="action.category",
+            transform="log1p",
+            default=-1.0,
+        ),
+    )
+    view = CustomerView(STATE, catalog.aggregates, NOW)
+    index = np.array([catalog.treatment_index[one] for one in ("milk.app", "bread.app")])
+    rows = np.empty((2, 1), dtype=np.float32)
+    assembled = Assembly(features, catalog, {}).rows(index, view, {}, NOW, rows)
+    assert assembled[:, 0] == pytest.approx(np.log1p([1.5, 0.5]))
