@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["crosssell_group"]
 
-_STEPS = 16  # strengths tried, judged, fitted
+_STEPS = 18  # strengths tried, judged, fitted
 
 
 @click.group("crosssell")

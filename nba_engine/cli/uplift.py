@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import time as clock
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +15,12 @@ import msgspec
 from rich.table import Table
 
 from nba_engine.cli.learn_extra import learn_extra
-from nba_engine.cli.output import output, progress_bar, say
+from nba_engine.cli.output import output, progress_bar, say, settings_option
+from nba_engine.cli.replay import moment_option
 
 if TYPE_CHECKING:
-    from nba_engine.learning.uplift import Uplift
+    from nba_engine.domain import CatalogView
+    from nba_engine.learning.uplift import Trials, Uplift
 
 __all__ = ["uplift_group"]
 
@@ -28,19 +32,25 @@ def uplift_group() -> None:
     """What showing an action changes: for actions with objective = "uplift" in the catalog.
 
     \b
-    nba uplift fit trial.csv --action coffee
+    nba uplift fit --since 2026-03-01          from the control group, in the store
+    nba uplift fit trial.csv --action coffee   from a plain file
     """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
 @uplift_group.command("fit")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@settings_option
 @click.option(
     "--action",
     default="",
     metavar="ID",
-    help="The action of the catalog that the trial was about; of a column `action`, only this one.",
+    help="The action of the catalog that it is about; of a column `action`, only this one. Default in "
+    'the store: every action with objective = "uplift".',
 )
 @click.option("--without", multiple=True, metavar="COLUMN", help="No feature. Repeatable.")
+@click.option("--since", metavar="TIME", help="In the store: when the control group began.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -57,15 +67,21 @@ def uplift_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
 @learn_extra()
 def fit_command(
-    file: Path,
+    file: Path | None,
+    settings: Path,
     action: str,
     without: tuple[str, ...],
+    since: str | None,
     out: Path,
     report: Path | None,
     seed: int,
     as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
 ) -> int:
     """Learn from a randomized log what being treated adds to the chance of a positive outcome.
+
+    Without FILE from a control group of the catalog that began at --since: who is not in it was
+    treated, features are as of then, and the outcome is what customers did by themselves within the
+    action's window after.
 
     FILE, Parquet or CSV: `treated` and `outcome` (0 or 1), optionally `propensity` (the probability
     of being treated it was drawn with; otherwise the share of the treated), `action` (several trials),
@@ -75,18 +91,15 @@ def fit_command(
     left out of the model; without any, nothing is written and the exit code is 1.
 
     \b
+    nba uplift fit --since 2026-03-01          from the control group, in the store
     nba uplift fit trial.csv --action coffee
     nba uplift fit trials.parquet --out models/uplift --json
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.export import Provenance, data_hash
-    from nba_engine.learning.uplift import export_uplift, fit_uplift, read_trials
+    from nba_engine.learning.uplift import export_uplift, fit_uplift
     from nba_engine.learning.uplift.report import report_uplift
 
-    found = read_trials(file, action=action, without=without)
-    if not action and "" in found.trials:
-        raise click.UsageError(
-            "the file has no column `action`: say which one it is, with --action"
-        )
+    found = _of_store(settings, action, since) if file is None else _of_file(file, action, without)
     fits = []
     with progress_bar() as bar:
         task = bar.add_task("fitting", total=_STEPS * len(found.trials))
@@ -103,7 +116,7 @@ def fit_command(
             )
     page = report or out.with_name(f"{out.name}.html")
     page.absolute().parent.mkdir(parents=True, exist_ok=True)
-    report_uplift(fits, source=file.name).write(page)
+    report_uplift(fits, source=file.name if file is not None else "the control groups").write(page)
     effects = {one.action: one.effect for one in fits if one.effect is not None}
     if effects:
         export_uplift(
@@ -124,6 +137,46 @@ def fit_command(
     else:
         _print(fits, out, page)
     return 0 if effects else 1
+
+
+def _of_file(file: Path, action: str, without: tuple[str, ...]) -> Trials:
+    from nba_engine.learning.uplift import read_trials
+
+    found = read_trials(file, action=action, without=without)
+    if not action and "" in found.trials:
+        raise click.UsageError(
+            "the file has no column `action`: say which one it is, with --action"
+        )
+    return found
+
+
+def _of_store(settings: Path, action: str, since: str | None) -> Trials:
+    from nba_engine.app.learning import open_learnable
+    from nba_engine.learning.uplift.control import trials_in_store
+
+    if since is None:
+        raise click.UsageError("say when the control group began, with --since (or name a FILE)")
+    with open_learnable(settings) as learnable, progress_bar() as bar:
+        catalog = learnable.catalog
+        actions = [action] if action else _by_uplift(catalog)
+        task = bar.add_task("reading customers", total=None)
+        return trials_in_store(
+            learnable.store,
+            catalog,
+            actions=actions,
+            since=moment_option(since, catalog),
+            now=clock.time() if not learnable.store.simulated else math.inf,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _by_uplift(catalog: CatalogView) -> list[str]:
+    wanted = [one.id for one in catalog.actions if one.objective == "uplift"]
+    if not wanted:
+        raise click.UsageError(
+            'no action of the catalog has objective = "uplift": say which one it is, with --action'
+        )
+    return wanted
 
 
 def _figures(fits: Sequence[Uplift], out: Path, page: Path, written: bool) -> dict[str, Any]:  # noqa: FBT001

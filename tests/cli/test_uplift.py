@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from nba_engine.app import open_app
-from nba_engine.domain import ProfileUpdate
+from nba_engine.domain import Interaction, ProfileUpdate
+from nba_engine.stages.contact_policy.control import in_control_group
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nba
@@ -69,7 +73,76 @@ def test_noise_writes_no_model(tmp_path: Path, nba: Nba) -> None:
 def test_mistakes_of_a_file_are_told(tmp_path: Path, nba: Nba) -> None:
     file = written(tmp_path / "trial.csv", effect=0.0)
     assert nba("uplift", "fit", file) == 2
-    assert "--action" in nba.err
+    assert "the file has no column `action`" in nba.err
     odd = written(tmp_path / "odd.csv", effect=0.0, header=("outcome", "age", "treated", "city"))
     assert nba("uplift", "fit", odd, "--action", "wine") == 1
     assert "column `treated`, row 1" in nba.err
+
+
+CONTROLLED = """
+[control_groups.wine]
+share = 0.4
+applies_to = { actions = ["wine"] }
+[outcomes.bought]
+positive = ["purchase"]
+within = "7d"
+by = "what"
+key = "what"
+applies_to = { actions = ["wine"] }
+[features.purchases]
+source = "customer.purchases"
+transform = "log1p"
+"""
+
+
+def test_a_control_group_is_a_trial(shop: Path, nba: Nba) -> None:
+    catalog = shop.parent / "catalog" / "shop.toml"
+    catalog.write_text(
+        catalog.read_text().replace("value = 9.0", 'value = 9.0\nattributes = { what = "wine" }')
+        + CONTROLLED
+    )
+    day, week = 86_400.0, 7 * 86_400.0
+    with open_app(shop) as app:
+        names = [f"crm:{n}" for n in range(1_200)]
+        start = time.time() - 3 * week
+        # who they are decides who is kept out, so they are known before that begins
+        random = np.random.default_rng(3)
+        before = [
+            bought(name, number, "bread", start - day * (5 * random.random() + 0.1))
+            for name in names
+            for number in range(random.integers(1, 4))
+        ]
+        app.engine.load(interactions=before)
+        group = app.engine.catalog.control_groups[0]
+        purchases = []
+        for name in names:
+            kept_out = in_control_group(group, app.engine.profile(name).customer_id)
+            if random.random() < (0.15 if kept_out else 0.45):
+                purchases.append(bought(name, 9, "wine", start + random.random() * week))
+        app.engine.load(interactions=purchases)
+    began = dt.datetime.fromtimestamp(start, dt.UTC).isoformat()
+    options = ("-s", shop, "--since", began)
+    out = shop.parent / "uplift"
+    assert nba("uplift", "fit", *options, "--action", "wine", "--out", out, "--json") == 0
+    (found,) = json.loads(nba.out)["actions"]
+    assert found["average"]["low"] < 0.3 < found["average"]["high"]
+    assert found["treated"] / found["rows"] == pytest.approx(0.6, abs=0.05)
+    assert nba("uplift", "fit", *options, "--action", "bread", "--out", out) == 1
+    assert "no control group keeps anybody from 'bread'" in nba.err
+    assert nba("uplift", "fit", *options) == 2
+    assert "say which one it is, with --action" in nba.err
+    late = dt.datetime.fromtimestamp(time.time() - day, dt.UTC).isoformat()
+    assert nba("uplift", "fit", "-s", shop, "--since", late, "--action", "wine") == 1
+    assert "wait another 6 days" in nba.err
+    assert nba("uplift", "fit", "-s", shop, "--action", "wine") == 2
+    assert "when the control group began" in nba.err
+
+
+def bought(identity: str, number: int, what: str, moment: float) -> Interaction:
+    return Interaction(
+        interaction_id=f"{identity}.{what}.{number}",
+        identity=identity,
+        type="purchase",
+        time=moment,
+        properties={"what": what},
+    )

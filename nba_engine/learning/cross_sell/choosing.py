@@ -18,8 +18,8 @@ from nba_engine.models import CsrTable
 __all__ = ["PENALTIES", "SHRINKS", "Fit", "Judged", "Tried", "fit_cross_sell"]
 
 Method = Literal["popularity", "log_lift", "ease"]
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)
-SHRINKS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0)
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
+SHRINKS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
 _LEAST = 50  # baskets to judge by: with fewer an interval means nothing
 _ROWS = 2_000  # baskets scored at once
 

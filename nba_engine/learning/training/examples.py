@@ -23,8 +23,8 @@ class Examples(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Inputs ``rows`` (n, f) of ``features``, ``label`` (n,) 0 or 1, ``time`` (n,) of the decision.
 
     ``known`` (n,): when the label was known. ``action`` and ``customer`` (n,) count ``actions`` and
-    customers; one of each where the data names none. ``weight_of`` says how many rows there were
-    before sampling. ``left_out`` counts what was not used, and why; ``warnings`` are sentences.
+    customers (of history ``customer_ids``); one of each where the data names none. ``left_out`` counts
+    what was not used, and why; ``warnings`` are sentences.
     """
 
     source: Source
@@ -36,6 +36,7 @@ class Examples(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     action: NDArray[np.int32]
     actions: tuple[str, ...]
     customer: NDArray[np.int32]
+    customer_ids: tuple[str, ...] = ()
     left_out: Mapping[str, int] = {}
     warnings: tuple[str, ...] = ()
 

@@ -116,6 +116,7 @@ class _Rows:
         customers: Sequence[str],
     ) -> None:
         self._asked = asked
+        self._customers = tuple(customers)
         self._moments = moments
         used = {feature.source.partition(".")[2] for feature in features}
         self._specs = {n: spec for n, spec in catalog.aggregates.items() if n in used}
@@ -177,6 +178,7 @@ class _Rows:
             action=np.tile(np.arange(width, dtype=np.int32), count),
             actions=self._asked.actions,
             customer=np.repeat(self._customer[:count], width),
+            customer_ids=self._customers,
             warnings=warnings,
         )
 
