@@ -40,7 +40,8 @@ class TreatmentScores:
         self._settings = settings
         self._score = catalog.treatment_score
         exponents = {} if self._score is None else self._score.exponents
-        self._words: list[tuple[str, tuple[str, ...]]] = []  # aggregate → the words it knows
+        # aggregate, the words it knows, whether they may be told
+        self._words: list[tuple[str, tuple[str, ...], bool]] = []
         columns: list[IntArray] = []
         weights: list[float] = []
         for name, exponent in exponents.items():
@@ -50,7 +51,7 @@ class TreatmentScores:
                 continue
             columns += _places(catalog, spec, words, len(weights))
             weights += [exponent] * len(words)
-            self._words.append((name, words))
+            self._words.append((name, words, not spec.sensitive))
         # the last word is none: it stands where a treatment has no (further) word
         none = len(weights)
         places = np.stack(columns, axis=1) if columns else np.empty((len(catalog.treatments), 0))
@@ -85,12 +86,12 @@ class TreatmentScores:
         """log(affinity) of every word, 0 for the last; and the reason codes of strong ones."""
         numbers: list[float] = []
         codes: list[str] = []
-        for name, words in self._words:
+        for name, words, told in self._words:
             found = deciding.customer.get(name) or {}
             times = [found.get(word, 1.0) for word in words]
             numbers += times
             codes += [
-                answers_code(name, word, one) if one > 1.2 else ""
+                answers_code(name, word, one) if told and one > 1.2 else ""
                 for word, one in zip(words, times, strict=True)
             ]
         clipped = np.clip(np.array([*numbers, 1.0]), _WEAKEST, _STRONGEST)
@@ -98,7 +99,8 @@ class TreatmentScores:
 
     def _tell(self, deciding: Deciding, logs: FloatArray, codes: list[str], own: IntArray) -> None:
         """The strongest affinity of each candidate is a reason for it, if it is strong."""
-        each = logs.take(own)
+        telling = np.array([*map(bool, codes), False])
+        each = np.where(telling, logs, 0.0).take(own)
         best = each.argmax(axis=1)
         at = np.arange(len(own))
         strong = each[at, best] >= _STRONG

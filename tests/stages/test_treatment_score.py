@@ -66,9 +66,9 @@ STATE = CustomerState(
 )
 
 
-def shop(score: TreatmentScore | None) -> CatalogView:
+def shop(score: TreatmentScore | None, more: str = MORE) -> CatalogView:
     fitted = FittedTable(aggregates={"tag_affinity": TAGS, "assortment": SHARES}, score=score)
-    return load({"shop.toml": SHOP, "more.toml": MORE}, Vocabulary(fitted=fitted))
+    return load({"shop.toml": SHOP, "more.toml": more}, Vocabulary(fitted=fitted))
 
 
 def score(bias: float = 0.0, slope: float = 1.0, **exponents: float) -> TreatmentScore:
@@ -76,9 +76,13 @@ def score(bias: float = 0.0, slope: float = 1.0, **exponents: float) -> Treatmen
 
 
 def applied(
-    score: TreatmentScore | None, *, state: CustomerState = STATE, as_propensity: bool = False
+    score: TreatmentScore | None,
+    *,
+    state: CustomerState = STATE,
+    as_propensity: bool = False,
+    more: str = MORE,
 ) -> Deciding:
-    catalog = shop(score)
+    catalog = shop(score, more)
     settings = TreatmentScoreSettings(as_propensity=as_propensity)
     made = deciding(catalog, state=state)
     TREATMENT_SCORE.build(settings, Materials(catalog)).apply(made)
@@ -112,6 +116,14 @@ def test_the_strongest_affinity_is_a_reason_and_weak_ones_are_none() -> None:
         name: made.candidates.reasons(at[treatments[name]]) for name in ("milk.app", "bread.app")
     }
     assert told == {"milk.app": ("answers:tag_affinity:warm:5.2",), "bread.app": ()}
+
+
+def test_a_sensitive_affinity_counts_and_is_not_told() -> None:
+    hidden = MORE.replace('by = "tags"', 'by = "tags"\nsensitive = true')
+    made = applied(score(tag_affinity=1.0, assortment=1.0), more=hidden)
+    at = made.candidates.index.tolist().index(made.catalog.treatment_index["milk.app"])
+    assert odds(column(made, "treatment_score")["milk.app"]) == pytest.approx(5.25 * 1.5)
+    assert made.candidates.reasons(at) == ("answers:assortment:MILK:1.5",)
 
 
 def test_it_may_replace_the_propensity() -> None:
