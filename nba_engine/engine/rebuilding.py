@@ -187,7 +187,8 @@ def same_states(spec: AggregateSpec | None, one: Any, other: Any) -> bool:
     mine, theirs = (one, other) if spec.by else ({"": one}, {"": other})
     try:
         return bool(mine.keys() == theirs.keys()) and all(
-            cell[0] == theirs[word][0]
+            len(cell) == len(theirs[word])
+            and cell[0] == theirs[word][0]
             and all(
                 math.isclose(amount, theirs[word][at], rel_tol=TOLERANCE, abs_tol=FORGOTTEN)
                 for at, amount in enumerate(cell[1:], start=1)
