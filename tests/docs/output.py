@@ -11,6 +11,7 @@ _CHANGES = [
     (re.compile(r"\b[0-9a-f]{32}(\.\d+)*\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "VERSION"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"), "TIME"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d\d:\d\d:\d\d on \d{1,2} \w+ \d{4}"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|µs|s)\b"), "DURATION"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
