@@ -22,6 +22,7 @@ from nba_demo.assumptions import (
     offer_value,
     owned_days,
 )
+from nba_demo.catalog_features import features_file
 from nba_demo.catalog_policy import VOUCHERS, limits_file, rules_file, voucher_table
 from nba_demo.data import TIME_ZONE
 from nba_demo.features import AGGREGATES, Popularity
@@ -108,6 +109,7 @@ def catalog_files(offers: Sequence[Offer], popularity: Popularity) -> dict[str, 
     return {
         "general.toml": _general(),
         "channels.toml": _channels(),
+        "features.toml": features_file(),
         "limits.toml": limits_file(tags),
         "offers.toml": _offers(offers, popularity),
         "other_actions.toml": _other_actions(),
