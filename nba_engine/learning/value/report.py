@@ -63,7 +63,7 @@ def verdict(fit: ValueFit) -> list[str]:
             f"correlation {told.correlation:.3f} over customers."
         )
     ]
-    model, (gain, low, _) = choice.slipping
+    model, (gain, low, high) = choice.slipping
     if model:
         lines.append(
             f"Customers slip away, and {MODELS[model]} tells who did: it knows better than any model "
@@ -76,8 +76,9 @@ def verdict(fit: ValueFit) -> list[str]:
         )
     else:
         lines.append(
-            "No sign that customers slip away: who bought nothing in the time held out is told no "
-            "better by a model in which they do. P(alive) is 1 for everybody, nobody is to be won back."
+            "No sure sign that customers slip away: a model in which they do tells who bought nothing "
+            f"in the time held out with a log-loss less by {gain:.4f} ({low:+.4f} to {high:+.4f}). "
+            "P(alive) is 1 for everybody, nobody is to be won back."
         )
     if fit.spend is None:
         lines.append(f"What they spend is not known ({fit.no_spend}): there is no budget.")

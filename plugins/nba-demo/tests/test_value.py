@@ -37,4 +37,4 @@ def test_households_do_not_slip_away_and_their_last_months_tell_most(
     assert found["held_out"]["recent_rate"]["correlation"] > 0.85
     assert found["slipping_away"]["model"] is None
     assert found["final"]["mean_p_alive"] == 1.0
-    assert "No sign that customers slip away" in page.read_text()
+    assert "No sure sign that customers slip away" in page.read_text()
