@@ -127,6 +127,10 @@ class Client(threading.Thread):
         if answer is None:
             return
         (given,) = answer.decision.recommendations
+        if "slate" in answer.decision.degraded_stages:
+            # the ledger did not say what became of a reservation: as if nobody had answered
+            self._journal.attempt(identity)
+            self._journal.fail(identity, "LEDGER")
         if given.action == "nothing":
             self._journal.refuse(identity)
         else:
