@@ -34,9 +34,8 @@ def receipts(seed: int, *, share: float, count: int = 3_000) -> Baskets:
     return baskets_of(basket, item, customer=customer)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_company_that_there_is_beats_popularity_and_is_found(seed: int) -> None:
-    fit = fit_cross_sell(receipts(seed, share=0.7), seed=seed)
+def test_company_that_there_is_beats_popularity_and_is_found() -> None:
+    fit = fit_cross_sell(receipts(1, share=0.7), seed=1)
     assert fit.chosen in ("ease", "log_lift")
     assert fit.winner.gain.low > 0.02
     same = [int(a[4:]) % GROUPS == int(b[4:]) % GROUPS for a, b, _ in strongest(fit, 40)]

@@ -61,7 +61,7 @@ def told(rows: np.ndarray) -> Behavior:
 
 
 def fitted(behavior: Behavior, **options: object) -> Segments:
-    return fit_segments(behavior, most=6, references=6, seed=1, **options)  # type: ignore[arg-type]
+    return fit_segments(behavior, most=5, references=5, seed=1, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ FEATURES = tuple(Feature(name=name, source=f"customer.{name}") for name in NAMES
 
 
 def trial(
-    seed: int, kind: str, *, count: int = 4_000, unequal: bool = False
+    seed: int, kind: str, *, count: int = 3_000, unequal: bool = False
 ) -> tuple[Trial, np.ndarray]:
     """Customers who respond by x0 and x1 anyhow; being treated matters by x2, if at all.
 
@@ -73,7 +73,7 @@ def test_an_effect_that_differs_is_found_and_beats_targeting_by_propensity(
     assert verdict(fit).startswith("tea: yes, and it differs between customers")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_trial_without_effect_is_told_as_one(seed: int) -> None:
     fit = fit_uplift(trial(seed, "none")[0], seed=seed)
     assert fit.effect is None
@@ -203,7 +203,7 @@ def test_a_broken_conversion_is_refused(
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
-    made, _ = trial(1, "linear", count=1_000)
+    made, _ = trial(1, "linear", count=700)
     assert fit_uplift(made).qini == fit_uplift(made).qini
 
 

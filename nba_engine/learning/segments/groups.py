@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import msgspec
 import numpy as np
 from scipy import special
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from nba_engine.domain.values import FloatArray, IntArray
 
@@ -117,9 +119,15 @@ def ungrouped(rows: FloatArray, random: np.random.Generator) -> FloatArray:
 def centers_of(rows: FloatArray, groups: int, random: np.random.Generator) -> FloatArray:
     """K-means centers (groups, f): the best of some starts."""
     seed = int(random.integers(2**31))
-    with threadpool_limits(limits=1):  # threads that wait for each other cost more than they give
+    with _threads().limit(limits=1):  # threads that wait for each other cost more than they give
         fitted = KMeans(groups, n_init=_STARTS, random_state=seed, tol=1e-3).fit(rows)
     return np.asarray(fitted.cluster_centers_, dtype=np.float64)
+
+
+@cache
+def _threads() -> Any:
+    """Looks through all loaded libraries, which takes longer than a small fit."""
+    return ThreadpoolController()
 
 
 def nearest(rows: FloatArray, centers: FloatArray) -> IntArray:
