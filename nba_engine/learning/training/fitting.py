@@ -29,7 +29,7 @@ __all__ = ["Choice", "fit", "fit_wide"]
 MODELS: tuple[Literal["auto"], Method, Method] = ("auto", "logistic", "lightgbm")
 FEWEST = 10  # positives and negatives that a model of its own needs, in training and validation
 _SIMPLER = 0.002  # by which trees must be better to be kept: a logistic model can be read
-_SAMPLE = 1_500_000  # rows that are fitted; more change nothing but the time
+_SAMPLE = 1_000_000  # rows that are fitted; more change nothing but the time
 
 Tell = Callable[[str], None]
 
