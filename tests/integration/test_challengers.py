@@ -16,7 +16,7 @@ from nba_engine.errors import FailedPrecondition
 from nba_engine.store import open_log
 from tests.integration.test_models import ShopWithModels, processes, propensity
 
-SHARE, CUSTOMERS = 0.3, 200
+SHARE, CUSTOMERS = 0.3, 120
 CHALLENGED = """
 [[pipeline]]
 stage = "propensity"
@@ -81,7 +81,7 @@ def test_share_and_shadow_are_in_the_log_the_explanations_and_the_columns(tmp_pa
     # the share: exact within chance, and stable for a customer
     deciders = [record.decided_by for record in own]
     assert set(deciders) == {"propensity", "challenger"}
-    assert abs(deciders.count("challenger") / CUSTOMERS - SHARE) < 0.12
+    assert abs(deciders.count("challenger") / CUSTOMERS - SHARE) < 0.15
     assert [logged[d.decision_id].decided_by for d in again] == deciders[:20]
 
     # whose propensities they are, and the other one's beside them
@@ -113,7 +113,7 @@ def test_share_and_shadow_are_in_the_log_the_explanations_and_the_columns(tmp_pa
 
     # control groups: who is in them is logged, whatever became of the candidates
     inside = [record for record in own if record.control_groups == ("milk",)]
-    assert abs(len(inside) / CUSTOMERS - 0.5) < 0.15
+    assert abs(len(inside) / CUSTOMERS - 0.5) < 0.18
     for record in own:
         held = record.dropped.get("contact_policy/control_group:milk", 0)
         assert bool(held) == (record in inside)
