@@ -222,7 +222,8 @@ class Recommendation(_message.Message):
     @_builtins.property
     def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Short codes of why: complement_of:<category>, upgrade_of:<action>, win_back, loyalty,
-        explored, new_action, prior_used, best_value, answers:<aggregate>:<word>:<times>.
+        explored, new_action, prior_used, best_value, answers:<aggregate>:<word>:<times>, by_uplift,
+        uplift_unknown.
         """
 
     @_builtins.property
