@@ -55,7 +55,7 @@ def test_what_is_in_force_is_no_change(shop: Path, capsys: pytest.CaptureFixture
 def test_a_challenger_with_a_share_is_measured_on_its_share_and_on_everybody(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = explored_shop(tmp_path, decisions=400, challenger=True)
+    settings = explored_shop(tmp_path, decisions=300, challenger=True)
     itself = found(capsys, settings)
     shares = {part["name"]: part["logged_share"] for part in itself["models"]}
     assert set(shares) == {"boosted", "propensity"}
@@ -64,8 +64,6 @@ def test_a_challenger_with_a_share_is_measured_on_its_share_and_on_everybody(
     assert rewards["boosted"] > rewards["propensity"]
     everybody = found(capsys, settings, "--model", "propensity=boosted")
     assert everybody["differences"]["snips"]["low"] > 0.0
-    unchanged = found(capsys, settings, "--catalog", str(tmp_path / "catalog"))
-    assert unchanged["largest_weight"] == pytest.approx(1.0)
 
 
 def test_value_is_in_the_currency(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,14 +133,14 @@ def truth(worth: Mapping[str, float], temperature: float = TEMPERATURE) -> float
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(1_000, catalog(NOW_WORTH))
+    return World(800, catalog(NOW_WORTH))
 
 
 def test_the_same_policy_gives_every_draw_the_probability_that_was_logged() -> None:
     """In a world of refusals, failed templates, several placements and treatments of one action."""
     snapshot = crowded.make_world().catalogs.snapshot
     seen = set()
-    for record in crowded.decide(range(100)):
+    for record in crowded.decide(range(60)):
         picks = list(picks_of(record, ranked_by(snapshot, record)))
         for pick in picks:
             assert pick.target == pytest.approx(pick.propensity, abs=1e-12), pick
@@ -174,7 +174,7 @@ def test_a_policy_that_explores_nothing_is_evaluated_on_one_that_did(world: Worl
 
 
 def test_predictions_are_those_of_the_policy_under_test(world: World) -> None:
-    picks = world.picks(catalog(THEN_WORTH), reward="value", first=150).picks
+    picks = world.picks(catalog(THEN_WORTH), reward="value", first=100).picks
     top = picks.position == 0
     assert picks.expected is not None
     assert picks.expected_target is not None
@@ -187,8 +187,8 @@ def test_predictions_are_those_of_the_policy_under_test(world: World) -> None:
 
 def test_value_is_what_was_logged_of_it_less_the_cost(world: World) -> None:
     response, value = (
-        world.picks(None, first=150).picks,
-        world.picks(None, reward="value", first=150).picks,
+        world.picks(None, first=100).picks,
+        world.picks(None, reward="value", first=100).picks,
     )
     worth = np.array([NOW_WORTH.get(action, 0.0) for action in response.action])
     assert value.reward.tolist() == pytest.approx((response.reward * worth).tolist())
@@ -212,12 +212,12 @@ def test_a_log_without_exploration_says_nothing_of_another_catalog() -> None:
 
 def test_what_must_not_count_is_left_out_and_counted(world: World) -> None:
     kept_out = catalog(NOW_WORTH, more="[control_group]\nshare = 0.3")
-    some = World(300, kept_out)
+    some = World(200, kept_out)
     found = some.picks(None)
     decisions = len(np.unique(found.picks.decision))
-    assert found.left_out == {"the customer is in the control group": 300 - decisions}
-    assert 60 < 300 - decisions < 120
-    with pytest.raises(FailedPrecondition, match=r"time for an outcome is not over \(1,000\)"):
+    assert found.left_out == {"the customer is in the control group": 200 - decisions}
+    assert 35 < 200 - decisions < 85
+    with pytest.raises(FailedPrecondition, match=r"time for an outcome is not over \(800\)"):
         world.picks(None, after=6 * DAY)
 
 
@@ -240,7 +240,7 @@ def test_decisions_that_cannot_be_decided_again_are_left_out_and_counted() -> No
 
 def test_an_action_that_is_new_has_no_logged_picks_and_the_support_shows_it(world: World) -> None:
     found = evaluate(
-        world.picks(catalog({**THEN_WORTH, "new": 6.0}), first=500).picks,
+        world.picks(catalog({**THEN_WORTH, "new": 6.0}), first=300).picks,
         options=Options(resamples=200),
     )
     assert not found.supported
