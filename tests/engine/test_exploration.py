@@ -14,7 +14,7 @@ from nba_engine.engine import repeat
 from nba_engine.testing import make_engine
 from nba_engine.testing.world import NOW
 
-DECISIONS = 1_500
+DECISIONS = 1_000
 
 
 @pytest.fixture(scope="module")
