@@ -180,3 +180,26 @@ def test_a_catalog_without_affinities_is_told_what_to_add(shop: Path, nba: Nba) 
     (shop.parent / "catalog/shop.toml").write_text(bare.replace('half_life = "200d"\n', ""))
     assert nba("affinity", "fit", "-s", shop) == 1
     assert "add one: [aggregates.channel_affinity]" in nba.err
+
+
+def test_of_several_aggregates_one_must_be_named(shop: Path, nba: Nba) -> None:
+    more = CATALOG + '[aggregates.again]\nkind = "reorder"\ntypes = ["purchase"]\nby = "brand"\n'
+    (shop.parent / "catalog/shop.toml").write_text(more)
+    assert nba("reorder", "fit", "-s", shop) == 1
+    assert "name one of the catalog's: --aggregate reorder | again" in nba.err
+    assert nba("reorder", "fit", "-s", shop, "--aggregate", "again") == 1
+    assert "0 purchases are too few" in nba.out
+
+
+def test_patience_is_a_duration(shop: Path, nba: Nba) -> None:
+    assert nba("affinity", "fit", "-s", shop, "--patience", "two weeks") == 2
+    assert "is not a duration" in nba.err
+
+
+def test_a_customer_without_a_past_is_like_others(shop: Path, nba: Nba) -> None:
+    with open_app(shop, environ={}) as app:
+        app.engine.load(interactions=list(bought(shape=5.0)))
+    assert nba("reorder", "fit", "-s", shop) == 0
+    assert nba("identity", "show", "crm:3", "-s", shop, "--affinities") == 0
+    assert "tone_affinity\n  not fitted, or customers are alike in it: nba affinity fit" in nba.out
+    assert "“TEA” was bought" in nba.out
