@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_score
@@ -247,6 +248,21 @@ def test_odd_columns_are_left_out_or_shaped() -> None:
     assert np.abs(found.rows[:, 0]).max() < np.log1p(1_000)
     with pytest.raises(FailedPrecondition, match="constant or mostly unknown"):
         behavior_of(["a", "b"], sources[:1])
+
+
+def test_customers_of_few_kinds_make_no_empty_groups() -> None:
+    random = np.random.default_rng(0)
+    rows = PERSONAS[random.integers(2, size=300)]
+    fit = fit_segments(told(rows), groups=4, most=4, references=2)
+    assert len(fit.segments) == 2
+    assert {one.share for one in fit.segments} == {float(np.mean(fit.label == n)) for n in (0, 1)}
+
+
+def test_what_nothing_is_known_of_is_no_value() -> None:
+    behavior, _ = personas(1, 300)
+    unknown = msgspec.structs.replace(behavior, value=np.full(300, np.nan))
+    fit = fit_segments(unknown, groups=2, most=2, references=2)
+    assert [one.value for one in fit.segments] == [None, None]
 
 
 def test_the_report_describes_groups_value_and_channels(

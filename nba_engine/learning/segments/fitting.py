@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from nba_engine.domain import Feature
-from nba_engine.domain.values import FloatArray, IntArray
+from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.resampling import Interval, weighted_interval
 from nba_engine.learning.segments.behavior import Behavior
@@ -133,8 +133,10 @@ def fit_segments(
             **shared,
         )
     centers = centers_of(scaled, count, random)
-    order = np.argsort(-np.bincount(nearest(scaled, centers), minlength=count), kind="stable")
-    centers = centers[order]
+    sizes = np.bincount(nearest(scaled, centers), minlength=count)
+    order = np.argsort(-sizes, kind="stable")
+    centers = centers[order[sizes[order] > 0]]  # customers of few kinds leave groups empty
+    count = len(centers)
     label = nearest(scaled, centers)
     explained, banded, gain = _compared(scaled, (rows * better)[:, columns], count, random)
     segments, next_id = _described(behavior, scaled, label, count, last)
@@ -248,7 +250,7 @@ def _described(
                 description=words_of(traits[group]),
                 share=float(member.mean()),
                 traits=tuple(traits[group]),
-                value=None if behavior.value is None else float(np.nanmean(behavior.value[member])),
+                value=_mean(behavior.value, member),
                 channels=_shares(behavior.channels, member),
                 kept=group in kept,
             )
@@ -256,7 +258,15 @@ def _described(
     return tuple(segments), next_id
 
 
-def _shares(channels: Mapping[str, FloatArray], member: np.ndarray) -> dict[str, float]:
+def _mean(column: FloatArray | None, member: BoolArray) -> float | None:
+    """The mean of what is known; None: nothing is."""
+    if column is None:
+        return None
+    known = column[member & ~np.isnan(column)]
+    return float(known.mean()) if len(known) else None
+
+
+def _shares(channels: Mapping[str, FloatArray], member: BoolArray) -> dict[str, float]:
     """The group's contacts or responses by channel, as shares."""
     sums = {name: float(np.nansum(column[member])) for name, column in channels.items()}
     whole = sum(sums.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 from scipy import special
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import ThreadpoolController
 
@@ -119,7 +121,9 @@ def ungrouped(rows: FloatArray, random: np.random.Generator) -> FloatArray:
 def centers_of(rows: FloatArray, groups: int, random: np.random.Generator) -> FloatArray:
     """K-means centers (groups, f): the best of some starts."""
     seed = int(random.integers(2**31))
-    with _threads().limit(limits=1):  # threads that wait for each other cost more than they give
+    # threads that wait for each other cost more than they give; empty groups are left out later
+    with _threads().limit(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = KMeans(groups, n_init=_STARTS, random_state=seed, tol=1e-3).fit(rows)
     return np.asarray(fitted.cluster_centers_, dtype=np.float64)
 
