@@ -202,7 +202,8 @@ def catalog_for(manifest: Manifest, offers: int = 12) -> Catalog:
     declared = {"customer": tables["attributes"], "context": tables["context"]}
     for feature in manifest.features:
         of, _, name = feature.source.partition(".")
-        element = {"days_since": "timestamp", "equals": "string"}.get(feature.transform, "double")
+        texts = {"days_since": "timestamp", "equals": "string", "category": "string"}
+        element = texts.get(feature.transform, "double")
         if feature.transform == "equals" and not isinstance(feature.value, str):
             element = "bool" if isinstance(feature.value, bool) else "double"
         if of in declared and name not in ("known", "customer_id", "consents"):
