@@ -147,6 +147,10 @@ def _check_usage(table: Path | None, options: dict[str, Any]) -> None:
         raise click.UsageError("--table needs --label COLUMN and --time COLUMN")
     elif options["folder"] or options["assume_known"] or options["source"] == "history":
         raise click.UsageError("--from, --log and --assume-known are about a store, not --table")
+    if options["source"] == "history" and options["folder"]:
+        raise click.UsageError("--log holds decisions: it does not go with --from history")
+    if options["source"] != "history" and options["every"] is not None:
+        raise click.UsageError("--every needs --from history")
 
 
 def _names(options: dict[str, Any]) -> tuple[str, ...]:

@@ -150,8 +150,7 @@ def read_decisions(
     )
     times = np.array(rows.time, dtype=np.float64)
     if until is None:
-        latest = max([*times[-1:].tolist(), *interactions.time.tolist()], default=0.0)
-        latest = max(latest, float(times.max(initial=0.0)))
+        latest = float(max(times.max(initial=0.0), interactions.time.max(initial=0.0)))
         until = latest if store.simulated else time.time()
     spec_of = {spec: number for number, spec in enumerate(specs)}
     window = np.array([spec.within for spec in rows.specs], dtype=np.float64)

@@ -95,6 +95,8 @@ def test_figures_come_out_as_json(nba: Nba, here: Path) -> None:
         (("--label", "bought"), "need --table"),
         (("--table", "visits.csv", "--label", "b", "--time", "day", "--from", "history"), "--from"),
         (("--every", "soon"), "is not a duration"),
+        (("--every", "7d"), "--every needs --from history"),
+        (("--from", "history", "--log", "visits.csv"), "--log holds decisions"),
     ],
 )
 def test_wrong_usage_is_told(nba: Nba, here: Path, arguments: tuple[str, ...], said: str) -> None:
