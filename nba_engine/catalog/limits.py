@@ -90,8 +90,9 @@ def make_control_groups(draft: Draft) -> tuple[ControlGroup, ...]:
     groups = []
     for entry in draft.tables.control_groups.values():
         table, place = entry.table, f"{entry.place}.applies_to"
+        told = any(one.place == entry.place for one in draft.findings.mistakes)  # it is missing
         matched = draft.matcher.match(table.applies_to, entry.file, place, draft.findings)
-        if table.applies_to == Selector():
+        if table.applies_to == Selector() and not told:
             message = "is about every treatment"
             remedy = "name actions, groups, campaigns, kinds, tags or channels; [control_group] is of all"
             draft.findings.mistake(entry.file, place, message, remedy)
