@@ -10,7 +10,8 @@ import pytest
 
 from nba_engine.errors import FailedPrecondition, NbaError
 from nba_engine.learning.training import Options, examples_of_table, export, train
-from nba_engine.models import predict_columns
+from nba_engine.models import OnnxRuntime, open_scorer, predict_columns
+from nba_engine.testing import NOW, make_catalog
 
 HEADINGS = ("day", "bought", "age", "basket value", "since", "color", "offer", "note")
 
@@ -115,6 +116,27 @@ def test_a_parquet_file_gives_the_same_examples_as_a_csv_file(tmp_path: Path) ->
     assert one.features == other.features
     assert np.array_equal(one.rows, other.rows)
     assert np.array_equal(one.label, other.label)
+
+
+def test_a_catalog_that_declares_the_columns_serves_the_same_numbers(model: Path) -> None:
+    declared = {"basket_value": "double", "since": "timestamp", "color": "string"}
+    catalog = make_catalog(
+        attributes={name: {"type": kind} for name, kind in declared.items()},
+        actions={"bread": {"treatments_from": "standard"}},
+    )
+    scorer = open_scorer(model, catalog, {"onnx": OnnxRuntime()}, {})
+    asked = [catalog.treatment_index[f"{action}.app"] for action in ("bread", "offer1")]
+    person = {"age": 33, "basket_value": 12.5, "since": NOW - 864_000, "color": "red"}
+    served = scorer.propensities(np.array(asked), person, {}, NOW)
+    columns: dict[str, list[Any]] = {
+        "age": [33, 33],
+        "basket value": [12.5, 12.5],
+        "since": [NOW - 864_000] * 2,
+        "color": ["red", "red"],
+        "offer": ["bread", None],
+    }
+    assert served.tolist() == pytest.approx(predict_columns(model, columns, now=NOW).tolist())
+    assert served[0] != served[1]
 
 
 def test_an_unknown_category_is_a_missing_one(model: Path) -> None:
