@@ -6,12 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
+# tests wait for disks and servers: one more at a time than there are cores
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all packages lint types unit docs bench faults fresh lock protos schemas format clean
+.PHONY: help venv demo demo-full test test-all packages lint types unit docs bench faults fresh lock protos schemas format clean
 
 help: ## show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Stale means: the lock or a pyproject.toml is newer than the stamp that was written last.
 $(VENV)/.locked: requirements.lock
@@ -33,6 +35,9 @@ venv: $(VENV)/.installed ## build .venv when it is missing or stale
 demo: venv ## a real year of shopping, from the raw data to explained decisions (under five minutes)
 	@$(BIN)/nba demo --out $(BUILD)/demo
 
+demo-full: venv ## the demo, then everything that learns on it: value, segments, cycles, models, with reports
+	@$(BIN)/nba demo --out $(BUILD)/demo --full
+
 test: venv lint types unit ## everything that must hold: lint, types, contracts, tests, coverage
 
 test-all: ## the tests on every supported Python of this machine (ONLY="3.12 3.13", ARGUMENTS="tests/rules -x")
@@ -53,9 +58,9 @@ types: venv ## mypy --strict
 	@$(BIN)/mypy
 	@for file in plugins/*/tests/conftest.py; do $(BIN)/mypy "$$file" || exit 1; done
 
-unit: venv ## pytest on all cores, with branch coverage of nba_engine (at least 90 %)
+unit: venv ## pytest on all cores (WORKERS=n), with branch coverage of nba_engine (at least 90 %)
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -n auto --dist loadgroup
+	@$(BIN)/coverage run -m pytest -q -n $(WORKERS) --dist loadgroup
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --skip-covered
 
