@@ -47,13 +47,11 @@ LIMITS = {
     "campaign_money": 1_200.0,
 }
 HORIZON_DAYS = 30  # that purchases are expected in, and that a household's budget is for
-REQUIRED_MARGIN = (
-    0.24  # of the revenue: of 25 cents margin on a dollar one may be spent on advertising
-)
+# of the revenue: of 25 cents of margin on a dollar one cent may be spent on advertising
+REQUIRED_MARGIN = 0.24
 BUDGET_FLOOR, BUDGET_CAP, BUDGET_NEW = 0.50, 10.0, 0.50  # USD in the horizon
-EXPLORATION = (
-    0.10  # USD: what app_discover shows is drawn; 10 cents less is drawn e times less often
-)
+# USD: what app_discover shows is drawn; what is worth 10 cents less is drawn e times less often
+EXPLORATION = 0.10
 QUIET_HOURS = ("20:00", "09:00")
 
 CANNOT_SUPPORT = (

@@ -19,12 +19,14 @@ from nba_demo.catalog_files import write_catalog
 from nba_demo.checks import PER_CODE, check_explanations, check_limits, check_sums, expected_tries
 from nba_demo.data import CUT_OFF, TIME_ZONE, Year, load_year
 from nba_demo.folder import building
+from nba_demo.full import Learned, learn_everything
 from nba_demo.funnel import contacts, funnel, limit_use, speed, spend
 from nba_demo.hits import count_hits
 from nba_demo.importing import Baskets, Imported, identity, import_year
 from nba_demo.offline import Offline, Trained, evaluate, train
 from nba_demo.panel import Panel, at_moment, make_panel
 from nba_demo.plots import draw
+from nba_demo.policies import DECISIONS, compare_policies
 from nba_demo.replay import THREADS, Replayed, replay
 from nba_demo.results import Results, to_json
 from nba_demo.serving import ServerProcess
@@ -61,10 +63,11 @@ def run_demo(
     seed: int,
     console: Console | None = None,
     per_code: int = PER_CODE,
+    full: bool = False,
 ) -> None:
     """Build the demo into ``out``; ``per_code`` explanations are tried per reason code.
 
-    Raises `FailedPrecondition` when a gate is missed (nothing is left then), or when a check of
+    ``full``: afterwards every command that learns is run on it. Raises `FailedPrecondition` when a gate is missed (nothing is left then), or when a check of
     the replay fails.
     """
     if console is None:
@@ -97,6 +100,12 @@ def run_demo(
         (folder / "summary.json").write_bytes(to_json(results))
     print_summary(console, results)
     _go_on(console, out, built, steps)
+    if full:
+        _tell_learned(
+            console,
+            out,
+            learn_everything(out / "nba.toml", float(built.year.basket_time[-1]), console),
+        )
     failures = results.failures()
     if failures:
         raise FailedPrecondition("; ".join(failures))
@@ -183,6 +192,9 @@ def _results(
         explanations = check_explanations(
             built.settings, replayed, seed=seed, per_code=per_code, tick=tick
         )
+    drawn = 2 * min(DECISIONS, len(replayed))
+    with steps.step("policies", "Holding two other policies against this one", drawn) as tick:
+        policies = compare_policies(built.settings, replayed, seed=seed, tick=tick)
     with open_app(built.settings) as app:
         frequency = fit_gamma_poisson(at_moment(built.panel, CUT_OFF))
         with steps.step("hits", "Looking up what was bought", len(replayed)) as tick:
@@ -223,6 +235,7 @@ def _results(
             limits=tuple(limit_use(app.engine.catalog, list(app.engine.store.usage_report()))),
             funnel=tuple(funnel(replayed, stages)),
             spend=spend(replayed, CUT_OFF),
+            policies=policies,
             explained=_explain_one(app, replayed),
             sums=check_sums(folder, replayed),
             limits_held=check_limits(built.year, built.offers, replayed),
@@ -267,6 +280,18 @@ def _go_on(console: Console, out: Path, built: _Built, steps: Steps) -> None:
         soft_wrap=True,
     )
     console.print(seconds_line(steps.seconds), style="dim", soft_wrap=True)
+
+
+def _tell_learned(console: Console, out: Path, learned: Sequence[Learned]) -> None:
+    refused = [one.command for one in learned if not one.kept]
+    console.print()
+    console.print(f"Pages with pictures of all of this are in {out}/reports.")
+    if refused:
+        console.print(
+            "Nothing was kept by: " + "; ".join(refused) + ". Its page says why.", soft_wrap=True
+        )
+    took = sum(one.seconds for one in learned)
+    console.print(f"{took:.0f} seconds beyond the demo", style="dim")
 
 
 def _command() -> str:

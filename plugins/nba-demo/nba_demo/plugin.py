@@ -32,15 +32,20 @@ STARTER = Path(__file__).parent.resolve() / "starter_model"
     help="Only so many households, for a quick look; the gates are shown, not enforced. 0: all.",
 )
 @click.option("--seed", type=int, default=2017, show_default=True, help="Of everything random.")
-def demo_command(out: Path, households: int, seed: int) -> None:
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Afterwards run everything that learns on it, with a page of pictures each.",
+)
+def demo_command(out: Path, households: int, seed: int, full: bool) -> None:  # noqa: FBT001 (click)
     """A real year of shopping: import, train, serve, replay eight weeks, explain.
 
-    Takes less than five minutes on two cores. Exit code 1 when the model misses a gate or a check
+    Takes less than five minutes on two cores, with --full some minutes more. Exit code 1 when the model misses a gate or a check
     fails.
     """
     from nba_demo.demo import run_demo  # heavy: arrays, training, plots
 
-    run_demo(out, households=households, seed=seed)
+    run_demo(out, households=households, seed=seed, full=full)
 
 
 @hookimpl

@@ -11,6 +11,7 @@ from nba_demo.funnel import FunnelLine, LimitUse, Speed
 from nba_demo.hits import Hits
 from nba_demo.importing import Imported
 from nba_demo.offline import Offline
+from nba_demo.policies import Policies
 from nba_demo.worth import Worth
 
 __all__ = ["Results", "to_json"]
@@ -43,6 +44,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[LimitUse, ...]
     funnel: tuple[FunnelLine, ...]
     spend: Mapping[str, list[float]]
+    policies: Policies
     explained: tuple[str, ...]
     sums: Sums
     limits_held: LimitsHeld

@@ -16,6 +16,7 @@ from nba_demo.checks import Explained
 from nba_demo.hits import Chosen
 from nba_demo.measures import Measures
 from nba_demo.results import Results
+from nba_engine.learning.evaluation import Estimate
 
 __all__ = ["WIDTH", "print_summary", "seconds_line"]
 
@@ -36,6 +37,7 @@ def print_summary(console: Console, results: Results) -> None:
         ("What households are worth", _worth(results)),
         ("Eight weeks replayed through the server", _replay(results)),
         ("Did they buy what was recommended?", _hits(results)),
+        ("What would another policy have found?", _policies(results)),
         ("Spend per limit", _limits(results)),
         ("Where the candidates went", _funnel(results)),
         ("One decision, explained", _explained(results)),
@@ -206,6 +208,30 @@ def _hits(results: Results) -> Iterable[RenderableType]:
         "purchase is not an acceptance.",
         style="dim",
     )
+
+
+def _policies(results: Results) -> Iterable[RenderableType]:
+    policies = results.policies
+    yield Text(
+        f"app_discover draws what it shows, each with a logged probability. So the log of "
+        f"{policies.decisions:,} decisions tells what other policies would have found there; "
+        "a hit is bought within 14 days."
+    )
+    table = _table("hits per decision", "value>", "95% interval>", "effective sample>")
+    table.add_row("as logged", *_estimated(policies.logged), f"{policies.decisions:,}")
+    for one in policies.others:
+        told = ("not enough support", "") if one.value is None else _estimated(one.value)
+        table.add_row(one.name, *told, f"{one.effective_sample_size:,.0f}")
+    yield table
+    for one in policies.others:
+        yield Text(f"• {one.name.capitalize()}: {one.verdict}")
+    notes = sorted({note for one in policies.others for note in one.notes})
+    if notes:
+        yield Text("\n".join(notes), style="dim")
+
+
+def _estimated(one: Estimate) -> tuple[str, str]:
+    return f"{one.value:.4f}", f"{one.low:.4f} – {one.high:.4f}"
 
 
 def _chosen(name: str, one: Chosen) -> tuple[str, ...]:

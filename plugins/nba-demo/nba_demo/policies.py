@@ -1,0 +1,121 @@
+"""Two policies held against the logged one, on what was drawn in the placement that explores.
+
+What was shown there had a known probability, so the log tells what another policy would have
+found: each pick counts as often as that policy would have made it. A hit is a purchase in the
+category within 14 days, with or without the offer; the data cannot tell more.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from nba_demo.catalog_files import EXPLORED
+from nba_demo.hits import LAST_LABEL
+from nba_demo.replay import Replayed
+from nba_engine.app import open_logged
+from nba_engine.domain import DecisionRecord
+from nba_engine.learning.evaluation import (
+    Estimate,
+    Evaluation,
+    Options,
+    best_estimate,
+    evaluate,
+    logged_picks,
+    verdict,
+)
+
+__all__ = ["DECISIONS", "Policies", "Policy", "compare_policies"]
+
+DECISIONS = 8_000  # spread over the replay
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy would have found per decision; without ``value`` the log cannot tell."""
+
+    name: str
+    value: Estimate | None
+    effective_sample_size: float
+    verdict: str
+    notes: tuple[str, ...]
+
+
+class Policies(msgspec.Struct, frozen=True, kw_only=True):
+    """Hits per decision in the placement that explores, as logged and under other policies."""
+
+    decisions: int
+    logged: Estimate
+    others: tuple[Policy, ...]
+
+
+def compare_policies(
+    settings: Path,
+    replayed: Sequence[Replayed],
+    *,
+    seed: int,
+    tick: Callable[[int], None] = lambda _: None,
+) -> Policies:
+    """Decide part of the replay again under both policies; ``tick`` gets the decisions done."""
+    folder = settings.parent
+    best = _changed(folder, "catalog_best", {"channels.toml": ("exploration = ", "")})
+    likeliest = _changed(
+        folder,
+        "catalog_likeliest",
+        {"channels.toml": ("exploration = ", ""), "offers.toml": ("value = ", "value = 1.0")},
+    )
+    labeled = [one.decision_id for one in replayed if one.time < LAST_LABEL]
+    chosen = labeled[:: max(1, len(labeled) // DECISIONS)]
+    found: list[tuple[str, Evaluation]] = []
+    with open_logged(settings) as logged:
+
+        def records() -> Iterator[DecisionRecord]:
+            for decision_id in chosen:
+                record = logged.log.read(decision_id)
+                if record is not None:
+                    yield record
+                tick(1)
+
+        for name, catalog in (
+            ("always the best", best),
+            ("always the likeliest, money aside", likeliest),
+        ):
+            picks = logged_picks(
+                records(),
+                logged.store,
+                logged.snapshot.catalog,
+                logged.catalog_of,
+                under_test=logged.another(catalog),
+            ).picks
+            drawn = picks.where(np.asarray(picks.placement == EXPLORED, np.bool_))
+            found.append((name, evaluate(drawn, source=name, options=Options(seed=seed))))
+            shutil.rmtree(catalog)
+    return Policies(
+        decisions=found[0][1].decisions,
+        logged=found[0][1].logged,
+        others=tuple(_policy(name, one) for name, one in found),
+    )
+
+
+def _policy(name: str, found: Evaluation) -> Policy:
+    return Policy(
+        name=name,
+        value=found.estimates[best_estimate(found)] if found.supported else None,
+        effective_sample_size=found.effective_sample_size,
+        verdict=verdict(found),
+        notes=found.notes,
+    )
+
+
+def _changed(folder: Path, name: str, changes: Mapping[str, tuple[str, str]]) -> Path:
+    """A copy of the catalog: in each file, lines that begin so are replaced, or left out."""
+    copy = folder / name
+    shutil.copytree(folder / "catalog", copy)
+    for file, (beginning, instead) in changes.items():
+        lines = (copy / file).read_text("utf-8").splitlines()
+        changed = [instead if one.startswith(beginning) else one for one in lines]
+        (copy / file).write_text("\n".join(changed) + "\n", "utf-8")
+    return copy
