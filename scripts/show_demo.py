@@ -22,6 +22,8 @@ def sections(printed: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in map(str.rstrip, printed.splitlines()):
         heading = re.fullmatch(r"(\S.*?) ─{3,}", line)
+        if heading and heading[1].startswith("nba "):
+            break  # what `make demo-full` goes on with
         if heading:
             found[heading[1]] = []
         if found:
