@@ -17,7 +17,7 @@ from nba_engine.domain import (
     StageFactory,
     TellsTraining,
 )
-from nba_engine.errors import MistakesFound, StageFailed
+from nba_engine.errors import Mistake, MistakesFound, StageFailed
 from nba_engine.stages.challengers import Challenger, Shadows, chosen
 from nba_engine.stages.smoothing import Smoothing
 
@@ -57,6 +57,9 @@ class Propensity:
         self._resources = resources
         names = (settings.model, *(one.model for one in settings.challengers))
         self._scorers = {name: resources.scorer(name) for name in names if name}
+        wrong = [name for name, one in self._scorers.items() if _tells_uplift(one)]
+        if wrong:
+            raise MistakesFound([_not_for_this_stage(name) for name in wrong])
         quiet = {one.model for one in settings.challengers if not one.shadow}
         beside = {name: one for name, one in self._scorers.items() if name not in quiet}
         self._shadows = Shadows(beside, settings.shadow_ms / 1000) if settings.challengers else None
@@ -118,6 +121,19 @@ class Propensity:
         candidates = deciding.candidates
         candidates["propensity"] = self._prior[candidates.index]
         candidates["prior_used"] = np.ones(len(candidates))
+
+
+def _tells_uplift(scorer: Scorer) -> bool:
+    return getattr(scorer, "meaning", "probability") == "uplift"
+
+
+def _not_for_this_stage(model: str) -> Mistake:
+    return Mistake(
+        file="nba.toml",
+        place=f"models.{model}",
+        message="tells uplift, not probabilities",
+        remedy="name it in the stage uplift, and here a model that nba train wrote",
+    )
 
 
 def _trained_on(scorer: object) -> Mapping[str, int]:

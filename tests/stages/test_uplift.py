@@ -11,6 +11,7 @@ import pytest
 from nba_engine.app import check
 from nba_engine.domain import FloatArray, IntArray, NoSettings, Values
 from nba_engine.errors import MistakesFound
+from nba_engine.stages.propensity import Propensity, PropensitySettings
 from nba_engine.stages.uplift import Uplift, UpliftSettings
 from nba_engine.stages.value import Valuation
 from tests.stages.making import SHOP, Materials, catalog, column, customer, deciding, run
@@ -84,6 +85,12 @@ def test_a_model_of_probabilities_is_refused() -> None:
     model.meaning = "probability"
     with pytest.raises(MistakesFound, match="tells probabilities, not uplift"):
         Uplift(UpliftSettings(), Materials(made.catalog, scorer=model))
+
+
+def test_a_model_of_uplift_is_refused_where_probabilities_are_asked_for() -> None:
+    made = deciding(catalog(ACTIONS), state=customer())
+    with pytest.raises(MistakesFound, match="tells uplift, not probabilities"):
+        Propensity(PropensitySettings(), Materials(made.catalog, scorer=Model(0.5)))
 
 
 @pytest.mark.parametrize(
