@@ -25,6 +25,8 @@ def add_plugin_commands(group: click.Group, *, quiet: bool) -> None:
     """
     plugins = load_plugins()
     for name, command in plugins.register.commands.items():
+        if group.commands.get(name) is command:
+            continue  # added by an earlier call in this process
         if name in group.commands:
             owner = plugins.register.commands.plugin(name)
             errors.print(f"plugin {owner} offers the command {name!r}, which is built in; left out")

@@ -33,7 +33,8 @@ class Uplift:
         catalog = resources.catalog
         asked = np.array([one.objective == "uplift" for one in catalog.actions])
         self._asked = asked[catalog.action_of]
-        self._scorer = resources.scorer(settings.model)
+        # without an action that asks for it there may be no model yet
+        self._scorer = resources.scorer(settings.model) if asked.any() else None
         if getattr(self._scorer, "meaning", "uplift") != "uplift":
             raise MistakesFound(
                 [
@@ -52,7 +53,7 @@ class Uplift:
         asked = self._asked.take(candidates.index)
         effect = _chances(deciding)
         codes = np.full(len(candidates), -1.0)
-        if asked.any():
+        if self._scorer is not None and asked.any():
             index = candidates.index[asked]
             told = self._scorer.propensities(
                 index, deciding.customer, deciding.context, deciding.now

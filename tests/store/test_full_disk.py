@@ -82,6 +82,7 @@ WRITES: dict[str, Callable[[SqliteStore], Any]] = {
 
 READS = {
     "accounts",
+    "arrivals",
     "catalog_files",
     "count_customers",
     "customer",

@@ -38,6 +38,18 @@ class TestPropensity(StageSuite):
         return STAGES["propensity"]
 
 
+class TestTreatmentScore(StageSuite):
+    @pytest.fixture
+    def factory(self) -> StageFactory[Any]:
+        return STAGES["treatment_score"]
+
+
+class TestUplift(StageSuite):
+    @pytest.fixture
+    def factory(self) -> StageFactory[Any]:
+        return STAGES["uplift"]
+
+
 class TestCrossSell(StageSuite):
     @pytest.fixture
     def factory(self) -> StageFactory[Any]:
