@@ -50,8 +50,8 @@ HORIZON_DAYS = 30  # that purchases are expected in, and that a household's budg
 # of the revenue: of 25 cents of margin on a dollar one cent may be spent on advertising
 REQUIRED_MARGIN = 0.24
 BUDGET_FLOOR, BUDGET_CAP, BUDGET_NEW = 0.50, 10.0, 0.50  # USD in the horizon
-# USD: what app_discover shows is drawn; what is worth 10 cents less is drawn e times less often
-EXPLORATION = 0.10
+# USD: what app_discover shows is drawn; what is worth 5 cents less is drawn e times less often
+EXPLORATION = 0.05
 QUIET_HOURS = ("20:00", "09:00")
 
 CANNOT_SUPPORT = (

@@ -31,7 +31,7 @@ from nba_engine.learning.evaluation import (
 
 __all__ = ["DECISIONS", "Policies", "Policy", "compare_policies"]
 
-DECISIONS = 8_000  # spread over the replay
+DECISIONS = 4_000  # spread over the replay
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -215,7 +215,7 @@ def _policies(results: Results) -> Iterable[RenderableType]:
     yield Text(
         f"app_discover draws what it shows, each with a logged probability. So the log of "
         f"{policies.decisions:,} decisions tells what other policies would have found there; "
-        "a hit is bought within 14 days."
+        "a hit is bought within 14 days. Drawing costs hits, and is what learning costs."
     )
     table = _table("hits per decision", "value>", "95% interval>", "effective sample>")
     table.add_row("as logged", *_estimated(policies.logged), f"{policies.decisions:,}")
