@@ -16,6 +16,8 @@ from nba_demo.demo import run_demo
 from nba_demo.plugin import nba_commands
 from nba_engine.app import check
 
+pytestmark = pytest.mark.timeout(300)  # whoever comes first waits for the whole demo
+
 HOUSEHOLDS = 45
 
 
