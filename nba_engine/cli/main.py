@@ -12,31 +12,31 @@ from collections.abc import Sequence
 import click
 
 from nba_engine import __version__
-from nba_engine.cli.affinity import affinity_group
 from nba_engine.cli.catalog import catalog_group
 from nba_engine.cli.check import check_command
-from nba_engine.cli.crosssell import crosssell_group
 from nba_engine.cli.decide import decide_command
 from nba_engine.cli.diff import diff_command
-from nba_engine.cli.evaluate import evaluate_command
 from nba_engine.cli.export import export_command
 from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
+from nba_engine.cli.learning.affinity import affinity_group
+from nba_engine.cli.learning.crosssell import crosssell_group
+from nba_engine.cli.learning.evaluate import evaluate_command
+from nba_engine.cli.learning.model import model_group
+from nba_engine.cli.learning.reorder import reorder_group
+from nba_engine.cli.learning.segments import segments_group
+from nba_engine.cli.learning.train import train_command
+from nba_engine.cli.learning.uplift import uplift_group
+from nba_engine.cli.learning.value import value_group
 from nba_engine.cli.limits import limits_command
 from nba_engine.cli.log import log_group
-from nba_engine.cli.model import model_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
 from nba_engine.cli.rebuild import rebuild_command
-from nba_engine.cli.reorder import reorder_group
 from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
-from nba_engine.cli.segments import segments_group
 from nba_engine.cli.serve import serve_command
 from nba_engine.cli.store import store_group
-from nba_engine.cli.train import train_command
-from nba_engine.cli.uplift import uplift_group
-from nba_engine.cli.value import value_group
 from nba_engine.errors import Mistake, MistakesFound, NbaError
 
 __all__ = ["CONFIG_ERROR", "FAILED", "USAGE", "main"]

@@ -13,15 +13,15 @@ import click
 import msgspec
 from rich.table import Table
 
-from nba_engine.cli.learn_extra import learn_extra
-from nba_engine.cli.output import counted, output, progress_bar, say, settings_option
-from nba_engine.cli.segment_profiles import (
+from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.segment_profiles import (
     check_attribute,
     read_all,
     tell_written,
     time_of,
     write_profiles,
 )
+from nba_engine.cli.output import counted, output, progress_bar, say, settings_option
 from nba_engine.errors import NbaError
 
 if TYPE_CHECKING:

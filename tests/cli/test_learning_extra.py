@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.errors import NbaError
 
 

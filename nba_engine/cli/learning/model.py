@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from nba_engine.cli.model_show import shown, table_of_features, table_of_metrics
+from nba_engine.cli.learning.model_show import shown, table_of_features, table_of_metrics
 from nba_engine.cli.output import output, say, settings_option
 from nba_engine.models.registry import ModelVersion, Promotion
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nba_engine.app import open_logged
-from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import counted, errors, output, progress_bar, say, settings_option
 from nba_engine.cli.replay import moment_option, tell_unread
 from nba_engine.domain import DecisionRecord

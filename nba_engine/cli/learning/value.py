@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from rich.table import Table
 
-from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import counted, output, progress_bar, say
 from nba_engine.domain import AggregateSpec, CatalogView, Store, ValueTerms
 from nba_engine.domain.customer_value import PURCHASE_DAYS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import counted, output, progress_bar, say, settings_option
 from nba_engine.settings import Unreadable, parse_duration
 

@@ -14,7 +14,7 @@ import click
 import msgspec
 from rich.table import Table
 
-from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import output, progress_bar, say, settings_option
 from nba_engine.cli.replay import moment_option
 

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
-from nba_engine.cli.affinity import kept_words
-from nba_engine.cli.learn_extra import learn_extra
+from nba_engine.cli.learning.affinity import kept_words
+from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import output, progress_bar, say, settings_option
 from nba_engine.errors import NbaError
 

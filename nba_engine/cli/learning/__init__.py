@@ -1,0 +1,1 @@
+"""Commands that learn from what happened: models, values, affinities, tables, segments, proof."""
