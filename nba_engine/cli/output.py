@@ -26,8 +26,12 @@ errors = Console(stderr=True, soft_wrap=True)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def settings_option(function: _F) -> _F:
-    """Add ``-s/--settings FILE`` (default ``nba.toml``, or ``NBA_SETTINGS``)."""
+def settings_option(function: _F, *, unless: str = "") -> _F:
+    """Add ``-s/--settings FILE`` (default ``nba.toml``, or ``NBA_SETTINGS``).
+
+    ``unless``: what is given instead of it, as the help has it.
+    """
+    instead = f"; not read with {unless}" if unless else ""
     return click.option(
         "-s",
         "--settings",
@@ -35,7 +39,7 @@ def settings_option(function: _F) -> _F:
         default=Path("nba.toml"),
         show_default=True,
         envvar="NBA_SETTINGS",
-        help="The engine's settings file.",
+        help=f"The engine's settings file{instead}.",
     )(function)
 
 

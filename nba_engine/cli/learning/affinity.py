@@ -15,6 +15,13 @@ import numpy as np
 from rich.table import Table
 
 from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.options import (
+    hold_out_option,
+    json_option,
+    read_duration,
+    report_option,
+    seed_option,
+)
 from nba_engine.cli.output import output, progress_bar, say, settings_option
 from nba_engine.errors import NbaError
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from nba_engine.learning.affinity import Finding, ScoreFinding
     from nba_engine.learning.interactions import Interactions
 
-__all__ = ["affinity_group", "kept_words", "seconds_of"]
+__all__ = ["affinity_group", "kept_words"]
 
 _PATIENCE = "14d"
 
@@ -39,39 +46,19 @@ def affinity_group() -> None:
     """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
-def seconds_of(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    """An option that is a duration, in seconds."""
-    from nba_engine.settings import Unreadable, parse_duration
-
-    try:
-        return parse_duration(value)
-    except Unreadable as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @affinity_group.command("fit")
 @settings_option
 @click.option(
     "--patience",
     default=_PATIENCE,
     show_default=True,
-    callback=seconds_of,
+    callback=read_duration,
     help="Contacts of the last so many days may still be answered, and do not count.",
 )
-@click.option(
-    "--hold-out",
-    default=0.25,
-    show_default=True,
-    type=click.FloatRange(0.05, 0.5),
-    help="The last part of the time, by which it is judged.",
-)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: affinities.html beside the table.",
-)
-@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@hold_out_option(0.25, of="time")
+@report_option("affinities.html beside the table")
+@seed_option()
+@json_option
 @learn_extra()
 def fit_command(
     settings: Path,

@@ -12,6 +12,12 @@ import msgspec
 from rich.table import Table
 
 from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.options import (
+    file_or_settings,
+    json_option,
+    report_option,
+    seed_option,
+)
 from nba_engine.cli.output import output, progress_bar, say
 
 if TYPE_CHECKING:
@@ -35,29 +41,14 @@ def crosssell_group() -> None:
 
 
 @crosssell_group.command("fit")
-@click.argument(
-    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@click.option(
-    "-s",
-    "--settings",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("nba.toml"),
-    show_default=True,
-    envvar="NBA_SETTINGS",
-    help="The engine's settings file; not read with FILE.",
-)
+@file_or_settings
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The table to write (.npz). Default: the one in [tables] of the settings, or "
     "complements.npz with FILE.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: beside the table, .html",
-)
+@report_option("beside the table, .html")
 @click.option(
     "--item",
     metavar="PROPERTY",
@@ -96,8 +87,8 @@ def crosssell_group() -> None:
     type=click.IntRange(1, 1000),
     help="Suggestions that recall is measured with.",
 )
-@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@seed_option()
+@json_option
 @learn_extra()
 def fit_command(
     file: Path | None,

@@ -13,7 +13,13 @@ from rich.text import Text
 
 from nba_engine.app import open_logged
 from nba_engine.cli.learning.extra import learn_extra
-from nba_engine.cli.output import counted, errors, output, progress_bar, say, settings_option
+from nba_engine.cli.learning.options import (
+    file_or_settings,
+    json_option,
+    report_option,
+    seed_option,
+)
+from nba_engine.cli.output import counted, errors, output, progress_bar, say
 from nba_engine.cli.replay import moment_option, tell_unread
 from nba_engine.domain import DecisionRecord
 
@@ -26,10 +32,7 @@ _SHOWN = 12  # actions
 
 
 @click.command("evaluate")
-@click.argument(
-    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@settings_option
+@file_or_settings
 @click.option(
     "--catalog",
     "folder",
@@ -83,13 +86,9 @@ _SHOWN = 12  # actions
     show_default=True,
     help="Of the bootstrap.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of all random numbers.")
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a report with pictures to this HTML file, too.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@seed_option(1)
+@report_option("none is written")
+@json_option
 @learn_extra()
 def evaluate_command(
     file: Path | None,

@@ -14,6 +14,12 @@ from rich.table import Table
 
 from nba_engine.cli.learning.affinity import kept_words
 from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.options import (
+    hold_out_option,
+    json_option,
+    report_option,
+    seed_option,
+)
 from nba_engine.cli.output import output, progress_bar, say, settings_option
 from nba_engine.errors import NbaError
 
@@ -52,20 +58,10 @@ def reorder_group() -> None:
     type=click.FloatRange(0.01, 0.9),
     help="It is offered again when this part of such customers has bought again.",
 )
-@click.option(
-    "--hold-out",
-    default=0.25,
-    show_default=True,
-    type=click.FloatRange(0.05, 0.5),
-    help="The last part of the time, by which it is judged.",
-)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: reorder.html beside the table.",
-)
-@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@hold_out_option(0.25, of="time")
+@report_option("reorder.html beside the table")
+@seed_option()
+@json_option
 @learn_extra()
 def fit_command(
     settings: Path,

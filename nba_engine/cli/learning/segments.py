@@ -14,6 +14,12 @@ import msgspec
 from rich.table import Table
 
 from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.options import (
+    file_or_settings,
+    json_option,
+    report_option,
+    seed_option,
+)
 from nba_engine.cli.learning.segment_profiles import (
     check_attribute,
     read_all,
@@ -47,10 +53,7 @@ def segments_group() -> None:
 
 
 @segments_group.command("fit")
-@click.argument(
-    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@settings_option
+@file_or_settings
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -110,14 +113,10 @@ def segments_group() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write a CSV file of customer, segment.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: beside the folder, .html",
-)
+@report_option("beside the folder, .html")
 @time_option
-@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@seed_option()
+@json_option
 @learn_extra()
 def fit_command(
     file: Path | None,

@@ -14,8 +14,14 @@ import click
 from rich.table import Table
 
 from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.options import (
+    hold_out_option,
+    json_option,
+    read_duration,
+    report_option,
+    seed_option,
+)
 from nba_engine.cli.output import counted, output, progress_bar, say, settings_option
-from nba_engine.settings import Unreadable, parse_duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -23,15 +29,6 @@ if TYPE_CHECKING:
     from nba_engine.learning.training import Examples, Trained
 
 __all__ = ["train_command"]
-
-
-def _duration(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return parse_duration(value)
-    except Unreadable as error:
-        raise click.BadParameter(str(error)) from None
 
 
 @click.command("train")
@@ -50,7 +47,9 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
     type=click.Path(path_type=Path, exists=True),
     help="Decisions as nba log export wrote them, instead of the decision log.",
 )
-@click.option("--every", callback=_duration, metavar="14d", help="history: from moment to moment.")
+@click.option(
+    "--every", callback=read_duration, metavar="14d", help="history: from moment to moment."
+)
 @click.option(
     "--moments",
     type=click.IntRange(min=3),
@@ -73,7 +72,9 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
 @click.option("--time", "time_", metavar="COLUMN", help="--table: when it was decided.")
 @click.option("--customer", metavar="COLUMN", default="", help="--table: whose row it is.")
 @click.option("--action", metavar="COLUMN", default="", help="--table: what was offered.")
-@click.option("--window", callback=_duration, metavar="14d", help="--table: label known so late.")
+@click.option(
+    "--window", callback=read_duration, metavar="14d", help="--table: label known so late."
+)
 @click.option(
     "--features",
     metavar="NAME,NAME",
@@ -101,19 +102,11 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to write. Default: a version in the registry; with --table models/<name>.",
 )
-@click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Default: <name>-report.html"
-)
-@click.option(
-    "--hold-out",
-    type=click.FloatRange(0.02, 0.5),
-    default=0.15,
-    show_default=True,
-    help="Share of the examples, the latest, that figures are of.",
-)
-@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
+@report_option("<name>-report.html")
+@hold_out_option(0.15, of="examples", least=0.02)
+@seed_option()
 @click.option("--threads", default=0, help="For boosted trees; 0: all cores.")
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@json_option
 @learn_extra()
 def train_command(settings: Path, table: Path | None, **options: Any) -> int:
     """Train a model that says how likely an action succeeds, and prove it on later data.

@@ -15,7 +15,13 @@ import msgspec
 from rich.table import Table
 
 from nba_engine.cli.learning.extra import learn_extra
-from nba_engine.cli.output import output, progress_bar, say, settings_option
+from nba_engine.cli.learning.options import (
+    file_or_settings,
+    json_option,
+    report_option,
+    seed_option,
+)
+from nba_engine.cli.output import output, progress_bar, say
 from nba_engine.cli.replay import moment_option
 
 if TYPE_CHECKING:
@@ -38,10 +44,7 @@ def uplift_group() -> None:
 
 
 @uplift_group.command("fit")
-@click.argument(
-    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@settings_option
+@file_or_settings
 @click.option(
     "--action",
     default="",
@@ -58,13 +61,9 @@ def uplift_group() -> None:
     show_default=True,
     help="Folder of the model.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: beside the folder, .html",
-)
-@click.option("--seed", default=2017, show_default=True, help="Of all random numbers.")
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@report_option("beside the folder, .html")
+@seed_option()
+@json_option
 @learn_extra()
 def fit_command(
     file: Path | None,

@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from nba_engine.cli.learning.extra import learn_extra
+from nba_engine.cli.learning.options import file_or_settings, json_option, report_option
 from nba_engine.cli.output import counted, output, progress_bar, say
 from nba_engine.domain import AggregateSpec, CatalogView, Store, ValueTerms
 from nba_engine.domain.customer_value import PURCHASE_DAYS
@@ -52,18 +53,7 @@ def value_group() -> None:
 
 
 @value_group.command("fit")
-@click.argument(
-    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@click.option(
-    "-s",
-    "--settings",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("nba.toml"),
-    show_default=True,
-    envvar="NBA_SETTINGS",
-    help="The engine's settings file; not read with FILE.",
-)
+@file_or_settings
 @click.option(
     "--until",
     metavar="DATE",
@@ -75,13 +65,7 @@ def value_group() -> None:
     type=click.FloatRange(min=1.0),
     help="The time to come. Default: [value] of the catalog, or 91 with FILE.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("value.html"),
-    show_default=True,
-    help="The page with pictures.",
-)
+@report_option(Path("value.html"))
 @click.option(
     "--customers",
     metavar="FILE",
@@ -95,7 +79,7 @@ def value_group() -> None:
     show_default=True,
     help="Of times among the figures; most publications have weeks.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+@json_option
 @learn_extra()
 def fit_command(
     file: Path | None,
