@@ -1,6 +1,7 @@
 """Frozen value types and protocols: the words everything else speaks. numpy and msgspec only."""
 
 from nba_engine.domain.aggregates import AggregateKind, AggregateSpec, DeclaredKind
+from nba_engine.domain.batch import Batch, BatchEngine, Sums
 from nba_engine.domain.candidates import Candidates
 from nba_engine.domain.catalog import (
     TIERS,
@@ -153,6 +154,8 @@ __all__ = [
     "Arrival",
     "Arrivals",
     "Attribute",
+    "Batch",
+    "BatchEngine",
     "BoolArray",
     "CandidateTrace",
     "Candidates",
@@ -254,6 +257,7 @@ __all__ = [
     "StageCount",
     "StageFactory",
     "Store",
+    "Sums",
     "Tally",
     "TellsTraining",
     "Tier",
