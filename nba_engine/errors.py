@@ -12,6 +12,7 @@ NbaError
 ├── RequestTaken        another call holds this request id; never reaches a caller
 ├── RenderFailed        a template could not be rendered for this customer
 ├── StageFailed         a stage broke its contract (wrong length, NaN, wrong type)
+├── PartitionFailed     a partition of a batch run could not be built or computed
 └── MistakesFound       settings, catalog, rules or models are wrong: a list of `Mistake`
     └── UnknownResource a stage's settings name a model or table that there is not
 """
@@ -32,6 +33,7 @@ __all__ = [
     "NbaError",
     "NotFound",
     "NotPermitted",
+    "PartitionFailed",
     "RenderFailed",
     "RequestTaken",
     "StageFailed",
@@ -147,6 +149,14 @@ class StageFailed(NbaError):
     """A stage broke its contract; the pipeline applies the stage's failure policy."""
 
     reason = "STAGE_FAILED"
+
+
+class PartitionFailed(NbaError):
+    """A partition of a batch run could not be built or computed; ``partition`` is its number."""
+
+    def __init__(self, message: str, *, partition: int) -> None:
+        super().__init__(message, metadata={"partition": str(partition)})
+        self.partition = partition
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):

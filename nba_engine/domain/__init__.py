@@ -1,7 +1,14 @@
 """Frozen value types and protocols: the words everything else speaks. numpy and msgspec only."""
 
 from nba_engine.domain.aggregates import AggregateKind, AggregateSpec, DeclaredKind
-from nba_engine.domain.batch import Batch, BatchEngine, Sums
+from nba_engine.domain.batch import (
+    Adding,
+    Batch,
+    BatchEngine,
+    BatchEngineFactory,
+    Progress,
+    Sums,
+)
 from nba_engine.domain.candidates import Candidates
 from nba_engine.domain.catalog import (
     TIERS,
@@ -150,6 +157,7 @@ __all__ = [
     "ActionKind",
     "AggregateKind",
     "AggregateSpec",
+    "Adding",
     "Answer",
     "Arrival",
     "Arrivals",
@@ -158,6 +166,7 @@ __all__ = [
     "BatchEngine",
     "BoolArray",
     "CandidateTrace",
+    "BatchEngineFactory",
     "Candidates",
     "CatalogFiles",
     "CatalogView",
@@ -231,6 +240,7 @@ __all__ = [
     "Publication",
     "PurchaseModel",
     "PurchaseModelKind",
+    "Progress",
     "QuietHours",
     "Reads",
     "Rebuilt",
