@@ -11,6 +11,7 @@ import click
 
 from nba_engine.app import open_app
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
+from nba_engine.cli.rebuild_evidence import rebuild_evidence
 from nba_engine.domain import AggregateSpec, Store
 from nba_engine.domain.algebra import value_of
 from nba_engine.engine import Difference, Engine, Rebuilding
@@ -26,11 +27,13 @@ SHOWN = 10  # customers of which is told what differs
 @click.option("--check", "only_check", is_flag=True, help="Compare only; write nothing.")
 @click.option("--from-what-is-kept", is_flag=True, help="Forget what deleted interactions counted.")
 @click.option("--customer", metavar="IDENTITY", help="Only the customer behind this identity.")
+@click.option("--evidence", is_flag=True, help="Count outcomes of actions again, not aggregates.")
 def rebuild_command(
     settings: Path,
     only_check: bool,  # noqa: FBT001 (click)
     from_what_is_kept: bool,  # noqa: FBT001
     customer: str | None,
+    evidence: bool,  # noqa: FBT001
 ) -> int:
     """Compute all aggregates again from the interactions that are stored.
 
@@ -45,11 +48,19 @@ def rebuild_command(
 
     Attributes, consents, limits and interactions are not touched.
 
+    With --evidence the contacts and outcomes of actions are counted again instead ([evidence] in the
+    catalog): by the outcomes that it declares now, and with what links of identities brought together.
+
     \b
     nba rebuild --check                 what differs, of all customers
     nba rebuild                         mend it
     nba rebuild --customer crm:42       of one
+    nba rebuild --evidence --check      what new actions would learn anew
     """  # noqa: D301 (click reads the backspace as: keep these lines)
+    if evidence:
+        if customer is not None:
+            raise click.UsageError("--evidence is of all customers: leave --customer out")
+        return rebuild_evidence(settings, only_check, from_what_is_kept)
     with open_app(settings) as app:
         engine = app.engine
         version = _catalog_in_force(engine)

@@ -61,6 +61,7 @@ from nba_engine.domain.erasure import (
     Erasure,
     digest_of_name,
     id_time,
+    time_of_decision,
 )
 from nba_engine.domain.evidence import (
     NO_EVIDENCE,
@@ -289,6 +290,7 @@ __all__ = [
     "of_customer",
     "over_by",
     "slate_chances",
+    "time_of_decision",
     "to_micros",
     "window_over",
 ]

@@ -10,7 +10,17 @@ import hashlib
 
 import msgspec
 
-__all__ = ["FILES", "LOG", "OPEN", "SINKS", "Erased", "Erasure", "digest_of_name", "id_time"]
+__all__ = [
+    "FILES",
+    "LOG",
+    "OPEN",
+    "SINKS",
+    "Erased",
+    "Erasure",
+    "digest_of_name",
+    "id_time",
+    "time_of_decision",
+]
 
 # Erasure.pending, in the order in which it is worked off
 LOG = "decision_log"  # with what was moved out of it
@@ -20,6 +30,8 @@ FILES = "files"  # of the store: where deleted rows leave traces
 # Erased.before while the erasure is being committed: whoever begins meanwhile may still read what
 # was there. Ids of decisions are lower.
 OPEN = "~"
+
+_DIGITS = 32  # of a decision's id: 48 bits of milliseconds, 80 random ones
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,3 +83,13 @@ def digest_of_name(name: str, salt: bytes) -> bytes:
 def id_time(seconds: float) -> str:
     """How the ids of decisions begin that are begun at this time: they sort by it."""
     return f"{max(0, int(seconds * 1000)):012x}"
+
+
+def time_of_decision(decision_id: str) -> float | None:
+    """When the decision of an id was begun, to the millisecond; None: it is no such id."""
+    if len(decision_id) != _DIGITS:
+        return None
+    try:
+        return int(decision_id[:12], 16) / 1000
+    except ValueError:
+        return None

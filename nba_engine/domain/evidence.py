@@ -1,7 +1,8 @@
 """Evidence: how many were contacted with an action, and how many of these contacts ended well.
 
 A contact is a recommendation that interactions name: it was shown, delivered, or answered. It
-counts once, however often it is named, and so does its positive outcome.
+counts once, however often it is named, and so does its positive outcome, whether that names it or
+is told by what the customer did.
 """
 
 from __future__ import annotations
@@ -51,15 +52,19 @@ NO_EVIDENCE = Evidence()
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """An interaction that names a recommendation, and of which types others named it before."""
+    """An interaction that arrived. ``customer`` is the same for all of one customer in a page."""
 
+    customer: int | str
     interaction: Interaction
-    earlier: frozenset[str] = frozenset()
 
 
 class Arrivals(msgspec.Struct, frozen=True):
-    """A page of what arrived. ``last`` leads to the next page; ``more``: there is one already."""
+    """A page of what arrived, in order. ``last`` leads to the next page; ``more``: there is one.
+
+    ``before``: what had arrived earlier of the page's customers, in order, as far as it was asked for.
+    """
 
     arrivals: tuple[Arrival, ...]
     last: int
     more: bool
+    before: tuple[Arrival, ...] = ()

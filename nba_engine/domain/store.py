@@ -127,12 +127,22 @@ class Store(Protocol):
         ``after`` is ``last`` of the page before.
         """
 
-    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
-        """A page of interactions of these types that name a recommendation, in order of arrival.
+    def arrivals(
+        self,
+        types: Collection[str],
+        *,
+        unnamed: Collection[str] = (),
+        reach: float = 0.0,
+        after: int = 0,
+        most: int = 1_000,
+    ) -> Arrivals:
+        """A page of interactions in order of arrival: of these types, that name a recommendation.
 
-        Each with those of the types of which interactions of the same customer had named the
-        recommendation before. ``after`` is ``last`` of the page before: whatever is recorded later
-        comes behind it, from whichever process.
+        Those of the types ``unnamed`` also when they name none. ``after`` is ``last`` of the page
+        before: whatever is recorded later comes behind it, from whichever process. With what had
+        arrived of the page's customers before the page, of the same kinds: all that names one of the
+        page's recommendations, and what took place at most ``reach`` seconds before the earliest
+        of the page. One moment for both.
         """
 
     def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:

@@ -7,30 +7,29 @@ over, whoever dies when, and no request and no recording writes a row that other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from nba_engine.domain import (
     NO_EVIDENCE,
-    Arrival,
+    Arrivals,
     CatalogView,
+    DecisionLog,
     Evidence,
-    OutcomeSpec,
     Store,
     Tally,
+    time_of_decision,
 )
+from nba_engine.engine.tallying import Decided, Outcomes, counted
 from nba_engine.errors import FailedPrecondition
 
-__all__ = ["MARK", "EvidenceBook", "counted"]
+__all__ = ["MARK", "EvidenceBook", "Recount", "decided_by"]
 
 MARK = "evidence"  # the name of the progress mark
-SHOWN = frozenset({"impression", "delivery"})  # what shows a recommendation, unless an outcome says
 _PAGE = 1_000  # interactions counted in one commit
 _LAG = 20_000  # interactions passed over until the mark moves without anything counted
-
-_DEFAULT = OutcomeSpec()
+_KNOWN = 10_000  # times of decisions that are remembered
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -44,18 +43,16 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(_Mark).decode
 
 
-class _Types(NamedTuple):
-    positive: frozenset[str]
-    contact: frozenset[str]
-
-
 class EvidenceBook:
     """The evidence as this process knows it. One thread calls `step`; anybody reads ``current``."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, *, clock: Callable[[], float], decided: Decided) -> None:
+        """``decided`` tells when a recommendation was decided (`decided_by`)."""
         self.current: Evidence = NO_EVIDENCE
         self._store = store
         self._clock = clock
+        self._decided = decided
+        self._outcomes: tuple[CatalogView, Outcomes] | None = None
         self._noted: str | None = None  # the mark as it was seen last
         self._mark = _Mark()
         self._passed = 0  # the number up to which nothing is to be counted beyond the mark
@@ -73,15 +70,11 @@ class EvidenceBook:
             self.current = Evidence(self._mark.actions)
             if not first:  # somebody else is at it
                 return False
-        types = {
-            treatment.id: _types(spec)
-            for treatment, spec in zip(catalog.treatments, catalog.outcomes, strict=True)
-        }
-        wanted = frozenset[str]().union(
-            _types(_DEFAULT).contact, *(t.contact for t in types.values())
-        )
-        page = self._store.arrivals(wanted, after=self._passed, most=_PAGE)
-        actions = counted(page.arrivals, types, self._mark.actions)
+        if self._outcomes is None or self._outcomes[0] is not catalog:
+            self._outcomes = (catalog, Outcomes(catalog))
+        outcomes = self._outcomes[1]
+        page = _page(self._store, outcomes, self._passed)
+        actions = counted(page, outcomes, self._mark.actions, self._decided)
         if actions != self._mark.actions or page.last - self._mark.last >= _LAG:
             self._note(noted, _Mark(page.last, actions))
         self._passed = page.last  # not before it is noted
@@ -98,27 +91,74 @@ class EvidenceBook:
         self.current = Evidence(mark.actions)
 
 
-def counted(
-    arrivals: Iterable[Arrival], types: Mapping[str, _Types], before: Mapping[str, Tally]
-) -> dict[str, Tally]:
-    """The tallies after some arrivals: each recommendation is a contact once, and positive once."""
-    default = _types(_DEFAULT)
-    after = dict(before)
-    for arrival in arrivals:
-        one = arrival.interaction
-        action = one.properties.get("action")
-        if not isinstance(action, str):
-            continue  # of a decision that is not on record any more
-        mine = types.get(str(one.properties.get("treatment")), default)
-        contact = one.type in mine.contact and not arrival.earlier & mine.contact
-        positive = one.type in mine.positive and not arrival.earlier & mine.positive
-        if contact or positive:
-            known = after.get(action, Tally())
-            after[action] = Tally(known.contacts + contact, known.positives + positive)
-    return after
+class Recount:
+    """Counts everything anew, from the first interaction that is stored.
+
+    By the outcomes of today's catalog, and with all that links of identities brought together since.
+    """
+
+    def __init__(self, store: Store, catalog: CatalogView, decided: Decided) -> None:
+        self._store = store
+        self._outcomes = Outcomes(catalog)
+        self._decided = decided
+        self._mark = _Mark()
+
+    @property
+    def actions(self) -> Mapping[str, Tally]:
+        """The tallies so far."""
+        return self._mark.actions
+
+    def kept(self) -> Mapping[str, Tally]:
+        """The tallies that decisions go by now."""
+        noted = self._store.progress(MARK)
+        return _decode(noted).actions if noted else {}
+
+    def run(self) -> Iterator[int]:
+        """Count up to the newest; yields the number of the last interaction counted, page by page."""
+        more = True
+        while more:
+            page = _page(self._store, self._outcomes, self._mark.last)
+            actions = counted(page, self._outcomes, self._mark.actions, self._decided)
+            self._mark, more = _Mark(page.last, actions), page.more
+            yield page.last
+
+    def note(self, *, now: float) -> None:
+        """Put what was counted in the place of what is kept, whoever moves that on meanwhile.
+
+        Interactions that arrived after the last page are counted by whoever counts next.
+        """
+        after = _encode(self._mark).decode()
+        while True:
+            before = self._store.progress(MARK) or ""
+            try:
+                self._store.bulk(now=now, progress=(MARK, after), follows=before)
+            except FailedPrecondition:
+                continue
+            return
 
 
-def _types(spec: OutcomeSpec) -> _Types:
-    positive = frozenset(spec.positive)
-    shown = frozenset(spec.shown_by) or SHOWN
-    return _Types(positive, shown | positive | frozenset(spec.negative))
+def decided_by(store: Store, log: DecisionLog) -> Decided:
+    """When recommendations were decided: their ids say it, in a simulated store the log.
+
+    There requests say what time it is, and the ids do not follow it.
+    """
+    if not store.simulated:
+        return lambda name: time_of_decision(name.partition(".")[0])
+    known: dict[str, float | None] = {}
+
+    def decided(name: str) -> float | None:
+        decision_id = name.partition(".")[0]
+        if decision_id not in known:
+            if len(known) >= _KNOWN:
+                known.clear()
+            record = log.read(decision_id)
+            known[decision_id] = None if record is None else record.time
+        return known[decision_id]
+
+    return decided
+
+
+def _page(store: Store, outcomes: Outcomes, after: int) -> Arrivals:
+    return store.arrivals(
+        outcomes.named, unnamed=outcomes.unnamed, reach=outcomes.reach, after=after, most=_PAGE
+    )

@@ -113,9 +113,17 @@ class WrappedStore:
         """A customer with a page of its interactions, at one moment; None: is no more."""
         return self.inner.history(customer_id, after=after)
 
-    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
-        """A page of interactions that name a recommendation, in the order of arrival."""
-        return self.inner.arrivals(types, after=after, most=most)
+    def arrivals(
+        self,
+        types: Collection[str],
+        *,
+        unnamed: Collection[str] = (),
+        reach: float = 0.0,
+        after: int = 0,
+        most: int = 1_000,
+    ) -> Arrivals:
+        """A page of interactions in the order of arrival, with what came before of the same."""
+        return self.inner.arrivals(types, unnamed=unnamed, reach=reach, after=after, most=most)
 
     def rebuild(self, customers: Sequence[Rebuilt]) -> Sequence[bool]:
         """Replace the aggregates of those that nothing was added to since; one commit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from nba_engine.domain import Arrival, Interaction, LinkRequest, Store
@@ -11,14 +12,18 @@ TYPES = ("impression", "accept")
 
 
 def named(
-    number: int, kind: str = "impression", about: str = "d.0.1", who: str = "crm:1"
+    number: int,
+    kind: str = "impression",
+    about: str = "d.0.1",
+    who: str = "crm:1",
+    time: float = NOW,
 ) -> Interaction:
     """An interaction that names a recommendation."""
     return Interaction(
         interaction_id=f"a{number}",
         identity=who,
         type=kind,
-        time=NOW,
+        time=time,
         properties={"action": "milk"},
         recommendation_id=about,
     )
@@ -27,6 +32,11 @@ def named(
 def record(store: Store, *interactions: Interaction) -> None:
     """Record these in a commit of their own."""
     store.record(interactions, FOLD, now=NOW)
+
+
+def ids(arrivals: Sequence[Arrival]) -> list[str]:
+    """The interactions' own ids."""
+    return [one.interaction.interaction_id for one in arrivals]
 
 
 def everything(store: Store, most: int = 2) -> list[Arrival]:
@@ -70,17 +80,31 @@ class ArrivalsSuite:
         self, make_store: MakeStore
     ) -> None:
         store = make_store()
-        record(store, named(1), named(2, "view"), named(3, "accept"), named(4, about="d.0.2"))
-        record(store, named(5), named(6, "accept"))
-        assert [one.earlier for one in everything(store)] == [
-            frozenset(),
-            frozenset({"impression"}),
-            frozenset(),
-            frozenset({"impression", "accept"}),
-            frozenset({"impression", "accept"}),
-        ]
+        record(store, named(1, time=NOW - 900.0), named(2, "view"), named(3, who="crm:2"))
+        record(store, named(4, "accept", time=NOW - 900.0), named(5, about="d.0.2", time=NOW - 9.0))
+        last = store.arrivals(TYPES).last
+        record(store, named(6, "accept"), named(7, "accept", about="d.0.3"))
+        page = store.arrivals(TYPES, after=last)
+        assert ids(page.arrivals) == ["a6", "a7"]
+        assert ids(page.before) == ["a1", "a4"]
+        assert ids(store.arrivals(TYPES, after=last, reach=9.0).before) == ["a1", "a4", "a5"]
 
-    def test_a_merge_changes_nothing_of_it(self, make_store: MakeStore) -> None:
+    def test_other_types_count_without_a_name_too(self, make_store: MakeStore) -> None:
+        store = make_store()
+        record(store, named(1, time=NOW - 50.0), named(2, "purchase", about="", time=NOW - 50.0))
+        record(store, named(3, "purchase", about=""), named(4, "view", about=""))
+        record(store, named(5, who="crm:2"), named(6, "purchase", about="", who="crm:2"))
+        page = store.arrivals(TYPES, unnamed=("purchase",))
+        assert ids(page.arrivals) == ["a1", "a2", "a3", "a5", "a6"]
+        assert page.before == ()
+        whose = [one.customer for one in page.arrivals]
+        assert whose[0] == whose[1] == whose[2] != whose[3] == whose[4]
+        last = store.arrivals(TYPES, unnamed=("purchase",), most=2).last
+        for reach, known in ((50.0, ["a1", "a2"]), (49.0, [])):
+            page = store.arrivals(TYPES, unnamed=("purchase",), reach=reach, after=last, most=1)
+            assert (ids(page.arrivals), ids(page.before)) == (["a3"], known)
+
+    def test_what_a_merge_brings_is_known_from_then_on(self, make_store: MakeStore) -> None:
         store = make_store()
         record(store, named(1, who="cookie:1"), named(2, "accept", who="crm:1"))
         last = store.arrivals(TYPES).last
@@ -90,8 +114,9 @@ class ArrivalsSuite:
             now=NOW,
         )
         record(store, named(3, "accept", who="cookie:1"))
-        (late,) = store.arrivals(TYPES, after=last).arrivals
-        assert late.earlier == {"impression", "accept"}
+        page = store.arrivals(TYPES, after=last)
+        assert (ids(page.arrivals), ids(page.before)) == (["a3"], ["a1", "a2"])
+        assert len({one.customer for one in (*page.arrivals, *page.before)}) == 1
         assert len(everything(store)) == 3
 
     def test_of_what_many_record_at_once_nothing_is_passed_over(

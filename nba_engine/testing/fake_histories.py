@@ -53,22 +53,29 @@ class FakeHistories:
             merges=_merges(data, customer_id),
         )
 
-    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
-        """A page of interactions that name a recommendation, in the order of arrival."""
+    def arrivals(
+        self,
+        types: Collection[str],
+        *,
+        unnamed: Collection[str] = (),
+        reach: float = 0.0,
+        after: int = 0,
+        most: int = 1_000,
+    ) -> Arrivals:
+        """A page of interactions in the order of arrival, with what came before of the same."""
         data = self._read()
-        leads, told = data.identities.of, dict[tuple[str, str], frozenset[str]]()
-        found: list[tuple[int, Arrival]] = []
-        for name, one in data.interactions.items():
-            if one.recommendation_id and one.type in types:
-                key = (leads[one.identity], one.recommendation_id)
-                earlier = told.get(key, frozenset())
-                told[key] = earlier | {one.type}
-                if data.numbers[name] > after:
-                    found.append((data.numbers[name], Arrival(one, earlier)))
-        newest = max((data.numbers[name] for name in data.interactions), default=0)
-        page = found[:most]
+        leads, numbers = data.identities.of, data.numbers
+        wanted = [
+            (numbers[name], Arrival(leads[one.identity], one))
+            for name, one in data.interactions.items()
+            if (one.type in types and one.recommendation_id) or one.type in unnamed
+        ]
+        page = [(number, one) for number, one in wanted if number > after][:most]
+        newest = max((numbers[name] for name in data.interactions), default=0)
         last = page[-1][0] if len(page) == most else max(newest, after)
-        return Arrivals(tuple(one for _, one in page), last, last < newest)
+        found = tuple(one for _, one in page)
+        earlier = tuple(one for number, one in wanted if number <= after)
+        return Arrivals(found, last, last < newest, _before(found, earlier, reach))
 
     def rebuild(
         self, customers: Sequence[Rebuilt], *, deadline: float | None = None
@@ -76,6 +83,21 @@ class FakeHistories:
         """Replace the aggregates of those that nothing was added to since; one commit."""
         with self._commit() as data:
             return [_replace(data, one) for one in customers]
+
+
+def _before(
+    page: tuple[Arrival, ...], earlier: tuple[Arrival, ...], reach: float
+) -> tuple[Arrival, ...]:
+    """What of it belongs to the page's customers, and is not too old or names what the page names."""
+    customers = {one.customer for one in page}
+    names = {one.interaction.recommendation_id for one in page} - {""}
+    since = min((one.interaction.time for one in page), default=0.0) - reach
+    return tuple(
+        one
+        for one in earlier
+        if one.customer in customers
+        and (one.interaction.time >= since or one.interaction.recommendation_id in names)
+    )
 
 
 def _of(data: FakeData, customer_id: str) -> list[tuple[int, Interaction]]:

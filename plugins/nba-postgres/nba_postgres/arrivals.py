@@ -7,7 +7,7 @@ from typing import Any
 
 from nba_engine.domain import Arrival, Arrivals
 from nba_postgres.connections import Connection
-from nba_postgres.reads import interaction_of
+from nba_postgres.reads import interaction_of, moment
 from nba_postgres.session import Session
 
 __all__ = ["read_arrivals", "read_newest", "settled"]
@@ -15,17 +15,21 @@ __all__ = ["read_arrivals", "read_newest", "settled"]
 SPAN = 50_000  # looked at in one call
 
 _NEWEST = "SELECT coalesce(max(id), 0) FROM interactions"
-_ARRIVALS = """
-SELECT i.id, ARRAY(
-    SELECT DISTINCT e.type FROM interactions AS e
-    WHERE e.customer = i.customer AND e.id < i.id AND e.recommendation_id = i.recommendation_id
-      AND e.type = ANY(%(types)s::text[])),
-  i.interaction_id, i.identity, i.type, i.time, i.recommendation_id, i.properties
-FROM interactions AS i
-WHERE i.id > %(after)s AND i.id <= %(end)s AND i.recommendation_id <> ''
-  AND i.type = ANY(%(types)s::text[])
-ORDER BY i.id LIMIT %(most)s
-"""
+_COLUMNS = "customer, interaction_id, identity, type, time, recommendation_id, properties"
+_WANTED = (
+    "((recommendation_id <> '' AND type = ANY(%(types)s::text[])) "
+    "OR type = ANY(%(unnamed)s::text[]))"
+)
+_ARRIVALS = f"""
+SELECT id, {_COLUMNS} FROM interactions
+WHERE id > %(after)s AND id <= %(end)s AND {_WANTED} ORDER BY id LIMIT %(most)s
+"""  # noqa: S608 (constants)
+_BEFORE = f"""
+SELECT {_COLUMNS} FROM interactions
+WHERE customer = ANY(%(customers)s::bigint[]) AND id <= %(after)s AND {_WANTED}
+  AND (time >= %(since)s OR recommendation_id = ANY(%(names)s::text[]))
+ORDER BY id
+"""  # noqa: S608 (constants)
 
 
 def read_newest(connection: Connection) -> int:
@@ -44,12 +48,34 @@ def settled(session: Session) -> int:
 
 
 def read_arrivals(
-    connection: Connection, types: Collection[str], *, after: int, end: int, most: int
+    connection: Connection,
+    types: Collection[str],
+    *,
+    unnamed: Collection[str],
+    reach: float,
+    after: int,
+    end: int,
+    most: int,
 ) -> Arrivals:
     """A page up to the number ``end``. See `nba_engine.domain.Store`."""
     until = min(after + SPAN, end)
-    values = {"types": sorted(types), "after": after, "end": until, "most": most}
-    rows: Any = connection.execute(_ARRIVALS, values).fetchall()
+    kinds = {"types": sorted(types), "unnamed": sorted(unnamed), "after": after}
+    with moment(connection):
+        rows: Any = connection.execute(_ARRIVALS, {**kinds, "end": until, "most": most}).fetchall()
+        found = tuple([_arrival(*row[1:]) for row in rows])
+        before: tuple[Arrival, ...] = ()
+        if found and after:
+            wanted = {
+                **kinds,
+                "customers": sorted({row[1] for row in rows}),
+                "names": sorted({one.interaction.recommendation_id for one in found} - {""}),
+                "since": min(one.interaction.time for one in found) - reach,
+            }
+            earlier: Any = connection.execute(_BEFORE, wanted).fetchall()
+            before = tuple([_arrival(*row) for row in earlier])
     last = int(rows[-1][0]) if len(rows) == most else until
-    found = [Arrival(interaction_of(*columns), frozenset(told)) for _, told, *columns in rows]
-    return Arrivals(tuple(found), last, last < end)
+    return Arrivals(found, last, last < end, before)
+
+
+def _arrival(customer: int, *columns: Any) -> Arrival:
+    return Arrival(customer, interaction_of(*columns))

@@ -144,13 +144,23 @@ class Histories(Verbs):
         replaced: Sequence[bool] = self._submit(change, deadline)
         return replaced
 
-    def arrivals(self, types: Collection[str], *, after: int = 0, most: int = 1_000) -> Arrivals:
-        """A page of interactions that name a recommendation. See `nba_engine.domain.Store`."""
+    def arrivals(
+        self,
+        types: Collection[str],
+        *,
+        unnamed: Collection[str] = (),
+        reach: float = 0.0,
+        after: int = 0,
+        most: int = 1_000,
+    ) -> Arrivals:
+        """A page of interactions in order of arrival. See `nba_engine.domain.Store`."""
         if self._connections.read(arrivals.read_newest) <= after:
             return Arrivals((), after, more=False)
         end: int = self._submit(Whole(arrivals.settled), None)
         return self._connections.read(
-            lambda c: arrivals.read_arrivals(c, types, after=after, end=end, most=most)
+            lambda c: arrivals.read_arrivals(
+                c, types, unnamed=unnamed, reach=reach, after=after, end=end, most=most
+            )
         )
 
     def kept_since(self) -> float | None:

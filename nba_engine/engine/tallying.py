@@ -1,0 +1,164 @@
+"""What interactions add to the tallies of actions: by the same rules that label examples for training.
+
+A customer's interactions are gone through in the order of their arrival. Each recommendation that
+they name becomes a contact once, and positive once: by an interaction that names it within its
+time, or, where the outcome says ``by``, by any of the customer's that holds the action's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from nba_engine.domain import Arrivals, CatalogView, Interaction, OutcomeSpec, Tally
+
+__all__ = ["Decided", "Outcomes", "counted"]
+
+SHOWN = frozenset({"impression", "delivery"})  # what shows a recommendation, unless an outcome says
+
+# recommendation id → when it was decided; None: not known
+Decided = Callable[[str], float | None]
+
+
+class _Rule(NamedTuple):
+    """How a treatment's recommendations end. ``word``: what an interaction's ``by`` must hold."""
+
+    contact: frozenset[str]
+    positive: frozenset[str]
+    within: float
+    by: str
+    word: str
+
+
+class Outcomes:
+    """What counts as a contact and as its positive outcome, as a catalog says."""
+
+    def __init__(self, catalog: CatalogView) -> None:
+        self._rules = {
+            treatment.id: _rule(spec, catalog.actions[action].attributes.get(spec.key))
+            for treatment, spec, action in zip(
+                catalog.treatments, catalog.outcomes, catalog.action_of.tolist(), strict=True
+            )
+        }
+        self._nothing = {
+            treatment.id
+            for treatment, nothing in zip(catalog.treatments, catalog.is_nothing, strict=True)
+            if nothing
+        }
+        self._other = _rule(OutcomeSpec(), None)
+        rules = {*self._rules.values(), self._other}
+        self.named: frozenset[str] = frozenset().union(
+            *(one.contact if one.by else one.contact | one.positive for one in rules)
+        )
+        """types that matter when they name a recommendation"""
+        self.unnamed: frozenset[str] = frozenset().union(
+            *(one.positive for one in rules if one.by and one.word)
+        )
+        """types that matter also when they name none"""
+        self.reach = 2 * max((one.within for one in rules if one.by), default=0.0)
+        """seconds before an interaction in which lies what it may belong to"""
+
+    def rule(self, treatment: object) -> _Rule | None:
+        """That of a treatment; of one that the catalog does not have, what counts by default.
+
+        None: it is *nothing*, of which there is nothing to learn.
+        """
+        name = str(treatment)
+        return None if name in self._nothing else self._rules.get(name, self._other)
+
+
+class _Contact:
+    """A recommendation that was named."""
+
+    __slots__ = ("_decided", "_id", "action", "rule", "seen", "won")
+
+    def __init__(self, name: str, action: str, rule: _Rule, decided: Decided) -> None:
+        self.action, self.rule = action, rule
+        self.seen = self.won = False
+        self._id, self._decided = name, decided
+
+    def wins(self, one: Interaction) -> bool:
+        """Whether an interaction is its positive outcome; one that need not name it must be later."""
+        rule = self.rule
+        if one.type not in rule.positive:
+            return False
+        if rule.by and not _holds(one.properties.get(rule.by), rule.word):
+            return False
+        decided = self._decided(self._id)
+        if decided is None:  # of another system: what names it is all that is known
+            return not rule.by
+        if rule.by and one.time <= decided:
+            return False
+        return one.time <= decided + rule.within
+
+
+class _Customer:
+    """What is known of one customer so far."""
+
+    def __init__(self, outcomes: Outcomes, decided: Decided) -> None:
+        self._outcomes = outcomes
+        self._decided = decided
+        self._named: dict[str, _Contact] = {}
+        self._open: list[_Contact] = []  # whose outcome is told otherwise, and was not yet
+        self._happened: list[Interaction] = []  # that may be the outcome of what is named later
+
+    def add(self, one: Interaction) -> Iterator[tuple[str, bool, bool]]:
+        """Action, whether that is one contact more, and whether it is one positive outcome more."""
+        if one.recommendation_id:
+            yield from self._name(one)
+        if one.type in self._outcomes.unnamed:
+            self._happened.append(one)
+            for contact in self._open:
+                if contact.wins(one):
+                    contact.won = True
+                    if contact.seen:
+                        yield contact.action, False, True
+            self._open = [contact for contact in self._open if not contact.won]
+
+    def _name(self, one: Interaction) -> Iterator[tuple[str, bool, bool]]:
+        contact = self._named.get(one.recommendation_id)
+        if contact is None:
+            action = one.properties.get("action")
+            rule = self._outcomes.rule(one.properties.get("treatment"))
+            if rule is None or not isinstance(action, str):
+                return  # the latter: of a decision that is not on record any more
+            contact = _Contact(one.recommendation_id, action, rule, self._decided)
+            self._named[one.recommendation_id] = contact
+            if rule.by:
+                contact.won = any(contact.wins(earlier) for earlier in self._happened)
+                if not contact.won and rule.word:
+                    self._open.append(contact)
+        seen, won = contact.seen, contact.won and contact.seen
+        contact.seen |= one.type in contact.rule.contact
+        if not contact.rule.by and not contact.won:
+            contact.won = contact.wins(one)
+        if contact.seen:
+            yield contact.action, not seen, contact.won and not won
+
+
+def counted(
+    page: Arrivals, outcomes: Outcomes, before: Mapping[str, Tally], decided: Decided
+) -> dict[str, Tally]:
+    """The tallies after a page: each recommendation is a contact once, and positive once."""
+    after = dict(before)
+    customers: dict[int | str, _Customer] = {}
+    for place, arrival in enumerate((*page.before, *page.arrivals)):
+        customer = customers.get(arrival.customer)
+        if customer is None:
+            customer = customers[arrival.customer] = _Customer(outcomes, decided)
+        for action, contact, positive in customer.add(arrival.interaction):
+            if place >= len(page.before) and (contact or positive):
+                known = after.get(action, Tally())
+                after[action] = Tally(known.contacts + contact, known.positives + positive)
+    return after
+
+
+def _rule(spec: OutcomeSpec, word: object) -> _Rule:
+    positive = frozenset(spec.positive)
+    contact = frozenset(spec.shown_by) or SHOWN | positive | frozenset(spec.negative)
+    known = word if spec.by and isinstance(word, str) else ""
+    return _Rule(contact, positive, spec.within, spec.by, known)
+
+
+def _holds(value: object, word: str) -> bool:
+    return bool(word) and (word in value if isinstance(value, list) else value == word)
