@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from copy import copy
@@ -13,12 +13,23 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from nba_engine.domain import CustomerView, Deciding, FloatArray, Scorer
+from nba_engine.domain import (
+    BoolArray,
+    CustomerView,
+    Deciding,
+    Evidence,
+    FloatArray,
+    IntArray,
+    Scorer,
+)
 from nba_engine.stages.shares import point
 
-__all__ = ["Challenger", "Shadows", "chosen"]
+__all__ = ["Challenger", "Served", "Shadows", "chosen"]
 
 _log = logging.getLogger("nba_engine.stages")
+
+# model, treatments (n,), which are nothing (n,), evidence, its answers (n,) → what it would serve
+Served = Callable[[str, IntArray, BoolArray, Evidence, FloatArray], FloatArray]
 
 _WAITING = 32  # decisions whose shadow may wait; those after them go without
 
@@ -53,8 +64,10 @@ class Shadows:
     not done by then is given up, and so is all that comes while too much waits.
     """
 
-    def __init__(self, scorers: Mapping[str, Scorer], seconds: float) -> None:
+    def __init__(self, scorers: Mapping[str, Scorer], seconds: float, served: Served) -> None:
+        """``served`` makes of a model's answers what the stage would have made of them."""
         self._scorers = scorers
+        self._served = served
         self._seconds = seconds
         # its thread ends when the stage, and with it this, is gone
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nba-shadow")
@@ -76,9 +89,17 @@ class Shadows:
         customer = deciding.customer
         if isinstance(customer, CustomerView):
             customer = copy(customer)  # it computes lazily: one thread, one view
-        index, context, now = deciding.candidates.index, deciding.context, deciding.now
-        scorer = self._scorers[name]
-        future = self._pool.submit(lambda: scorer.propensities(index, customer, context, now))
+        context, now = deciding.context, deciding.now
+        index, nothing = deciding.candidates.index, deciding.candidates.nothing
+        evidence, scorer = deciding.reads.evidence(), self._scorers[name]
+
+        def score() -> FloatArray:
+            answers = scorer.propensities(index, customer, context, now)
+            if answers.shape != index.shape:
+                raise ValueError("another number of scores than candidates")
+            return self._served(name, index, nothing, evidence, answers)
+
+        future = self._pool.submit(score)
         self._waiting.add(future)
         future.add_done_callback(lambda done: self._done(name, done))
         return future

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -10,8 +11,11 @@ import numpy as np
 from msgspec import Meta
 
 from nba_engine.domain import (
+    BoolArray,
     Deciding,
+    Evidence,
     FloatArray,
+    IntArray,
     Resources,
     Scorer,
     StageFactory,
@@ -62,7 +66,6 @@ class Propensity:
             raise MistakesFound([_not_for_this_stage(name) for name in wrong])
         quiet = {one.model for one in settings.challengers if not one.shadow}
         beside = {name: one for name, one in self._scorers.items() if name not in quiet}
-        self._shadows = Shadows(beside, settings.shadow_ms / 1000) if settings.challengers else None
         catalog = resources.catalog
         self._prior = catalog.prior
         self._smoothing: dict[str, Smoothing] = {}  # by model: what one knows, another may not
@@ -70,6 +73,10 @@ class Propensity:
             for name in names:
                 trained = _trained_on(self._scorers.get(name))
                 self._smoothing[name] = Smoothing(catalog.evidence, catalog, trained)
+        self._shadows: Shadows | None = None
+        if settings.challengers:
+            served = partial(_served, self._smoothing, self._prior)
+            self._shadows = Shadows(beside, settings.shadow_ms / 1000, served)
 
     def apply(self, deciding: Deciding) -> None:
         """Score the candidates in one call of the model."""
@@ -121,6 +128,21 @@ class Propensity:
         candidates = deciding.candidates
         candidates["propensity"] = self._prior[candidates.index]
         candidates["prior_used"] = np.ones(len(candidates))
+
+
+def _served(
+    smoothing: Mapping[str, Smoothing],
+    prior: FloatArray,
+    name: str,
+    index: IntArray,
+    nothing: BoolArray,
+    evidence: Evidence,
+    scores: FloatArray,
+) -> FloatArray:
+    """What `Propensity` would serve of a model's answers: evidence where it knows little, priors."""
+    if name in smoothing:
+        scores = smoothing[name].beside(index, nothing, evidence, scores)
+    return np.where((scores >= 0.0) & (scores <= 1.0), scores, prior[index])
 
 
 def _tells_uplift(scorer: Scorer) -> bool:

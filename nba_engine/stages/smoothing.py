@@ -66,17 +66,29 @@ class Smoothing:
         NaN, and what else is no probability, is no answer.
         """
         candidates = deciding.candidates
-        index = candidates.index
-        new = self._few[index] | ~((scores >= 0.0) & (scores <= 1.0))
-        new &= ~candidates.nothing
+        new = self._new(candidates.index, candidates.nothing, scores)
         if not new.any():
             return scores
         evidence = deciding.reads.evidence()
-        actions = self._catalog.action_of[index]
-        self._log(deciding, evidence, actions[new])
+        self._log(deciding, evidence, self._catalog.action_of[candidates.index][new])
         candidates.words["new"] = _WORDS
         candidates["new"] = np.where(new, 0.0, -1.0)
-        return np.where(new, self._propensities(evidence)[actions], scores)
+        return self._served(candidates.index, new, evidence, scores)
+
+    def beside(
+        self, index: IntArray, nothing: BoolArray, evidence: Evidence, scores: FloatArray
+    ) -> FloatArray:
+        """What `apply` would make of scores, for a model that does not decide. On any thread."""
+        return self._served(index, self._new(index, nothing, scores), evidence, scores)
+
+    def _new(self, index: IntArray, nothing: BoolArray, scores: FloatArray) -> BoolArray:
+        """Of which candidates (n,) the model's answer is not to be believed, or is none."""
+        return (self._few[index] | ~((scores >= 0.0) & (scores <= 1.0))) & ~nothing
+
+    def _served(
+        self, index: IntArray, new: BoolArray, evidence: Evidence, scores: FloatArray
+    ) -> FloatArray:
+        return np.where(new, self._propensities(evidence)[self._catalog.action_of[index]], scores)
 
     def _propensities(self, evidence: Evidence) -> FloatArray:
         """What the evidence comes to, by action (a,); computed once until there is more."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from nba_engine.domain import (
+    CatalogView,
     Decision,
     DecisionRequest,
     EvidenceSpec,
@@ -15,7 +16,7 @@ from nba_engine.domain import (
     PlacementRequest,
     Tally,
 )
-from nba_engine.engine import Engine, repeat
+from nba_engine.engine import Engine, candidates_of, repeat
 from nba_engine.engine.evidence import MARK, EvidenceBook, decided_by
 from nba_engine.errors import Unavailable
 from nba_engine.settings import StageSettings
@@ -216,6 +217,49 @@ def test_a_model_is_believed_about_what_it_was_trained_on() -> None:
     )
     codes = {r.action: "new_action" in r.reason_codes for r in decision.recommendations}
     assert codes == {"old": False, "new": True, "alone": True}
+
+
+class Quarter(FixedScorer):
+    """A challenger that was trained on the other action, and answers nothing of a third one."""
+
+    trained_on: Mapping[str, int] = {"old": 499, "new": 500, "alone": 500}
+
+    def __init__(self, catalog: CatalogView) -> None:
+        super().__init__(catalog, {"alone": float("nan")}, otherwise=0.3)
+
+
+@pytest.mark.parametrize("decider", ["propensity", "challenger"])
+def test_a_model_in_shadow_is_logged_with_what_it_would_have_served(decider: str) -> None:
+    challengers = [{"model": "challenger", "share": float(decider == "challenger")}]
+    stage = StageSettings(
+        stage="propensity", settings={"challengers": challengers, "shadow_ms": 20_000.0}
+    )
+    engine = make_engine(
+        {"catalog.toml": CATALOG},
+        pipeline=(*STAGES, stage, "value", "arbitration", "slate"),
+        models={
+            "propensity": ModelFactory(build=lambda c: Half(c, otherwise=0.4)),
+            "challenger": ModelFactory(build=Quarter),
+        },
+    )
+    answer(engine, decide(engine), "old", "impression", "accept")
+    count(engine)
+    decision = decide(engine)
+    group = 63 / 64 * (20 + 1) / 101
+    mine = {"old": 0.4, "new": group, "alone": 6.3 / 64}
+    others = {"old": 63 / 65 * 0.2 + 1 / 65, "new": 0.3, "alone": 6.3 / 64}
+    if decider == "challenger":
+        mine, others = others, mine
+    assert decision.decided_by == decider
+    assert propensities(decision) == pytest.approx(mine)
+    record = engine.log.read(decision.decision_id)
+    assert record is not None
+    found = candidates_of(record)
+    (shadow,) = found.shadows.values()
+    actions = [engine.catalog.actions[int(a)].id for a in engine.catalog.action_of[found.index]]
+    told = dict(zip(actions, shadow.tolist(), strict=True))
+    told.pop("nothing")
+    assert told == pytest.approx(others)
 
 
 def test_a_model_that_does_not_tell_what_it_was_trained_on_is_believed() -> None:
