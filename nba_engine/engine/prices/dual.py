@@ -1,0 +1,46 @@
+"""One step of a price: up when more was used than planned, down when less.
+
+The price of a limit is the multiplier of its constraint in *maximize the sum of scores, use ≤ amount*:
+what one more unit (a contact, or one unit of money) would earn. A treatment that uses ``c`` units is
+worth ``score - price * c``. Mirror descent on the dual moves the price against the difference between
+planned and actual use (Balseiro, Lu & Mirrokni, arXiv 2011.10124)::
+
+    price <- max(0, price + eta * s * (use - rho) / rho),      eta = STEP * n / sqrt(N)
+
+``use`` and ``rho`` are what was used and what was planned since the step before, in units; ``s`` is the
+size that such prices have, in money per unit; ``n`` is ``rho`` in contacts, and ``N`` the contacts that
+the whole amount buys. So a step after every contact moves by STEP / sqrt(N), and one step after many
+contacts moves as far as their steps together: how often prices are updated does not matter.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["MOST", "STEP", "next_price"]
+
+STEP = 0.5
+MOST = 0.25  # of ``s``: no step is larger, however long nobody looked
+
+
+def next_price(
+    price: float,
+    *,
+    used: float,
+    planned: float,
+    scale: float,
+    per_contact: float,
+    contacts: float,
+    step: float = STEP,
+) -> float:
+    """The price after ``used`` units where ``planned`` (rho) were to be used.
+
+    ``scale`` (s) is money per unit, ``per_contact`` the units that a contact uses on average, and
+    ``contacts`` (N) what the whole amount buys. Where nothing is left to plan with, nothing moves:
+    the ledger refuses whatever comes, and no price steers it.
+    """
+    if planned <= 0.0 or contacts <= 0.0 or per_contact <= 0.0:
+        return max(0.0, price)
+    eta = step * (planned / per_contact) / math.sqrt(contacts)
+    change = eta * (used - planned) / planned
+    return max(0.0, price + max(-MOST, min(MOST, change)) * scale)
