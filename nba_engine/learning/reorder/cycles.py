@@ -8,10 +8,12 @@ the marginal likelihood by the chain rule; one that has not ended counts as long
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize, special
+from threadpoolctl import ThreadpoolController
 
 from nba_engine.domain.fitted import Cycle
 from nba_engine.domain.values import FloatArray
@@ -31,6 +33,7 @@ __all__ = [
 REMEMBERED = 40  # gaps; what is known of a customer with more changes little
 _GONE = 10.0  # times the median gap: who has not come back for so long has left, and tells no pace
 _SMALLEST = 1e-12
+_FLAT = 1e-8  # of the mean log-likelihood, relative: the fit ends when it gains less
 
 
 class Pace(NamedTuple):
@@ -41,29 +44,44 @@ class Pace(NamedTuple):
     b: float
 
 
-def fit_pace(gaps: Gaps, *, memoryless: bool = False) -> Pace:
+def fit_pace(gaps: Gaps, *, memoryless: bool = False, start: Pace | None = None) -> Pace:
     """k, a and b by maximum likelihood of one category's gaps; k is 1 when ``memoryless``.
 
-    Raises `ValueError` without a gap that has ended.
+    ``start``: where to begin, if something is known. Raises `ValueError` without a gap that has
+    ended.
     """
     ended = gaps.days[~gaps.open]
     if not len(ended):
         raise ValueError("nothing was bought again")
     middle = float(np.median(ended))
-    gaps = still_there(gaps, middle)
+    seen = _Seen(still_there(gaps, middle))
 
     def loss(x: FloatArray) -> float:
         shape = 1.0 if memoryless else float(np.exp(x[2]))
         pace = Pace(shape, float(np.exp(x[0])), float(np.exp(x[1])))
-        return -float(log_likelihood(gaps, pace).mean())
+        return -float(seen.log_likelihood(pace).mean())
 
-    start = [np.log(3.0), np.log(3.0 * middle)] + ([] if memoryless else [np.log(1.3)])
+    shape, a, b = start or Pace(1.3, 3.0, 3.0 * middle)
+    first = [np.log(a), np.log(b)] + ([] if memoryless else [np.log(shape)])
     bounds = [(np.log(0.5), np.log(500.0)), (np.log(1e-3), np.log(1e6))]
     if not memoryless:
         bounds.append((np.log(0.3), np.log(40.0)))
-    found = optimize.minimize(loss, np.array(start), method="L-BFGS-B", bounds=bounds)
+    with _threads().limit(limits=1):  # matrices of three rows: threads would only wait
+        found = optimize.minimize(
+            loss,
+            np.clip(np.array(first), *np.array(bounds).T),
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": _FLAT},
+        )
     shape = 1.0 if memoryless else float(np.exp(found.x[2]))
     return Pace(shape, float(np.exp(found.x[0])), float(np.exp(found.x[1])))
+
+
+@cache
+def _threads() -> Any:
+    """Looks through all loaded libraries, which takes longer than a small fit."""
+    return ThreadpoolController()
 
 
 def still_there(gaps: Gaps, middle: float) -> Gaps:
@@ -76,25 +94,37 @@ def log_likelihood(gaps: Gaps, pace: Pace) -> FloatArray:
 
     Of one that ended within `SHORTEST` is known that it did: purchases of one day have no order.
     """
-    k = pace.shape
-    a = pace.a + k * gaps.number
-    b = pace.b + gaps.total
-    x = gaps.days
-    told: FloatArray = (
-        special.gammaln(a + k)
-        - special.gammaln(a)
-        - special.gammaln(k)
-        + (k - 1.0) * np.log(x)
-        + a * np.log(b)
-        - (a + k) * np.log(b + x)
-    )
-    if gaps.open.any():
-        told[gaps.open] = log_survival(gaps.where(gaps.open), pace, x[gaps.open])
-    short = ~gaps.open & (x <= SHORTEST)
-    if short.any():
-        soon = 1.0 - survival(gaps.where(short), pace, x[short])
-        told[short] = np.log(np.maximum(soon, _SMALLEST))
-    return told
+    return _Seen(gaps).log_likelihood(pace)
+
+
+class _Seen:
+    """Gaps, with what of their likelihood does not depend on the pace."""
+
+    def __init__(self, gaps: Gaps) -> None:
+        self._gaps = gaps
+        self._log = np.log(gaps.days)
+        self._reached = gaps.total + gaps.days
+        # many gaps, few numbers of earlier ones: gamma functions are computed once for each
+        self._numbers, self._number = np.unique(gaps.number, return_inverse=True)
+        self._open = np.flatnonzero(gaps.open)
+        self._short = np.flatnonzero(~gaps.open & (gaps.days <= SHORTEST))
+        self._lasting, self._soon = gaps.at(self._open), gaps.at(self._short)
+
+    def log_likelihood(self, pace: Pace) -> FloatArray:
+        """As `log_likelihood`, (n,)."""
+        k = pace.shape
+        a = pace.a + k * self._numbers
+        factor = special.gammaln(a + k) - special.gammaln(a) - special.gammaln(k)
+        told: FloatArray = (
+            factor[self._number]
+            + (k - 1.0) * self._log
+            + a[self._number] * np.log(pace.b + self._gaps.total)
+            - (a + k)[self._number] * np.log(pace.b + self._reached)
+        )
+        told[self._open] = log_survival(self._lasting, pace, self._lasting.days)
+        soon = 1.0 - survival(self._soon, pace, self._soon.days)
+        told[self._short] = np.log(np.maximum(soon, _SMALLEST))
+        return told
 
 
 def log_survival(gaps: Gaps, pace: Pace, days: FloatArray) -> FloatArray:

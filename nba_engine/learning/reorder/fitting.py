@@ -60,7 +60,7 @@ class ReorderFinding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def judged(self) -> bool:
         """Whether there was enough to judge it by."""
-        return any(one.gain is not None for one in self.categories)
+        return any(one.shape is not None for one in self.categories)
 
 
 def fit_reorder(
@@ -150,11 +150,14 @@ def _category(
     )
     if min(int((~known.open).sum()), int((~later.open).sum())) < LEAST:
         return msgspec.structs.replace(told, refusal="too few purchases"), None
+    pace = fit_pace(known)
+    if pace.shape < RISES:  # whatever else there is to say of it
+        return msgspec.structs.replace(told, shape=pace.shape, refusal="bought at random"), None
+    chance = fit_pace(known, memoryless=True)
     later = still_there(later, float(np.median(known.days[~known.open])))
-    pace, chance = fit_pace(known), fit_pace(known, memoryless=True)
     better = _conditional(later, pace, cut) - _conditional(later, chance, cut)
     gain = mean_interval(better, later.customer, random=random, resamples=500)
-    final = fit_pace(mine)
+    final = fit_pace(mine, start=pace)
     cycle = cycle_of(final, share)
     told = msgspec.structs.replace(
         told,
@@ -163,7 +166,7 @@ def _category(
         usual=cycle.usual[0] * cycle.b / cycle.a,
         gain=gain,
     )
-    if min(pace.shape, final.shape) < RISES or not gain.low > 0:
+    if final.shape < RISES or not gain.low > 0:
         return msgspec.structs.replace(told, refusal="bought at random"), None
     return told, (pace, final)
 

@@ -31,15 +31,11 @@ class Gaps(NamedTuple):
 
     def where(self, mask: BoolArray) -> Gaps:
         """Some of them."""
-        return Gaps(
-            self.customer[mask],
-            self.word[mask],
-            self.days[mask],
-            self.start[mask],
-            self.number[mask],
-            self.total[mask],
-            self.open[mask],
-        )
+        return self.at(np.flatnonzero(mask))
+
+    def at(self, places: IntArray) -> Gaps:
+        """Those at some places."""
+        return Gaps(*(column[places] for column in self))
 
 
 def gaps_of(events: Events, until: float) -> Gaps:
