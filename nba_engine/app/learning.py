@@ -18,7 +18,7 @@ from nba_engine.catalog import Vocabulary, load, read_folder
 from nba_engine.domain import CatalogView, Store
 from nba_engine.domain.fitted import FittedTable
 from nba_engine.engine import status_of
-from nba_engine.errors import Mistake, MistakesFound
+from nba_engine.errors import Mistake, MistakesFound, NotFound
 from nba_engine.models import load_fitted
 from nba_engine.settings import Settings, read_settings, suggest
 
@@ -41,12 +41,16 @@ class Learnable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 @contextmanager
 def open_learnable(
-    settings_path: Path, *, environ: Mapping[str, str] | None = None
+    settings_path: Path,
+    *,
+    otherwise: Store | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Learnable]:
     """Open the store that a settings file names, also beside servers that use it.
 
-    Raises `MistakesFound` for mistakes in settings, plugins and catalog (not for models and tables),
-    `NotFound` when there is no store.
+    ``otherwise``: the store to take where there is none. Raises `MistakesFound` for mistakes in
+    settings, plugins and catalog (not for models and tables), `NotFound` when there is no store and
+    nothing to take instead.
     """
     file = str(settings_path)
     settings, found = read_settings(settings_path, os.environ if environ is None else environ)
@@ -59,7 +63,14 @@ def open_learnable(
         message = f"no plugin offers stores of the scheme {scheme!r}"
         remedy = suggest(scheme, register.stores, "schemes")
         raise MistakesFound([Mistake(file=file, place="store.url", message=message, remedy=remedy)])
-    store = register.stores[scheme](settings.store.url, create=False, simulated=None)
+    opened: Store | None = None
+    try:
+        opened = register.stores[scheme](settings.store.url, create=False, simulated=None)
+    except NotFound:
+        if otherwise is None:
+            raise
+    store = otherwise if opened is None else opened
+    assert store is not None
     vocabulary = Vocabulary(
         functions=register.rule_functions,
         channel_kinds=frozenset(register.channels),
@@ -77,7 +88,8 @@ def open_learnable(
             load=read,
         )
     finally:
-        store.close()
+        if opened is not None:
+            opened.close()
 
 
 def _fitted(path: Path) -> FittedTable:

@@ -36,7 +36,7 @@ class Logged:
 
     def __init__(
         self,
-        log: LogReader,
+        log: LogReader | None,
         snapshot: Snapshot,
         assembly: Assembly,
         store: Store | None,
@@ -46,7 +46,7 @@ class Logged:
         unread: str,
         resources: ExitStack,
     ) -> None:
-        self.log = log
+        self._log = log
         self.snapshot = snapshot
         self.unread = unread
         self._settings = settings
@@ -84,12 +84,18 @@ class Logged:
         return assembly.assemble(read_folder(settings.catalog.path) if files is None else files)
 
     @property
+    def log(self) -> LogReader:
+        """The decision log; not to be asked for when it was opened without."""
+        assert self._log is not None
+        return self._log
+
+    @property
     def store(self) -> Store:
         """The store, to read what became of decisions. Raises `FailedPrecondition` without one."""
         if self._store is None:
             raise FailedPrecondition(
                 f"the store cannot be read ({self.unread or 'there is none yet'}): what became of "
-                "decisions is there"
+                "decisions is there, or in files (--interactions)"
             )
         return self._store
 
@@ -125,17 +131,24 @@ class Logged:
         self.close()
 
 
-def open_logged(settings_path: str | Path, *, environ: Mapping[str, str] | None = None) -> Logged:
+def open_logged(
+    settings_path: str | Path,
+    *,
+    with_log: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> Logged:
     """Open the decision log that a settings file names, with catalog and models as they are.
 
+    ``with_log`` False: the decisions are in other files, and only the rest is opened.
     Raises `MistakesFound`, `NotFound` when there is no log yet, `FailedPrecondition`.
     """
     found = prepared(settings_path, environ)
     if found.mistakes or found.snapshot is None or found.settings is None or found.assembly is None:
         raise MistakesFound(found.mistakes)
     with ExitStack() as opened:
-        log = open_log_reader(found.settings.store.decision_log)
-        opened.callback(log.close)
+        log = open_log_reader(found.settings.store.decision_log) if with_log else None
+        if log is not None:
+            opened.callback(log.close)
         store, unread = _store(found.settings, found.plugins.register)
         snapshot = found.snapshot
         if store is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -14,10 +14,9 @@ from nba_engine.app import open_app
 from nba_engine.cli.following import Followed, follow, followed_sources
 from nba_engine.cli.importing import ImportReport, Progress, import_file
 from nba_engine.cli.output import errors, progress_bar, say, settings_option
-from nba_engine.cli.rows import SUFFIXES
+from nba_engine.cli.rows import files_in
 from nba_engine.domain import Attribute, Interaction, InteractionResult, ProfileUpdate
 from nba_engine.engine import Engine, Rejected
-from nba_engine.errors import NbaError
 from nba_engine.sources import Holds
 
 __all__ = ["EngineDestination", "import_command"]
@@ -103,7 +102,7 @@ def import_command(
         if following:
             return _follow(app.engine, kind, files)
         destination = EngineDestination(app.engine)
-        for file in _files(files):
+        for file in files_in(files):
             with progress_bar(counted=False) as bar:
                 task = bar.add_task(file.name, total=None)
                 report = import_file(
@@ -118,22 +117,6 @@ def import_command(
             _print_report(file, report)
             rejected += report.rejected + report.earlier.rejected
     return 1 if rejected else 0
-
-
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Files as they are, and those in folders by name. Raises `NbaError` for a folder without."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        inside = [
-            file
-            for file in sorted(path.iterdir())
-            if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
-        ]
-        if not inside:
-            raise NbaError(f"{path}: there is no file of {', '.join(SUFFIXES)} in this folder")
-        yield from inside
 
 
 def _follow(engine: Engine, kind: Holds, paths: Sequence[Path]) -> int:

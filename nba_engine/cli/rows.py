@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from nba_engine.errors import NbaError
 from nba_engine.sources import RowError, json_row, named
 
-__all__ = ["SUFFIXES", "Row", "open_rows"]
+__all__ = ["SUFFIXES", "Row", "files_in", "open_rows"]
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
 
@@ -25,6 +25,22 @@ class Row(msgspec.Struct, frozen=True):
     number: int
     values: dict[str, Any] | RowError
     position: int
+
+
+def files_in(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files as they are, and those in folders by name. Raises `NbaError` for a folder without."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = [
+            file
+            for file in sorted(path.iterdir())
+            if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
+        ]
+        if not inside:
+            raise NbaError(f"{path}: there is no file of {', '.join(SUFFIXES)} in this folder")
+        yield from inside
 
 
 def open_rows(path: Path) -> tuple[Iterator[Row], int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -22,12 +21,11 @@ from nba_engine.domain import (
     Recommendation,
     Store,
 )
-from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.as_read import AsRead
 from nba_engine.learning.interactions import Interactions, Progress, read_interactions
 from nba_engine.learning.outcomes import Shown, find_outcomes, types_of
 
-__all__ = ["Coded", "LoggedDecisions", "read_decisions", "read_parquet_log"]
+__all__ = ["Coded", "LoggedDecisions", "read_decisions"]
 
 N = TypeVar("N", bound=str)
 
@@ -93,26 +91,6 @@ class LoggedDecisions(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def usable(self) -> BoolArray:
         """What a model may learn from: shown, not *nothing*, its window over."""
         return self.seen & ~self.censored & ~self.is_nothing
-
-
-def read_parquet_log(folder: Path) -> Iterator[DecisionRecord]:
-    """The decisions in Parquet files below a folder (`nba log export`), in the order of names.
-
-    Raises `FailedPrecondition` when there are none, or they hold something else.
-    """
-    from pyarrow import ArrowException, parquet
-
-    decode = msgspec.msgpack.Decoder(DecisionRecord).decode
-    files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else [folder]
-    if not files:
-        raise FailedPrecondition(f"{folder}: no *.parquet files; nba log export writes them")
-    for file in files:
-        try:
-            table = parquet.read_table(file, columns=["record"], partitioning=None)
-        except (OSError, ArrowException) as error:
-            message = f"{file}: is no exported decision log: {str(error).splitlines()[0]}"
-            raise FailedPrecondition(message) from None
-        yield from map(decode, table.column("record").to_pylist())
 
 
 def read_decisions(

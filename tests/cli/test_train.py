@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -111,8 +112,9 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(nba: Nba, here:
     assert "no column `taken`; it has `day`, `bought`, `age`, `color`" in nba.err
 
 
-def learn(shop: Path, decisions: int = 500) -> None:
+def learn(shop: Path, decisions: int = 500) -> list[Interaction]:
     """A simulated store and log: who bought before accepts, the others mostly do not."""
+    every: list[Interaction] = []
     (shop.parent / "catalog" / "shop.toml").write_text(CATALOG + LEARNED)
     (shop.parent / "data").mkdir()
     open_store(shop.parent / "data" / "nba.db", simulated=True).close()
@@ -131,6 +133,7 @@ def learn(shop: Path, decisions: int = 500) -> None:
             ]
             if told:
                 app.engine.record(told)
+                every += told
             request = DecisionRequest(
                 identity=name, placements=(PlacementRequest("home", 1),), time=now
             )
@@ -144,12 +147,18 @@ def learn(shop: Path, decisions: int = 500) -> None:
                     recommendation_id=shown.recommendation_id,
                 )
                 app.engine.record([accept])
+                every.append(accept)
+        end = Interaction(
+            interaction_id="end", identity="crm:0", type="accept", time=START + decisions * DAY / 8
+        )
+        app.engine.record([end])
+    return [*every, end]
 
 
 def test_the_decision_log_becomes_a_version_in_the_registry(
     nba: Nba, shop: Path, here: Path
 ) -> None:
-    learn(shop)
+    told = learn(shop)
     assert nba("train", "-s", shop, "--model", "logistic") == 0, nba.out
     assert "left out, its time is not over" in nba.out
     version = nba.out.rsplit("nba model promote propensity ", 1)[1].strip()
@@ -160,9 +169,16 @@ def test_the_decision_log_becomes_a_version_in_the_registry(
     assert manifest.features[1].categories == ("bread", "wine")
     assert nba("model", "promote", "propensity", version, "-s", shop) == 0, nba.err
     assert nba("log", "export", "--out", "exported", "-s", shop) == 0, nba.err
-    assert nba("train", "-s", shop, "--log", "exported", "--model", "logistic", "--json") == 0
+    did = here / "did.jsonl"
+    did.write_text("\n".join(json.dumps(msgspec.to_builtins(one)) for one in told))
+    for name in ("nba.db", "decisions.db"):  # the files alone are enough
+        (shop.parent / "data" / name).unlink()
+    command = ("train", "-s", shop, "--log", "exported", "--model", "logistic", "--json")
+    assert nba(*command) == 1
+    assert "nba.db does not exist" in nba.err
+    assert nba(*command, "--interactions", did) == 0, nba.err
     found = json.loads(nba.out)
-    assert found["version"] == version, "the same decisions give the same model"
+    assert found["version"] == version, "the same decisions and outcomes give the same model"
     assert found["drift"]["bought"] == 0.0, "nothing has changed since"
 
 

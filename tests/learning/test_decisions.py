@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pytest
 
 from nba_engine.domain import (
     DecisionRequest,
@@ -15,9 +13,7 @@ from nba_engine.domain import (
     PlacementRequest,
     ProfileUpdate,
 )
-from nba_engine.engine.log_table import table_of
-from nba_engine.errors import FailedPrecondition
-from nba_engine.learning.decisions import LoggedDecisions, read_decisions, read_parquet_log
+from nba_engine.learning.decisions import LoggedDecisions, read_decisions
 from nba_engine.testing import (
     NOW,
     FakeStore,
@@ -229,22 +225,6 @@ def test_nothing_is_told_apart() -> None:
     world.decide()
     found = world.read()
     assert (found.is_nothing.tolist(), found.usable.tolist()) == ([True], [False])
-
-
-def test_an_exported_log_reads_like_the_log_itself(tmp_path: Path) -> None:
-    from pyarrow import parquet
-
-    world = World(**WEEKLY)
-    for at in range(3):
-        world.decide(after=at)
-    records = list(world.log.records.values())
-    parquet.write_table(table_of(records), tmp_path / "log.parquet")
-    assert list(read_parquet_log(tmp_path)) == records
-
-
-def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FailedPrecondition, match=r"no \*\.parquet files"):
-        list(read_parquet_log(tmp_path))
 
 
 def test_without_decisions_the_columns_are_empty() -> None:

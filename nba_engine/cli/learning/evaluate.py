@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from nba_engine.app import open_logged
+from nba_engine.cli.learning.elsewhere import interactions_of
 from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.learning.options import (
     file_or_settings,
     json_option,
+    logs_elsewhere,
     report_option,
     seed_option,
 )
@@ -33,6 +36,7 @@ _SHOWN = 12  # actions
 
 @click.command("evaluate")
 @file_or_settings
+@logs_elsewhere
 @click.option(
     "--catalog",
     "folder",
@@ -110,7 +114,11 @@ def evaluate_command(
     is measured. Customers of the control group and decisions whose time for an outcome is not over
     are left out. Nothing is written; a server may run meanwhile.
 
-    With FILE, a log from elsewhere: Parquet or CSV with a row per pick, `action`, `reward`,
+    --log takes decisions that were exported, or moved out of the log, and --interactions what
+    customers did from files: then neither log nor store needs to be there, only the settings with
+    catalog and models.
+
+    With FILE, a log of something else: Parquet or CSV with a row per pick, `action`, `reward`,
     `propensity` (how likely the logged policy made this pick) and `target_probability` (how likely
     the one under test makes it); optional `customer` (whose rows are resampled together),
     `channel`, `q_logged` and `q_target` (rewards as predicted of the pick, and of the policy under
@@ -124,7 +132,8 @@ def evaluate_command(
     nba evaluate                                          what was logged
     nba evaluate --catalog new-catalog --report new.html  a changed catalog
     nba evaluate --model propensity=models/new --json     a challenger
-    nba evaluate log.csv                                  a log from elsewhere
+    nba evaluate --log parquet --interactions did.parquet exported
+    nba evaluate log.csv                                  a log of something else
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.evaluation import Options, read_picks
 
@@ -150,6 +159,8 @@ class _Log(NamedTuple):
 
 def _only_about_a_log(about_the_log: Mapping[str, Any]) -> None:
     given = {
+        "--log": about_the_log["exported"],
+        "--interactions": about_the_log["interactions"],
         "--catalog": about_the_log["folder"],
         "--model": about_the_log["models"],
         "--since": about_the_log["since"],
@@ -162,41 +173,50 @@ def _only_about_a_log(about_the_log: Mapping[str, Any]) -> None:
 
 def _read_log(settings: Path, about: Mapping[str, Any]) -> _Log:
     from nba_engine.learning.evaluation import logged_picks
+    from nba_engine.learning.parquet_log import ParquetLog
 
+    exported: Path | None = about["exported"]
     models = dict(_model_of(text) for text in about["models"])
-    with open_logged(settings) as logged:
+    with (
+        progress_bar() as bar,
+        interactions_of(about["interactions"], bar) as told,
+        open_logged(settings, with_log=exported is None) as logged,
+    ):
         tell_unread(logged)
+        log = logged.log if exported is None else ParquetLog(exported)
+        store = told.store or logged.store
         catalog = logged.snapshot.catalog
         since = moment_option(about["since"], catalog)
-        until = None if about["until"] is None else moment_option(about["until"], catalog)
+        until = told.until
+        if about["until"] is not None:
+            until = min(moment_option(about["until"], catalog), until or math.inf)
         under_test = None
         if about["folder"] is not None or models:
             under_test = logged.challenger(about["folder"], models)
-        total = min(about["limit"], logged.log.count(since=since))
-        with progress_bar() as bar:
-            deciding = bar.add_task("reading decisions", total=total)
-            outcomes = bar.add_task("reading outcomes", total=None)
+        total = min(about["limit"], log.count(since=since))
+        deciding = bar.add_task("reading decisions", total=total)
+        outcomes = bar.add_task("reading outcomes", total=None)
 
-            def records() -> Iterator[DecisionRecord]:
-                for record in logged.log.records(since=since, limit=about["limit"]):
-                    bar.advance(deciding)
-                    if until is None or record.time < until:
-                        yield record
+        def records() -> Iterator[DecisionRecord]:
+            for record in log.records(since=since, limit=about["limit"]):
+                bar.advance(deciding)
+                if until is None or record.time < until:
+                    yield record
 
-            found = logged_picks(
-                records(),
-                logged.store,
-                catalog,
-                logged.catalog_of,
-                under_test=under_test,
-                reward=about["reward"],
-                until=until,
-                progress=lambda done, of: bar.update(outcomes, completed=done, total=of),
-            )
+        found = logged_picks(
+            records(),
+            store,
+            catalog,
+            logged.catalog_of,
+            under_test=under_test,
+            reward=about["reward"],
+            until=until,
+            progress=lambda done, of: bar.update(outcomes, completed=done, total=of),
+        )
     unit = "positive outcomes" if about["reward"] == "response" else catalog.currency
     tested = [str(about["folder"])] if about["folder"] is not None else []
     tested += about["models"]
-    source = f"{settings}: {' and '.join(tested) or 'the logged policy itself'}"
+    source = f"{exported or settings}: {' and '.join(tested) or 'the logged policy itself'}"
     return _Log(found.picks, found.left_out, source, f"{unit} per decision")
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "file_or_settings",
     "hold_out_option",
     "json_option",
+    "logs_elsewhere",
     "read_duration",
     "report_option",
     "seed_option",
@@ -29,6 +30,26 @@ def file_or_settings(function: _F) -> _F:
         "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
     )
     return argument(settings_option(function, unless="FILE"))
+
+
+def logs_elsewhere(function: _F) -> _F:
+    """Add ``--log FOLDER``, named ``exported``, and ``--interactions FILE``, repeatable."""
+    log = click.option(
+        "--log",
+        "exported",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, exists=True),
+        help="Decisions as nba log export and nba log move write them, instead of the decision log.",
+    )
+    interactions = click.option(
+        "--interactions",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path, exists=True),
+        help="What customers did, as nba import reads it, instead of what the store holds. "
+        "Repeatable.",
+    )
+    return log(interactions(function))
 
 
 def report_option(default: str | Path) -> Callable[[_F], _F]:

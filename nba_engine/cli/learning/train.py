@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
+from nba_engine.cli.learning.elsewhere import Told, interactions_of
 from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.learning.options import (
     hold_out_option,
     json_option,
+    logs_elsewhere,
     read_duration,
     report_option,
     seed_option,
@@ -26,6 +28,7 @@ from nba_engine.cli.output import counted, output, progress_bar, say, settings_o
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from nba_engine.app.learning import Learnable
     from nba_engine.learning.training import Examples, Trained
 
 __all__ = ["train_command"]
@@ -41,12 +44,7 @@ __all__ = ["train_command"]
     show_default=True,
     help="Learn from what was recommended, or from what customers did by themselves.",
 )
-@click.option(
-    "--log",
-    "folder",
-    type=click.Path(path_type=Path, exists=True),
-    help="Decisions as nba log export wrote them, instead of the decision log.",
-)
+@logs_elsewhere
 @click.option(
     "--every", callback=read_duration, metavar="14d", help="history: from moment to moment."
 )
@@ -120,6 +118,7 @@ def train_command(settings: Path, table: Path | None, **options: Any) -> int:
 
     \b
     nba train                                from the decision log of nba.toml
+    nba train --log parquet                  from exported decisions, outcomes from the store
     nba train --from history --every 14d     from what customers did
     nba train --table visits.csv --label bought --time day --customer id
     """  # noqa: D301 (click reads the backspace as: keep these lines)
@@ -138,12 +137,19 @@ def _check_usage(table: Path | None, options: dict[str, Any]) -> None:
             raise click.UsageError("--label, --time, --customer, --action, --window need --table")
     elif not options["label"] or not options["time_"]:
         raise click.UsageError("--table needs --label COLUMN and --time COLUMN")
-    elif options["folder"] or options["assume_known"] or options["source"] == "history":
-        raise click.UsageError("--from, --log and --assume-known are about a store, not --table")
-    if options["source"] == "history" and options["folder"]:
+    elif _about_a_store(options):
+        raise click.UsageError(
+            "--from, --log, --interactions and --assume-known are about a store, not --table"
+        )
+    if options["source"] == "history" and options["exported"]:
         raise click.UsageError("--log holds decisions: it does not go with --from history")
     if options["source"] != "history" and options["every"] is not None:
         raise click.UsageError("--every needs --from history")
+
+
+def _about_a_store(options: dict[str, Any]) -> bool:
+    names = ("exported", "interactions", "assume_known")
+    return options["source"] == "history" or any(options[name] for name in names)
 
 
 def _names(options: dict[str, Any]) -> tuple[str, ...]:
@@ -174,8 +180,11 @@ def _of_settings(settings: Path, options: dict[str, Any], bar: Progress, task: T
     from nba_engine.learning.training import label_words
     from nba_engine.models.registry import ModelRegistry
 
-    with open_learnable(settings) as found:
-        examples = _examples(found, options, bar, task)
+    with (
+        interactions_of(options["interactions"], bar) as told,
+        open_learnable(settings, otherwise=told.store) as found,
+    ):
+        examples = _examples(found, told, options, bar, task)
         label = label_words(found.catalog, examples.actions)
         catalog = found.catalog.version
         registry = ModelRegistry(found.settings.registry.path)
@@ -190,8 +199,11 @@ def _of_settings(settings: Path, options: dict[str, Any], bar: Progress, task: T
     return _kept(trained, options, label, registry=registry, catalog=catalog, bar=bar)
 
 
-def _examples(found: Any, options: dict[str, Any], bar: Progress, task: TaskID) -> Examples:
+def _examples(
+    found: Learnable, told: Told, options: dict[str, Any], bar: Progress, task: TaskID
+) -> Examples:
     from nba_engine.learning.as_read import catalogs_by_version
+    from nba_engine.learning.parquet_log import ParquetLog
     from nba_engine.learning.training import examples_of_decisions, examples_of_history
     from nba_engine.models import load_table
     from nba_engine.store import open_log_reader
@@ -208,11 +220,13 @@ def _examples(found: Any, options: dict[str, Any], bar: Progress, task: TaskID) 
         "names": _names(options),
         "assumed": frozenset(options["assume_known"]),
         "progress": progress,
+        "until": told.until,
     }
+    store = told.store or found.store
     if options["source"] == "history":
         bar.update(task, description="reading what customers did")
         return examples_of_history(
-            found.store,
+            store,
             found.catalog,
             every=options["every"],
             most_moments=options["moments"],
@@ -221,15 +235,12 @@ def _examples(found: Any, options: dict[str, Any], bar: Progress, task: TaskID) 
         )
     bar.update(task, description="reading decisions")
     shared["catalog_of"] = catalogs_by_version(found.store, found.load, found.catalog)
-    if options["folder"] is not None:
-        from nba_engine.learning.decisions import read_parquet_log
-
-        return examples_of_decisions(
-            lambda: read_parquet_log(options["folder"]), found.store, found.catalog, **shared
-        )
+    if options["exported"] is not None:
+        exported = ParquetLog(options["exported"])
+        return examples_of_decisions(exported.records, store, found.catalog, **shared)
     log = open_log_reader(found.settings.store.decision_log)
     try:
-        return examples_of_decisions(log.records, found.store, found.catalog, **shared)
+        return examples_of_decisions(log.records, store, found.catalog, **shared)
     finally:
         log.close()
 

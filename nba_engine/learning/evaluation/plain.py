@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nba_engine.domain.values import IntArray
 from nba_engine.errors import NbaError
 from nba_engine.learning.evaluation.picks import Picks, check_picks
-from nba_engine.learning.tables import Kind, read_columns
+from nba_engine.learning.tables import Kind, column_names, read_columns
 
 __all__ = ["read_picks"]
 
@@ -40,6 +40,8 @@ def read_picks(path: Path) -> Picks:
     for DR, ``customer``, ``channel``, and for slates ``decision``, ``placement`` and ``position``
     (from 0). Raises `NbaError`: file, column, row, remedy.
     """
+    if "record" in column_names(path):
+        raise NbaError(f"{path}: it is a decision log of this engine: name it with --log")
     columns = read_columns(path, _WANTED, optional=_OPTIONAL)
     rows = len(columns["reward"])
     one = {"q_logged", "q_target"} & set(columns)

@@ -1,6 +1,13 @@
 """The decision log: written behind the answers, moved to Parquet, read, pruned and erased from."""
 
-from nba_engine.store.log.archive import Mover, archive_of, moving_path, needs_pyarrow, write_file
+from nba_engine.store.log.archive import (
+    Mover,
+    archive_of,
+    moving_path,
+    needs_pyarrow,
+    read_decision_file,
+    write_file,
+)
 from nba_engine.store.log.log import SqliteLog, open_log
 from nba_engine.store.log.pruning import count_old, prune_log
 from nba_engine.store.log.reader import DECISIONS, LogReader, open_log_reader
@@ -17,5 +24,6 @@ __all__ = [
     "open_log",
     "open_log_reader",
     "prune_log",
+    "read_decision_file",
     "write_file",
 ]

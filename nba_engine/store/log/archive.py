@@ -31,8 +31,8 @@ __all__ = [
     "find",
     "moving_path",
     "needs_pyarrow",
+    "read_decision_file",
     "read_decisions_of",
-    "read_file",
     "write_file",
 ]
 
@@ -119,7 +119,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def read_file(file: Path, *, since: float = float("-inf")) -> Iterator[DecisionRecord]:
+def read_decision_file(file: Path, *, since: float = float("-inf")) -> Iterator[DecisionRecord]:
     """The records of a file decided at ``since`` or later, in the order of logging."""
     table = needs_pyarrow().read_table(file, columns=["record"], partitioning=None)
     for record in map(_decode, table.column("record").to_pylist()):

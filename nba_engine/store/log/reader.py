@@ -14,7 +14,13 @@ from nba_engine.domain import DecisionRecord
 from nba_engine.errors import FailedPrecondition, NotFound
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import Format, Readers, open_file, path_of
-from nba_engine.store.log.archive import ARCHIVED, archive_of, find, read_decisions_of, read_file
+from nba_engine.store.log.archive import (
+    ARCHIVED,
+    archive_of,
+    find,
+    read_decision_file,
+    read_decisions_of,
+)
 from nba_engine.store.log.erasing import ERASED, was_erased_from_log
 
 __all__ = ["DECISIONS", "LogReader", "decode_record", "open_log_reader"]
@@ -127,7 +133,9 @@ class LogReader:
             if skip >= count:
                 skip -= count
                 continue
-            yield from itertools.islice(read_file(self._archive / name, since=since), skip, None)
+            yield from itertools.islice(
+                read_decision_file(self._archive / name, since=since), skip, None
+            )
             skip = 0
         after = 0
         if skip:
@@ -190,7 +198,7 @@ class LogReader:
     def _in_file(self, name: str, rows: int, first: float, since: float) -> int:
         if first >= since:
             return rows
-        return sum(1 for _ in read_file(self._archive / name, since=since))
+        return sum(1 for _ in read_decision_file(self._archive / name, since=since))
 
     def _rows(self, statement: str, values: tuple[object, ...]) -> list[Any]:
         try:
