@@ -23,16 +23,21 @@ _WEAKEST, _STRONGEST = 0.01, 100.0  # no customer is so different; keeps logarit
 
 
 class TreatmentScoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``as_propensity``: what follows decides by the score instead of the propensity."""
+    """``as_propensity``: what follows decides by the score instead of the propensity.
+
+    ``tell``: name strong affinities as reasons also where no score was fitted, because the model has
+    them among its features.
+    """
 
     as_propensity: bool = False
+    tell: bool = False
 
 
 class TreatmentScores:
     """Fills ``treatment_score`` from propensity and affinities, as `nba affinity fit` calibrated it.
 
-    Until that was fitted it does nothing. The strongest affinity of what is recommended becomes a
-    reason code.
+    Until that was fitted it does nothing, or only tells. The strongest affinity of what is recommended
+    becomes a reason code.
     """
 
     def __init__(self, settings: TreatmentScoreSettings, resources: Resources) -> None:
@@ -40,6 +45,8 @@ class TreatmentScores:
         self._settings = settings
         self._score = catalog.treatment_score
         exponents = {} if self._score is None else self._score.exponents
+        if self._score is None and settings.tell:
+            exponents = dict.fromkeys(catalog.aggregates, 0.0)
         # aggregate, the words it knows, whether they may be told
         self._words: list[tuple[str, tuple[str, ...], bool]] = []
         columns: list[IntArray] = []
@@ -63,10 +70,14 @@ class TreatmentScores:
         """One score per candidate, (n,)."""
         candidates = deciding.candidates
         score = self._score
-        if score is None or not len(candidates):
+        if not len(candidates) or (score is None and not self._words):
             return
         logs, names = self._affinities(deciding)
         own = self._places.take(candidates.index, axis=0)
+        if own.shape[1]:
+            self._tell(deciding, logs, names, own)
+        if score is None:
+            return
         propensity = (
             candidates["propensity"]
             if "propensity" in candidates
@@ -76,7 +87,6 @@ class TreatmentScores:
         total = score.bias + score.slope * np.log(p / (1.0 - p))
         if own.shape[1]:
             total += (logs * self._weights).take(own).sum(axis=1)
-            self._tell(deciding, logs, names, own)
         result = np.where(candidates.nothing, propensity, 1.0 / (1.0 + np.exp(-total)))
         candidates[_COLUMN] = result
         if self._settings.as_propensity:

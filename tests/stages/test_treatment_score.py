@@ -80,10 +80,11 @@ def applied(
     *,
     state: CustomerState = STATE,
     as_propensity: bool = False,
+    tell: bool = False,
     more: str = MORE,
 ) -> Deciding:
     catalog = shop(score, more)
-    settings = TreatmentScoreSettings(as_propensity=as_propensity)
+    settings = TreatmentScoreSettings(as_propensity=as_propensity, tell=tell)
     made = deciding(catalog, state=state)
     TREATMENT_SCORE.build(settings, Materials(catalog)).apply(made)
     return made
@@ -158,3 +159,12 @@ def test_models_read_affinities_as_features_of_what_they_score() -> None:
     rows = np.empty((2, 1), dtype=np.float32)
     assembled = Assembly(features, catalog, {}).rows(index, view, {}, NOW, rows)
     assert assembled[:, 0] == pytest.approx(np.log1p([1.5, 0.5]))
+
+
+def test_what_the_model_has_as_features_is_told_without_a_score() -> None:
+    made = applied(None, tell=True)
+    at = made.candidates.index.tolist().index(made.catalog.treatment_index["milk.app"])
+    assert made.candidates.reasons(at) == ("answers:tag_affinity:warm:5.2",)
+    assert "treatment_score" not in made.candidates
+    silent = applied(None).candidates
+    assert [silent.reasons(place) for place in range(len(silent))] == [()] * len(silent)
