@@ -22,6 +22,7 @@ from nba_engine.domain import (
     OutcomeSpec,
     Placement,
     RuleTable,
+    SlateRule,
     Tier,
     Treatment,
 )
@@ -60,6 +61,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rules: Mapping[Tier, RuleTable]
     limits: tuple[Limit, ...]
     limits_of: tuple[tuple[int, ...], ...]
+    slate_rules: tuple[SlateRule, ...] = ()
     control_group: ControlGroup
     evidence: EvidenceSpec | None = None
     control_groups: tuple[ControlGroup, ...] = ()

@@ -20,6 +20,7 @@ _ABOUT = {
     "rules": "who may have what, when it makes sense, and for whom it is good",
     "limits": "what must never be exceeded",
     "control_groups": "customers that never get some actions, to measure these",
+    "slate_rules": "what may stand beside what in one answer, and what may not follow what",
     "levers": "factors on the value of actions, for arbitration",
     "outcomes": "what counts as the outcome of an action, and for how long",
     "features": "the inputs of models that are trained",

@@ -33,6 +33,7 @@ from nba_engine.catalog.limits import find_zone, make_control_groups, make_lever
 from nba_engine.catalog.read import Tables, merge
 from nba_engine.catalog.schema import ActionEntry
 from nba_engine.catalog.selectors import Matcher
+from nba_engine.catalog.slate_rules import make_slate_rules
 from nba_engine.catalog.treatments import (
     NOTHING,
     TreatmentDraft,
@@ -140,6 +141,7 @@ def _build(
     limits, limits_of = make_limits(draft, zone.key)
     lever = make_levers(draft)
     control_groups = make_control_groups(draft)
+    slate_rules = make_slate_rules(draft)
     rules = compile_rules(draft)
     index = {action_id: position for position, action_id in enumerate(actions)}
     by_placement = {
@@ -169,6 +171,7 @@ def _build(
         rules=MappingProxyType(rules),
         limits=tuple(limits),
         limits_of=tuple(limits_of),
+        slate_rules=slate_rules,
         control_group=ControlGroup(share=control.share, salt=control.salt),
         evidence=make_evidence(tables.evidence),
         control_groups=control_groups,

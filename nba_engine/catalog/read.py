@@ -26,6 +26,7 @@ from nba_engine.catalog.schema import (
     RuleEntry,
     TreatmentEntry,
 )
+from nba_engine.catalog.slate_schema import SlateRuleEntry
 from nba_engine.catalog.value_schema import ValueEntry, ValueModelEntry
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.settings import convert_leniently, join, parse_toml, read_text, suggest
@@ -119,6 +120,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, Entry[RuleEntry]] = {}
     limits: dict[str, Entry[LimitEntry]] = {}
     levers: dict[str, Entry[LeverEntry]] = {}
+    slate_rules: dict[str, Entry[SlateRuleEntry]] = {}
     control_groups: dict[str, Entry[ControlOfEntry]] = {}
     outcomes: dict[str, Entry[OutcomeEntry]] = {}
     features: dict[str, Entry[FeatureEntry]] = {}
@@ -140,6 +142,7 @@ SECTIONS: dict[str, Any] = {
     "rules": RuleEntry,
     "limits": LimitEntry,
     "levers": LeverEntry,
+    "slate_rules": SlateRuleEntry,
     "control_groups": ControlOfEntry,
     "outcomes": OutcomeEntry,
     "features": FeatureEntry,

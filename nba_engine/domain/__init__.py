@@ -119,6 +119,7 @@ from nba_engine.domain.rules import (
 from nba_engine.domain.shadow import Shadow
 from nba_engine.domain.sink import ErasingSink, Sink, SinkFactory, SinkRecord, Topic
 from nba_engine.domain.source import Source, SourceBatch, SourceFactory, SourceRecord
+from nba_engine.domain.slate_rules import Per, SlateRule
 from nba_engine.domain.stage import (
     Channel,
     ChannelFactory,
@@ -262,6 +263,7 @@ __all__ = [
     "Source",
     "SourceBatch",
     "SourceFactory",
+    "SlateRule",
     "SourceRecord",
     "SpendModel",
     "Stage",

@@ -19,6 +19,7 @@ from nba_engine.domain.fitted import TreatmentScore
 from nba_engine.domain.identities import MergeRule
 from nba_engine.domain.outcomes import OutcomeSpec
 from nba_engine.domain.rules import Expression, RuleTable
+from nba_engine.domain.slate_rules import SlateRule
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray, Value
 
 __all__ = [
@@ -248,6 +249,10 @@ class CatalogView(Protocol):
     def control_group(self) -> ControlGroup: ...
     @property
     def evidence(self) -> EvidenceSpec | None:
+    @property
+    def slate_rules(self) -> Sequence[SlateRule]:
+        """What may stand beside what in one answer, and what may not follow what."""
+
         """How actions learn of which little is known; None: they do not."""
 
     @property

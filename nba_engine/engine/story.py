@@ -54,6 +54,10 @@ _DROPPED: Mapping[str, tuple[str, str]] = {
         "rest after the customer refused them",
     ),
     "bought_recently": ("was bought recently", "were bought recently"),
+    "not_after": (
+        "has to wait after an earlier contact, by the rule",
+        "have to wait after an earlier contact, by the rule",
+    ),
     "substitute_bought": (
         "has a substitute that was bought recently",
         "have a substitute that was bought recently",
@@ -71,6 +75,10 @@ _DROPPED: Mapping[str, tuple[str, str]] = {
         "are other forms of what is recommended",
     ),
     "outranked": ("was outranked", "were outranked"),
+    "slate_rule": (
+        "may not stand beside what is recommended, by the rule",
+        "may not stand beside what is recommended, by the rule",
+    ),
     "stage_failed": (
         "could not be judged because a stage failed",
         "could not be judged because a stage failed",

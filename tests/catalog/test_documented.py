@@ -14,6 +14,7 @@ from nba_engine.catalog import (
     learning_schema,
     load,
     schema,
+    slate_schema,
     value_schema,
 )
 from nba_engine.domain import (
@@ -39,6 +40,7 @@ SECTIONS = {
     "RuleEntry": "[rules.<id>]",
     "Selector": "applies_to",
     "LimitEntry": "[limits.<id>]",
+    "SlateRuleEntry": "[slate_rules.<id>]",
     "LeverEntry": "[levers.<id>]",
     "ControlGroupEntry": "[control_group]",
     "EvidenceEntry": "[evidence]",
@@ -50,7 +52,7 @@ SECTIONS = {
 }
 STRUCTS = {
     name: getattr(module, name)
-    for module in (schema, exploration, evidence, learning_schema, value_schema)
+    for module in (schema, exploration, evidence, learning_schema, slate_schema, value_schema)
     for name in module.__all__
     if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), msgspec.Struct)
 }

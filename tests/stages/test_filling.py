@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from nba_engine.stages.arbitration.ranking import Ranking, tie_keys
 from nba_engine.stages.slate.filling import Filled, Filling
+from nba_engine.stages.slate.together import Together
+from tests.stages.making import catalog
 
 
 def brute_force(
@@ -58,8 +61,9 @@ def test_the_lazy_walk_chooses_what_a_full_walk_would(
     draw = np.random.default_rng(seed)
     score = draw.integers(0, distinct + 1, size) / 4.0  # many ties, and some zeros
     index = draw.integers(0, size, size)
-    actions = draw.integers(0, max(1, size // 3), size)
     slot = draw.integers(0, places, size)
+    # no action in two placements: then nothing is in the way of anything, and the walk is the best
+    actions = draw.integers(0, max(1, size // 3), size) * places + slot
     slots = [int(n) for n in draw.integers(1, 4, places)]
     broken = {int(n) for n in draw.integers(0, size, size // 4)}
     keys = tie_keys(seed, size)
@@ -75,11 +79,51 @@ def test_the_lazy_walk_chooses_what_a_full_walk_would(
     filled: Filled = Filling(
         Ranking(score, index, slot, lambda: keys),
         score=score,
+        index=index,
         actions=actions,
         slot=slot,
         slots=slots,
+        together=Together(catalog()),
     ).fill(lambda position: position not in broken, reserve)
 
     order = [p for p in np.lexsort((slot, keys[index], -score)).tolist() if score[p] > 0]
     expected = brute_force(order, actions.tolist(), slot.tolist(), slots, broken, budget)
     assert sorted(filled.taken) == sorted(expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(size=st.integers(1, 60), places=st.integers(2, 4), seed=st.integers(0, 10_000))
+def test_placements_are_filled_for_the_greatest_sum_of_all_together(
+    size: int, places: int, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    score = draw.random(size) - 0.1
+    actions = draw.integers(0, max(1, size // 4), size)
+    slot = draw.integers(0, places, size)
+    slots = [int(n) for n in draw.integers(1, 4, places)]
+    broken = {int(n) for n in draw.integers(0, size, size // 8)}
+    index = np.arange(size)
+    filled = Filling(
+        Ranking(score, index, slot, lambda: tie_keys(seed, size)),
+        score=score,
+        index=np.zeros(size, dtype=np.intp),
+        actions=actions,
+        slot=slot,
+        slots=slots,
+        together=Together(catalog()),
+    ).fill(lambda position: position not in broken, lambda _: set())
+
+    rows = [place for place, count in enumerate(slots) for _ in range(count)]
+    worth = np.zeros((len(rows), int(actions.max()) + 1))
+    for position in range(size):
+        if position not in broken:
+            for row, place in enumerate(rows):
+                if place == slot[position]:
+                    best = max(worth[row, actions[position]], score[position])
+                    worth[row, actions[position]] = best
+    best = worth[linear_sum_assignment(-worth)].sum()
+    assert abs(score[filled.taken].sum() - best) < 1e-9
+    assert len({actions[at] for at in filled.taken}) == len(filled.taken)
+    assert not broken & set(filled.taken)
+    for place, count in enumerate(slots):
+        assert sum(slot[at] == place for at in filled.taken) <= count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -10,13 +10,13 @@ import numpy as np
 from nba_engine.domain import (
     CatalogView,
     Change,
-    ControlGroup,
     Deciding,
     Drop,
     Resources,
     StageFactory,
 )
 from nba_engine.domain.values import BoolArray
+from nba_engine.stages.contact_policy.after import ends_after
 from nba_engine.stages.contact_policy.consent import ANY, consented, key_of
 from nba_engine.stages.contact_policy.control import EVERYTHING, groups_of
 from nba_engine.stages.contact_policy.explained import explain_policy
@@ -33,7 +33,7 @@ class ContactPolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
 
 class ContactPolicy:
-    """Control group, consent, quiet hours, limits with room left, pauses after a rejection.
+    """Control group, consent, quiet hours, limits with room left, pauses after contacts.
 
     Everything a decision needs is arranged by channel, limit and action when the pipeline is
     built; a decision then costs a gather per check that can bite.
@@ -54,7 +54,9 @@ class ContactPolicy:
             if c.quiet_hours is not None and c.direction == "outbound"
         )
         self._number_of_channels = len(channels)
-        self._held_back = {group.id: _among(group, catalog) for group in catalog.control_groups}
+        self._held_back = {
+            group.id: _among(group.treatments, catalog) for group in catalog.control_groups
+        }
         self.clock = QuietClock(catalog)
         self.accounts = Accounts(catalog)
         self._rooms = Rooms(catalog, self.accounts)
@@ -63,6 +65,9 @@ class ContactPolicy:
             for number, action in enumerate(catalog.actions)
             if action.pause_after_reject > 0
         }
+        self._after = tuple(
+            (rule, _among(rule.treatments, catalog)) for rule in catalog.slate_rules if rule.after
+        )
 
     def apply(self, deciding: Deciding) -> None:
         """Drop what must not be sent; the first reason that applies is kept."""
@@ -88,6 +93,9 @@ class ContactPolicy:
             paused = self._paused(deciding)
             if paused is not None:
                 candidates.drop(paused[candidates.index], "paused_after_reject")
+        for rule, about in self._after:
+            if ends_after(rule, deciding) > deciding.now:
+                candidates.drop(about[candidates.index], f"not_after:{rule.id}")
 
     def _without_consent(self, deciding: Deciding) -> BoolArray | None:
         closed: BoolArray | None = None
@@ -135,11 +143,11 @@ class ContactPolicy:
         )
 
 
-def _among(group: ControlGroup, catalog: CatalogView) -> BoolArray:
-    """Whether a treatment is one that the group never gets, (T,)."""
-    held_back = np.zeros(len(catalog.treatments), dtype=np.bool_)
-    held_back[list(group.treatments)] = True
-    return held_back
+def _among(treatments: Collection[int], catalog: CatalogView) -> BoolArray:
+    """Whether a treatment is one of these, (T,)."""
+    among = np.zeros(len(catalog.treatments), dtype=np.bool_)
+    among[list(treatments)] = True
+    return among
 
 
 CONTACT_POLICY = StageFactory[ContactPolicySettings](

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from nba_engine.domain import Change, ChannelSpec, Deciding
 from nba_engine.domain.words import enumerated, with_changes
+from nba_engine.stages.contact_policy.after import ends_after, last_before
 from nba_engine.stages.contact_policy.consent import ANY, consented, key_of
 from nba_engine.stages.contact_policy.control import in_control_group
 from nba_engine.stages.limits import CLOSED, Accounts, Draw, QuietClock, amount_of, ceiling_of
@@ -73,6 +74,17 @@ def explain_policy(
             f"{moment(catalog, ends, now)}"
         )
         until = clock.opens(channel, max(until, ends))
+    for rule in catalog.slate_rules:
+        ends = ends_after(rule, deciding) if unit in rule.treatments and rule.after else now
+        if ends > now:
+            before, at = last_before(rule, deciding)
+            other = catalog.actions[catalog.action_index[before]]
+            why[f"not_after:{rule.id}"] = (
+                f"“{rule.name}” keeps it away for {length(rule.within)} after “{other.name}”, which "
+                f"the customer got at {moment(catalog, at, now)}; it would have been possible from "
+                f"{moment(catalog, ends, now)}"
+            )
+            until = clock.opens(channel, max(until, ends))
     supposed.wait(until, "decide")
 
     exhausted = [_used_up(deciding, accounts, draw, now) for draw in accounts.draws[unit]]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nba_engine.domain import BoolArray, Deciding, Exploration, FloatArray, IntArray, chances
+from nba_engine.stages.slate.together import Standing
 
 __all__ = ["Drawing", "Drawn", "drawing_of"]
 
@@ -57,10 +58,11 @@ class Drawing:
         self._random = random
         self._nothing = nothing
         self._actions = actions
+        self._index = index
         self._pools: dict[int, Pool] = {}
         self._open: dict[int, int] = {}
         self._removed: BoolArray = np.zeros(len(score), dtype=np.bool_)
-        self._standing: BoolArray = np.zeros(int(actions.max(initial=0)) + 1, dtype=np.bool_)
+        self._taken: BoolArray = np.zeros(int(actions.max(initial=0)) + 1, dtype=np.bool_)
         self.draws: list[Drawn] = []
         for place, exploration in explorations.items():
             found = np.flatnonzero((slot == place) & ((score > 0.0) | nothing))
@@ -82,16 +84,23 @@ class Drawing:
         if not any(drawn.slot == slot and self._nothing[drawn.position] for drawn in self.draws):
             self._open[slot] += 1
 
-    def choose(self, used: set[int], turn: int, accept: Callable[[int], bool]) -> list[int]:
+    def choose(
+        self,
+        used: set[int],
+        turn: int,
+        accept: Callable[[int], bool],
+        standing: Standing | None = None,
+    ) -> list[int]:
         """Draw for the open slots, placement by placement, from the top; the positions drawn.
 
-        ``used``: actions that stand already; those drawn are added. ``accept`` says whether what
-        was drawn may stand; if not, it is removed, and another drawn.
+        ``used``: actions that stand already; those drawn are added, there and to ``standing``,
+        whose rules keep out what must not stand beside them. ``accept`` says whether what was drawn
+        may stand; if not, it is removed, and another drawn.
         """
         chosen: list[int] = []
         for place, pool in self._pools.items():
             while self._open[place]:
-                drawn = self._draw(place, pool, used, turn)
+                drawn = self._draw(place, pool, used, turn, standing)
                 if drawn is None:
                     break
                 self.draws.append(drawn)
@@ -100,16 +109,29 @@ class Drawing:
                 elif accept(drawn.position):
                     self._open[place] -= 1
                     used.add(int(self._actions[drawn.position]))
+                    if standing is not None:
+                        standing.add(self._index.item(drawn.position), place)
                     chosen.append(drawn.position)
                 else:
                     self._removed[drawn.position] = True
         return chosen
 
-    def _draw(self, place: int, pool: Pool, used: Collection[int], turn: int) -> Drawn | None:
-        standing = self._standing
-        standing[:] = False
-        standing[list(used)] = True
-        left = np.flatnonzero(~(standing[pool.actions] | self._removed[pool.positions]))
+    def _draw(
+        self,
+        place: int,
+        pool: Pool,
+        used: Collection[int],
+        turn: int,
+        standing: Standing | None,
+    ) -> Drawn | None:
+        taken = self._taken
+        taken[:] = False
+        taken[list(used)] = True
+        out = taken[pool.actions] | self._removed[pool.positions]
+        if standing is not None:
+            index = self._index[pool.positions]
+            out |= standing.kept_out(index, np.full(len(index), place)) >= 0
+        left = np.flatnonzero(~out)
         if not len(left):
             return None
         score = pool.score[left]

@@ -13,12 +13,14 @@ from nba_engine.domain import (
     Recommendation,
     Values,
 )
-from nba_engine.domain.words import with_changes
+from nba_engine.domain.words import enumerated, with_changes
 from nba_engine.errors import RenderFailed
 from nba_engine.stages.arbitration import factor_above
 from nba_engine.stages.limits import Accounts, QuietClock, amount_of
+from nba_engine.stages.slate.priced import moved_below
 from nba_engine.stages.slate.rehearsal import Rehearsal
 from nba_engine.stages.slate.reservations import recommendation_id
+from nba_engine.stages.slate.together import Together
 from nba_engine.stages.supplying import example_of, known_text
 from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.wording import amount, lever, money, parts, subject
@@ -51,6 +53,7 @@ def explain_slate(
     position: int,
     *,
     accounts: Accounts,
+    together: Together,
     render: Render,
     clock: QuietClock,
 ) -> tuple[str, Sequence[Change]]:
@@ -63,7 +66,7 @@ def explain_slate(
         if deciding.catalog.placements[place].exploration is not None:
             text = "Doing nothing was not drawn: something that is worth its contact came out."
         return with_changes(text, none), none
-    rehearsal = Rehearsal(deciding, drop.stage, accounts)
+    rehearsal = Rehearsal(deciding, drop.stage, accounts, together)
     at = rehearsal.position(drop, position)
     slot = int(drop.slot[position])
     case = _Case(deciding, unit, slot, at, rehearsal, accounts, render, clock)
@@ -73,6 +76,8 @@ def explain_slate(
         why, changes = _refused(case)
     elif drop.reason == "same_action":
         why, changes = _same_action(case)
+    elif drop.reason.startswith("slate_rule:"):
+        why, changes = _kept_out(case, drop.reason.partition(":")[2])
     else:
         why, changes = _outranked(case)
     return with_changes(f"{subject(deciding, unit)} {why}.", changes), changes
@@ -99,6 +104,7 @@ def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
         f"worth more; the last of them is {_named(deciding, worst)} with "
         f"{money(deciding.catalog, worst.score)}"
     )
+    why += moved_below(deciding, case.accounts, case.unit, own, worst)
     return why, _lifted(case, [worst.score])
 
 
@@ -117,6 +123,33 @@ def _same_action(case: _Case) -> tuple[str, Sequence[Change]]:
     full = len(there) == deciding.placements[case.slot].slots
     worst = min((each.score for each in there), default=0.0) if full else 0.0
     return why, _lifted(case, [max(worst, other.score)])
+
+
+def _kept_out(case: _Case, rule_id: str) -> tuple[str, Sequence[Change]]:
+    deciding, unit = case.deciding, case.unit
+    rule = next(one for one in deciding.catalog.slate_rules if one.id == rule_id)
+    index = deciding.catalog.treatment_index
+    about = set(rule.treatments)
+    if rule.beside:
+        about = {*(rule.beside if unit in about else ()), *(about if unit in rule.beside else ())}
+    place = deciding.placements[case.slot].placement
+    there = [
+        each
+        for each in deciding.recommendations
+        if index[each.treatment] in about and (rule.per == "answer" or each.placement == place)
+    ]
+    standing = enumerated([f"{_named(deciding, each)} in {each.placement}" for each in there])
+    stand = "stands" if len(there) == 1 else "stand"
+    why = f"was left out by “{rule.name}”: it never stands beside {standing}, which {stand} already"
+    if rule.at_most:
+        where = "one answer" if rule.per == "answer" else "one placement"
+        why = (
+            f"was left out by “{rule.name}”: at most {rule.at_most} of these in {where}, and "
+            f"{standing} {stand} already"
+        )
+    scores = [each.score for each in there]
+    # to take the place of several it must be worth more than all of them
+    return why, _lifted(case, [*scores, sum(each.score for each in deciding.recommendations)])
 
 
 def _there(case: _Case) -> list[Recommendation]:
@@ -206,7 +239,7 @@ def _lifted(case: _Case, targets: Iterable[float]) -> tuple[Change, ...]:
     renders = content.renders if content.supposed.changes else None
     numbers = rehearsal.numbers(case.position)
     best = float(rehearsal.columns["score"].max())
-    for target in (*targets, best):
+    for target in (*sorted(targets), best):
         factor = factor_above(numbers, target)
         if factor is None:
             break

@@ -14,6 +14,7 @@ from nba_engine.stages.limits import Accounts
 from nba_engine.stages.slate.drawing import drawing_of
 from nba_engine.stages.slate.filling import Filling
 from nba_engine.stages.slate.reservations import treatment_of
+from nba_engine.stages.slate.together import Together
 
 __all__ = ["Rehearsal"]
 
@@ -26,8 +27,11 @@ class Rehearsal:
     Positions count these candidates: the surviving ones first, then the stage's drops in order.
     """
 
-    def __init__(self, deciding: Deciding, stage: str, accounts: Accounts) -> None:
+    def __init__(
+        self, deciding: Deciding, stage: str, accounts: Accounts, together: Together
+    ) -> None:
         candidates = deciding.candidates
+        self._together = together
         self._deciding = deciding
         self._accounts = accounts
         self._drops = [drop for drop in candidates.drops if drop.stage == stage]
@@ -86,8 +90,10 @@ class Rehearsal:
         filled = Filling(
             Ranking(score, self.index, self.slot, lambda: tie_keys(self._deciding.seed, size)),
             score=score,
+            index=self.index,
             actions=self.actions,
             slot=self.slot,
+            together=self._together,
             slots=[placement.slots for placement in self._deciding.placements],
             drawing=drawing_of(
                 self._deciding,

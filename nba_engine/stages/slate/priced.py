@@ -1,0 +1,32 @@
+"""What the prices of limits had to do with who stands above whom, in words."""
+
+from __future__ import annotations
+
+from nba_engine.domain import Deciding, Recommendation
+from nba_engine.domain.words import enumerated
+from nba_engine.stages.limits import Accounts, PricePart, Prices
+from nba_engine.stages.wording import money, subject
+
+__all__ = ["moved_below"]
+
+
+def moved_below(
+    deciding: Deciding, accounts: Accounts, unit: int, score: float, above: Recommendation
+) -> str:
+    """Which prices moved a candidate below what stands above it; "" when it would be there anyway."""
+    if not deciding.prices:
+        return ""
+    prices = Prices(deciding.catalog, accounts)
+    own = prices.parts(deciding.prices, unit)
+    at = deciding.catalog.treatment_index[above.treatment]
+    others = prices.parts(deciding.prices, at)
+    worth = score + sum(part.total for part in own)
+    if not own or worth <= above.score + sum(part.total for part in others):
+        return ""
+    told = enumerated([_told(deciding, part) for part in own])
+    return f"; the price of {told} moved it below {subject(deciding, at)}"
+
+
+def _told(deciding: Deciding, part: PricePart) -> str:
+    """The limit and what it asks for this contact."""
+    return f"“{part.limit.name}” ({money(deciding.catalog, part.total)} for this contact)"
