@@ -20,6 +20,7 @@ from nba_engine.app import App, open_app
 HOUSEHOLDS = 120
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """These tests share what takes longest to build: one worker runs them all."""
     folder = Path(__file__).parent
