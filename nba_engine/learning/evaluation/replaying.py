@@ -18,6 +18,7 @@ from nba_engine.domain import (
     chances,
 )
 from nba_engine.engine import Ranked
+from nba_engine.stages.slate import Together
 
 __all__ = ["Pick", "picks_of"]
 
@@ -87,6 +88,14 @@ def _pick(
     return Pick(placement, position, treatment, shown, propensity, *chance)
 
 
+class _Stand:
+    """What stands in an answer: actions by their index, and for the rules about what stands together."""
+
+    def __init__(self, together: Together) -> None:
+        self.actions: set[int] = set()
+        self.standing = together.standing() if together else None
+
+
 class _Walk:
     """Goes through the picks of a decision with the candidates that the other policy has then."""
 
@@ -102,14 +111,14 @@ class _Walk:
         self._propensity, self._money = _predictions(other, nothing)
         self._removed: BoolArray = np.zeros(len(other.treatment), dtype=np.bool_)
         drawn = {draw.placement for draw in record.draws}
-        self._used = {  # actions that stand, by their index
-            action
-            for one in record.recommendations
-            if one.placement not in drawn and (action := self._action(one.treatment)) is not None
-        }
+        self._together = Together(catalog)
+        self._stand = _Stand(self._together)
+        for one in record.recommendations:
+            if one.placement not in drawn:
+                self._put(self._stand, one.placement, one.treatment)
         self._turn = 0
-        self._asked: list[int | None] = []  # actions that the ledger refused in this turn
-        self._above: dict[str, set[int]] = {}  # of placements that did not explore
+        self._asked: list[tuple[str, str]] = []  # what the ledger refused in this turn
+        self._above: dict[str, _Stand] = {}  # of placements that did not explore
         self._own = {(one.placement, one.position): one for one in other.recommendations}
         self._same: dict[str, bool] = {}
 
@@ -117,28 +126,29 @@ class _Walk:
         """A pick of a placement in which the logged policy did not explore."""
         if self._catalog.placements[one.placement].exploration is None:
             return self._decided(one)
-        above = self._above.setdefault(one.placement, set())
+        above = self._above.setdefault(one.placement, _Stand(self._together))
         free = self._free(one.placement, above)
         free[list(self._other.refused)] = False
-        action = self._action(one.treatment)
-        if action is not None:
-            above.add(action)
+        self._put(above, one.placement, one.treatment)
         return self._chance(one.placement, one.treatment, free)
 
     def drawn(self, draw: Draw) -> _Chance:
         """A draw of the logged policy."""
         if draw.turn != self._turn:
             self._turn = draw.turn
-            self._used.difference_update(self._asked)
+            for one in self._asked:
+                self._put_back(*one)
             self._asked.clear()
-        found = self._chance(draw.placement, draw.treatment, self._free(draw.placement, self._used))
-        action, at = self._action(draw.treatment), self._at(draw.placement, draw.treatment)
+        found = self._chance(
+            draw.placement, draw.treatment, self._free(draw.placement, self._stand)
+        )
+        at = self._at(draw.placement, draw.treatment)
         if draw.removed and at is not None:
             self._removed[at] = True
-        if draw.removed in ("", "limit_refused") and action is not None:
-            self._used.add(action)
+        if draw.removed in ("", "limit_refused"):
+            self._put(self._stand, draw.placement, draw.treatment)
             if draw.removed:
-                self._asked.append(action)
+                self._asked.append((draw.placement, draw.treatment))
         return found
 
     def _decided(self, one: Recommendation) -> _Chance:
@@ -153,12 +163,30 @@ class _Walk:
             expected_target if same else _NO_WORTH,
         )
 
-    def _free(self, placement: str, used: set[int]) -> BoolArray:
+    def _free(self, placement: str, stand: _Stand) -> BoolArray:
         """What may be picked next in a placement, (n,)."""
         free: BoolArray = self._eligible & (self._other.slot == self._slots[placement])
-        free &= ~np.isin(self._actions, list(used))
+        free &= ~np.isin(self._actions, list(stand.actions))
         free &= ~self._removed
+        if stand.standing is not None:
+            free &= stand.standing.kept_out(self._other.treatment, self._other.slot) < 0
         return free
+
+    def _put(self, stand: _Stand, placement: str, treatment: str) -> None:
+        """It stands now; *nothing*, and what this catalog does not have, stand in nobody's way."""
+        action = self._action(treatment)
+        if action is not None:
+            stand.actions.add(action)
+            if stand.standing is not None:
+                stand.standing.add(self._catalog.treatment_index[treatment], self._slots[placement])
+
+    def _put_back(self, placement: str, treatment: str) -> None:
+        action = self._action(treatment)
+        if action is not None:
+            self._stand.actions.discard(action)
+            if self._stand.standing is not None:
+                index = self._catalog.treatment_index[treatment]
+                self._stand.standing.remove(index, self._slots[placement])
 
     def _chance(self, placement: str, treatment: str, free: BoolArray) -> _Chance:
         left = np.flatnonzero(free)
@@ -185,7 +213,7 @@ class _Walk:
         return int(here.argmax()) if here.any() else None
 
     def _action(self, treatment: str) -> int | None:
-        """The index of an action that stands in nobody's way twice; *nothing* does not stand."""
+        """The index of an action that may stand; None for *nothing*, and what is not there."""
         index = self._catalog.treatment_index.get(treatment)
         if index is None or self._catalog.is_nothing[index]:
             return None

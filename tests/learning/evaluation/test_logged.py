@@ -131,6 +131,22 @@ def truth(worth: Mapping[str, float], temperature: float = TEMPERATURE) -> float
     return total
 
 
+RULES = """
+[slate_rules.one_of_them]
+applies_to = { actions = ["a", "c"] }
+at_most = 1
+"""
+
+
+def test_slate_rules_count_in_the_probabilities_of_the_policy_under_test() -> None:
+    world = World(200, catalog(NOW_WORTH, more=RULES))
+    picks = world.picks(catalog(NOW_WORTH, more=RULES + "# another text, the same catalog")).picks
+    assert len(picks.propensity) > 200
+    assert np.abs(picks.target - picks.propensity).max() < 1e-12
+    free = world.picks(catalog(NOW_WORTH)).picks
+    assert np.abs(free.target - free.propensity).max() > 0.05  # without them it is another policy
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
     return World(800, catalog(NOW_WORTH))
