@@ -246,13 +246,13 @@ class CatalogView(Protocol):
         """Per treatment: the indices of the limits it draws on."""
 
     @property
-    def control_group(self) -> ControlGroup: ...
-    @property
-    def evidence(self) -> EvidenceSpec | None:
-    @property
     def slate_rules(self) -> Sequence[SlateRule]:
         """What may stand beside what in one answer, and what may not follow what."""
 
+    @property
+    def control_group(self) -> ControlGroup: ...
+    @property
+    def evidence(self) -> EvidenceSpec | None:
         """How actions learn of which little is known; None: they do not."""
 
     @property
