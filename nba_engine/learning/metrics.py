@@ -114,12 +114,18 @@ def recall_at_k(
 
 
 def lift(label: ArrayLike, score: ArrayLike, *, share: float = 0.1) -> float:
-    """Rate of positives among the best ``share`` of the scores over the rate of all."""
+    """Rate of positives among the best ``share`` of the scores over the rate of all.
+
+    Of equal scores at the edge each counts in part: who knows nothing has a lift of 1.
+    """
     y, s = _pair(label, score)
     if not y.sum():
         raise ValueError("lift needs positives")
-    top = np.argsort(-s, kind="stable")[: max(1, round(len(s) * share))]
-    return float(y[top].mean() / y.mean())
+    size = max(1, round(len(s) * share))
+    edge = np.partition(s, len(s) - size)[len(s) - size]
+    above, at_edge = s > edge, s == edge
+    hits = y[above].sum() + (size - above.sum()) * y[at_edge].mean()
+    return float(hits / size / y.mean())
 
 
 def _pair(label: ArrayLike, prediction: ArrayLike) -> tuple[FloatArray, FloatArray]:

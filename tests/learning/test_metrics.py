@@ -80,6 +80,15 @@ def test_recall_equals_a_loop_over_the_groups() -> None:
     assert by_group == pytest.approx(np.mean(shares))
 
 
+def test_of_equal_scores_at_the_edge_of_the_top_each_counts_in_part() -> None:
+    label = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert lift(label, [0.2] * 10) == pytest.approx(1.0)
+    # one is sure to be in the top three; two of the six next ones are, of which one is positive
+    assert lift(label, [9, 5, 5, 5, 5, 5, 5, 1, 1, 1], share=0.3) == pytest.approx(
+        (1 + 2 / 6) / 3 / 0.2
+    )
+
+
 def test_lift_compares_the_top_with_all() -> None:
     assert lift([1, 1, 0, 0, 0, 0, 0, 0, 0, 0], np.arange(10)[::-1], share=0.2) == 5.0
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain import BoolArray, Feature, FloatArray
+from nba_engine.errors import FailedPrecondition
 
 __all__ = ["Examples", "Source", "Split", "fill_categories", "split_by_time"]
 
@@ -70,7 +71,12 @@ def split_by_time(examples: Examples, *, validation: float = 0.15, test: float =
 
     The latest ``test`` share is held out. Of what was known when it begins, the later part (as
     ``validation`` is to the rest) is for choosing; no label of either reaches into the held-out part.
+    Raises `FailedPrecondition` when all are of one moment.
     """
+    if examples.time.min() == examples.time.max():
+        raise FailedPrecondition(
+            "all examples are of one moment: without a before and after nothing can be held out"
+        )
     held_out = _boundary(examples.time, 1.0 - test)
     before = examples.known <= held_out
     before &= examples.time < held_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ _NEGATIVE = frozenset({"0", "false", "no", "n", "f"})
 _SOURCE = re.compile(r"(customer|context|action|treatment)\.[A-Za-z_]\w*")
 _MANY = 0.5  # share of distinct texts above which a column is a name or free text, no category
 _FEW_ROWS = 50  # texts that make no such share
+_MOSTLY = 0.5  # share of distinct cells that are numbers: the others are told
 
 
 def examples_of_table(
@@ -55,8 +57,12 @@ def examples_of_table(
     if not wanted:
         raise NbaError(f"{path}: there is no column to learn from beside {label} and {time}")
     moments = read_columns(path, {time: "time"})[time]
+    read = infer_columns(path, tuple(dict.fromkeys((*wanted, label))))
+    # names, also where they look like numbers: offer 7 is not between 6 and 8
     groups = [name for name in (customer, action) if name]
-    read = infer_columns(path, tuple(dict.fromkeys((*wanted, label, *groups))))
+    names_of = read_columns(path, dict.fromkeys(groups, "text"), blank=groups) if groups else {}
+    if action in read:
+        read[action] = "text", names_of[action]
     found: list[Feature] = []
     columns: dict[str, NDArray[Any]] = {}
     warnings: list[str] = []
@@ -70,8 +76,8 @@ def examples_of_table(
             columns[name] = values
     if not found:
         raise NbaError(f"{path}: no column to learn from is left; {'; '.join(warnings)}")
-    actions, action_code = _groups(read[action][1] if action else None, len(moments))
-    _, customer_code = _groups(read[customer][1] if customer else None, len(moments))
+    actions, action_code = _groups(names_of.get(action), len(moments))
+    _, customer_code = _groups(names_of.get(customer), len(moments))
     return Examples(
         source="table",
         features=tuple(found),
@@ -96,12 +102,17 @@ def _feature(
 ) -> Feature | None:
     if kind == "text":
         words = values[values != ""]
-        distinct = len(np.unique(words.astype(str)))
+        different = np.unique(words.astype(str)).tolist()
+        distinct, odd = len(different), [word for word in different if not _is_number(word)]
+        mostly = source != "action.id" and 0 < len(odd) < (1 - _MOSTLY) * distinct
+        remedy = f"; most of it is numbers, {odd[0]!r} is none: mend or empty it" if mostly else ""
         if distinct > max(_FEW_ROWS, _MANY * len(words)):
             warnings.append(
-                f"{name} was left out: {distinct:,} different texts are names, no kinds"
+                f"{name} was left out: {distinct:,} different texts are names, no kinds{remedy}"
             )
             return None
+        if mostly:
+            warnings.append(f"{name} was taken for a category{remedy}")
         if distinct < 2 and len(words) == len(values):
             warnings.append(f"{name} was left out: it says the same in every row")
             return None
@@ -114,8 +125,21 @@ def _feature(
     # a gap that training never saw is filled with what is usual
     default = ABSENT if len(known) < len(values) else float(np.median(given))
     if kind == "time":
+        later = float(np.mean((values > moments)[~np.isnan(values)]))
+        if later:
+            warnings.append(
+                f"{name} lies after the row's own time in {later:.1%} of the rows: was it known "
+                "before? What becomes known with the outcome is no feature"
+            )
         return Feature(name=name, source=source, transform="days_since", default=default)
     return Feature(name=name, source=source, default=default)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
 
 
 def _source(name: str, taken: set[str]) -> str:
@@ -145,7 +169,7 @@ def _labels(path: Path, name: str, kind: str, values: NDArray[Any]) -> FloatArra
         shown = (
             "is empty"
             if values[row] in ("", None) or values[row] != values[row]
-            else (f"{values[row]!r} is no label")
+            else f"{values[row].item() if kind == 'number' else values[row]!r} is no label"
         )
         raise NbaError(f"{path}: column `{name}`, row {row + 1:,}: {shown}; {remedy}")
     if label.min() == label.max():

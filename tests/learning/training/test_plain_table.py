@@ -202,3 +202,48 @@ def test_what_becomes_known_with_the_outcome_is_suspected(tmp_path: Path) -> Non
     )
     warnings = train(examples, Options(model="logistic")).warnings
     assert any("receipts tells the outcome almost by itself" in one for one in warnings)
+
+
+def test_actions_with_numbers_for_names_are_names(tmp_path: Path) -> None:
+    rows = [row | {"offer": "07" if row["offer"] == "wine" else "12"} for row in made(200)]
+    examples = examples_of_table(
+        written(tmp_path / "visits.csv", rows), label="bought", time="day", action="offer"
+    )
+    assert examples.actions == ("07", "12")
+    (offer,) = (one for one in examples.features if one.source == "action.id")
+    assert (offer.transform, set(offer.categories)) == ("category", {"07", "12"})
+    assert not any("offer" in one for one in examples.warnings)
+
+
+def test_a_cell_that_makes_numbers_a_category_is_told(tmp_path: Path) -> None:
+    rows = made(200)
+    rows[4]["age"] = "n/a"
+    path = written(tmp_path / "visits.csv", rows)
+    examples = examples_of_table(path, label="bought", time="day", features=("age", "color"))
+    assert examples.warnings == (
+        "age was taken for a category; most of it is numbers, 'n/a' is none: mend or empty it",
+    )
+
+
+def test_a_time_after_the_rows_own_is_told(tmp_path: Path) -> None:
+    rows = [row | {"since": "2027-01-01" if row["bought"] == "yes" else ""} for row in made(200)]
+    path = written(tmp_path / "visits.csv", rows)
+    examples = examples_of_table(path, label="bought", time="day", features=("age", "since"))
+    assert any(
+        "since lies after the row's own time in 100.0% of the rows" in one
+        for one in examples.warnings
+    )
+
+
+def test_a_label_that_is_a_number_is_told_as_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "visits.csv", made(20))
+    with pytest.raises(NbaError, match=r"column `age`, row 1: [0-9.]+ is no label"):
+        examples_of_table(path, label="age", time="day")
+
+
+def test_examples_of_one_moment_cannot_be_split(tmp_path: Path) -> None:
+    rows = [row | {"day": "2025-01-01"} for row in made(200)]
+    path = written(tmp_path / "visits.csv", rows)
+    examples = examples_of_table(path, label="bought", time="day", features=("age",))
+    with pytest.raises(FailedPrecondition, match="all examples are of one moment"):
+        train(examples, Options(model="logistic"))
