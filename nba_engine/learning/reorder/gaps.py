@@ -35,7 +35,15 @@ class Gaps(NamedTuple):
 
     def at(self, places: IntArray) -> Gaps:
         """Those at some places."""
-        return Gaps(*(column[places] for column in self))
+        return Gaps(
+            self.customer[places],
+            self.word[places],
+            self.days[places],
+            self.start[places],
+            self.number[places],
+            self.total[places],
+            self.open[places],
+        )
 
 
 def gaps_of(events: Events, until: float) -> Gaps:
