@@ -65,6 +65,9 @@ class Database(Protocol):
     def moment(self) -> AbstractContextManager[Moment]:
         """Look at it as it is now. Others may write meanwhile."""
 
+    def save(self, folder: Path) -> None:
+        """Put what a failure can be traced by into the run's folder. Also when it is closed."""
+
     def close(self) -> None:
         """Let go of it."""
 
@@ -102,6 +105,9 @@ class SqliteDatabase:
         """Which of these are not there."""
         sql = f"SELECT 1 FROM {table} WHERE {key} = ?"
         return {name for name in names if self._connection.execute(sql, (name,)).get is None}
+
+    def save(self, folder: Path) -> None:
+        """The file is in the run's folder."""
 
     def close(self) -> None:
         """Release the file."""

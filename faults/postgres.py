@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -78,6 +79,26 @@ class PostgresDatabase:
     def _since(self, now: str) -> str | None:
         seen, self._seen = self._seen, now
         return seen
+
+    def save(self, folder: Path) -> None:
+        """Every table as CSV in ``postgres/``: the server's own files go with the server."""
+        into = folder / "postgres"
+        into.mkdir()
+        try:
+            with _connected(self._address) as connection:
+                tables = connection.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+                )
+                for (table,) in tables.fetchall():
+                    with (
+                        (into / f"{table}.csv").open("wb") as file,
+                        connection.cursor().copy(
+                            f'COPY "{table}" TO STDOUT (FORMAT csv, HEADER)'.encode()
+                        ) as rows,
+                    ):
+                        file.writelines(rows)
+        except psycopg.Error as error:
+            (into / "unreadable").write_text(str(error), "utf-8")
 
     def close(self) -> None:
         """Nothing is held between two moments."""

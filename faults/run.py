@@ -5,7 +5,8 @@
     python faults/run.py --seed 7           what is random, again; kills fall where they fall
     python faults/run.py --store postgres   in PostgreSQL, whose server is killed, stopped and frozen, too
 
-Exit code 1 when anything is wrong. docs/reliability.md tells what is checked.
+Exit code 1 when anything is wrong: then the run's files stay, and stderr says where. How far it has
+come is shown on stderr, too. docs/reliability.md tells what is checked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import itertools
 import os
 import platform
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -33,6 +35,7 @@ from faults.journal import Journal
 from faults.oracle import Oracle
 from faults.publishing import Publisher
 from faults.servers import Servers
+from faults.showing import Progress, State
 from faults.world import write_world
 from nba_engine.domain import ProfileUpdate, Store
 from nba_engine.store import open_store
@@ -61,14 +64,30 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--folder", help="on the disk that is meant; default: for temporary files")
+    parser.add_argument(
+        "--keep", action="store_true", help="the run's files, also when nothing is wrong"
+    )
     given = parser.parse_args()
     reservations, kills = LONG if given.long else SHORT
     given.reservations = reservations if given.reservations is None else given.reservations
     given.kills = kills if given.kills is None else given.kills
     given.faults = given.kills // PER_FAULT if given.faults is None else given.faults
     opened = postgres if given.store == "postgres" else sqlite
-    with tempfile.TemporaryDirectory(dir=given.folder) as name, opened(given, Path(name)) as place:
-        return run(given, Path(name), place)
+    folder = Path(tempfile.mkdtemp(prefix="nba-faults-", dir=given.folder))
+    code = 1
+    try:
+        with opened(given, folder) as place:
+            try:
+                code = run(given, folder, place)
+            finally:
+                if code or given.keep:
+                    place.database.save(folder)
+    finally:
+        if code or given.keep:
+            print(f"the files of this run are in {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder)
+    return code
 
 
 class Place(NamedTuple):
@@ -126,8 +145,15 @@ def run(given: argparse.Namespace, folder: Path, place: Place) -> int:
     oracle = Oracle(place.database, world.amounts)
     chosen = random.Random(given.seed)
     target = Target(given.reservations)
-    kills = 0
-    with Servers(world) as servers:
+    kills = done = 0
+    doing = "starting"
+    steps = [*place.faults, *[""] * given.kills]
+    chosen.shuffle(steps)
+
+    def state() -> State:
+        return State(doing, len(journal.granted), done, count_problems(journal, oracle))
+
+    with Progress(given.reservations, len(steps), state), Servers(world) as servers:
         clients = [
             Client(number, servers.address, CUSTOMERS, given.seed, journal, target, TTL)
             for number in range(given.clients)
@@ -137,8 +163,7 @@ def run(given: argparse.Namespace, folder: Path, place: Place) -> int:
         )
         for thread in (*clients, publisher):
             thread.start()
-        steps = [*place.faults, *[""] * given.kills]
-        chosen.shuffle(steps)
+        doing = "under load"
         pace = given.reservations / (len(steps) + 1)
         for step in steps:
             until = target.count + pace * chosen.uniform(0.1, 0.9)
@@ -151,11 +176,13 @@ def run(given: argparse.Namespace, folder: Path, place: Place) -> int:
             else:
                 servers.kill_one(chosen)
                 kills += 1
+            done += 1
             oracle.check(journal)
         target.killed.set()
         for thread in (*clients, publisher):
             thread.join()
         loaded = time.monotonic() - began
+        doing = "judging all of it"
         oracle.await_quiet(QUIET)
         oracle.finish(journal)
     problems = [*journal.problems, *oracle.wrong]
@@ -174,8 +201,10 @@ def run(given: argparse.Namespace, folder: Path, place: Place) -> int:
             f" and frozen {struck['freeze']} times for {given.away:g} s"
         )
     double = len(oracle.double) + journal.two_answers
-    for what in [*sorted(oracle.lost | oracle.exceeded | oracle.double)[:20], *problems[:20]]:
+    wrong = sorted(oracle.lost | oracle.exceeded | oracle.double)
+    for what in [*wrong[:20], *problems[:20]]:
         print(f"WRONG: {what}")
+    (folder / "wrong.txt").write_text("".join(f"{what}\n" for what in [*wrong, *problems]), "utf-8")
     print(
         f"faults: lost {len(oracle.lost)}, exceeded {len(oracle.exceeded)}, double {double}, "
         f"kills {kills}, seed {given.seed}"
@@ -183,6 +212,12 @@ def run(given: argparse.Namespace, folder: Path, place: Place) -> int:
     oracle.close()
     journal.close()
     return int(bool(oracle.lost or oracle.exceeded or double or problems))
+
+
+def count_problems(journal: Journal, oracle: Oracle) -> int:
+    """Everything that would make the run fail, as far as it is known."""
+    found = (oracle.lost, oracle.exceeded, oracle.double, oracle.wrong, journal.problems)
+    return sum(map(len, found)) + journal.two_answers
 
 
 def report(given: argparse.Namespace, journal: Journal, oracle: Oracle, loaded: float) -> None:

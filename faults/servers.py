@@ -24,7 +24,10 @@ START, READY = 60.0, 60.0  # seconds until all, and one that was killed, must be
 
 
 class Servers:
-    """The supervisor and its processes. A context manager. ``environ``: more variables for them."""
+    """The supervisor and its processes. A context manager. ``environ``: more variables for them.
+
+    Everything they log but their decisions is in ``servers.log`` beside the settings.
+    """
 
     def __init__(self, world: World, environ: Mapping[str, str] | None = None) -> None:
         self._ready = world.settings.parent / "ready"
@@ -82,15 +85,20 @@ class Servers:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            told = orjson.loads(line)
-            if told["event"] == "decision":
-                self.decided[told["process"]] += 1
-                continue
-            with self._changed:
-                if told["event"] == "process ready":
-                    self._pids[told["process"]] = told["pid"]
-                self._all = self._all or told["event"] == "all processes ready"
-                if told["level"] != "info":
-                    self.log.append(told)
-                self._changed.notify_all()
+        with self._ready.with_name("servers.log").open("wb", buffering=0) as log:
+            for line in self._process.stdout:
+                told = orjson.loads(line)
+                if told["event"] == "decision":
+                    self.decided[told["process"]] += 1
+                    continue
+                log.write(line)
+                self._heard(told)
+
+    def _heard(self, told: dict[str, Any]) -> None:
+        with self._changed:
+            if told["event"] == "process ready":
+                self._pids[told["process"]] = told["pid"]
+            self._all = self._all or told["event"] == "all processes ready"
+            if told["level"] != "info":
+                self.log.append(told)
+            self._changed.notify_all()

@@ -49,6 +49,8 @@ class Commits:
     def missing(self, *_: object) -> set[str]:
         return set()
 
+    def save(self, *_: object) -> None: ...
+
     def close(self) -> None: ...
 
 
