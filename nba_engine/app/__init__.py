@@ -1,6 +1,7 @@
 """The composition root: reads settings, loads plugins, wires everything. Only it knows all."""
 
 from nba_engine.app.app import App, open_app
+from nba_engine.app.batch import make_batch_engine
 from nba_engine.app.check import check
 from nba_engine.app.logged import Logged, open_logged
 from nba_engine.app.plugins import BUILTIN, load_plugins
@@ -16,6 +17,7 @@ __all__ = [
     "forget_interactions",
     "forget_windows",
     "load_plugins",
+    "make_batch_engine",
     "midnight",
     "open_app",
     "open_logged",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nba_engine.app.examples import nba_conformance
+from nba_engine.batch import nba_batch_engines
 from nba_engine.domain import ModelRuntime, Store
 from nba_engine.plugin import RuntimeFactory, StoreFactory, hookimpl
 from nba_engine.sinks import nba_sinks
@@ -13,6 +14,7 @@ from nba_engine.stages import nba_channels, nba_rule_functions, nba_stages
 from nba_engine.store import open_store
 
 __all__ = [
+    "nba_batch_engines",
     "nba_channels",
     "nba_conformance",
     "nba_model_runtimes",

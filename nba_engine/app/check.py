@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from nba_engine.app.assembly import Assembly, distinct
+from nba_engine.app.batch import batch_mistakes
 from nba_engine.app.intakes import intake_mistakes
 from nba_engine.app.plugins import load_plugins
 from nba_engine.app.profile_sources import source_mistakes
@@ -54,6 +55,7 @@ def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None
     mistakes += sink_mistakes(settings, plugins.register, file)
     mistakes += intake_mistakes(settings, plugins.register, file)
     mistakes += source_mistakes(settings, plugins.register, file)
+    mistakes += batch_mistakes(settings.batch, plugins.register, file)
     assembly = Assembly(settings, plugins.register, file=file, told=told)
     folder = _shown(settings.catalog.path, Path(settings_path))
     complete = settings.catalog.path.is_dir()  # if not, that is told

@@ -46,6 +46,7 @@ def _settings(by_kind: _ByKind) -> dict[str, Any]:
     _choose(properties["pipeline"]["items"], "stage", by_kind.get("stage", {}))
     _choose(properties["sinks"]["additionalProperties"], "kind", by_kind.get("sink", {}))
     _choose(properties["sources"]["additionalProperties"], "kind", by_kind.get("source", {}))
+    _choose(properties["batch"], "engine", by_kind.get("batch engine", {}))
     if sources := by_kind.get("profile source"):  # none is built in
         _choose(properties["profile_sources"]["additionalProperties"], "kind", sources)
     return schema

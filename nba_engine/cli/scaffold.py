@@ -99,6 +99,12 @@ KINDS: Mapping[str, Kind] = {
             register="sources",
         ),
         Kind(
+            name="batch-engine",
+            summary="The built-in batch engine, with a file of how long each pass took",
+            module="engine",
+            register="batch_engines",
+        ),
+        Kind(
             name="rule-function",
             summary="A rule function: kilometers between two places",
             module="function",

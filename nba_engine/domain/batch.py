@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain.stage import NoSettings
+from nba_engine.errors import PartitionFailed
 
 __all__ = ["Adding", "Batch", "BatchEngine", "BatchEngineFactory", "Progress", "Sums"]
 
@@ -124,21 +125,28 @@ class Adding:
         return self._total or ()
 
     def take(self, number: int, sums: Sums) -> None:
-        """The sums of one partition. Raises `ValueError` when they are no sums, or other ones."""
-        self._waiting[number] = tuple(_array(one) for one in sums)
+        """The sums of one partition.
+
+        Raises `PartitionFailed` for the first, in their order, that are no sums or of other shapes.
+        """
+        self._waiting[number] = sums
         while self._next in self._waiting:
             self._add(self._waiting.pop(self._next))
             self._next += 1
 
-    def _add(self, sums: Sums) -> None:
+    def _add(self, given: Sums) -> None:
+        try:
+            sums = tuple(_array(one) for one in given)
+        except (TypeError, ValueError) as error:
+            raise PartitionFailed(f"it gave no sums: {error}", partition=self._next) from error
         if self._total is None:
             self._total = tuple(one.copy() for one in sums)
             return
         before = [(one.shape, one.dtype) for one in self._total]
         here = [(one.shape, one.dtype) for one in sums]
         if before != here:
-            raise ValueError(
-                f"partition {self._next} adds {_told(here)}, those before it {_told(before)}"
+            raise PartitionFailed(
+                f"it adds {_told(here)}, those before it {_told(before)}", partition=self._next
             )
         for total, one in zip(self._total, sums, strict=True):
             np.add(total, one, out=total)

@@ -18,6 +18,7 @@ import msgspec
 import pluggy
 
 from nba_engine.domain import (
+    BatchEngineFactory,
     ChannelFactory,
     ModelFactory,
     ProfileSourceFactory,
@@ -81,6 +82,11 @@ _OFFERS: Mapping[str, tuple[Callable[[Register], Offers[Any]], Callable[[object]
         lambda register: register.profile_sources,
         lambda thing: isinstance(thing, ProfileSourceFactory),
         "a ProfileSourceFactory",
+    ),
+    "nba_batch_engines": (
+        lambda register: register.batch_engines,
+        lambda thing: isinstance(thing, BatchEngineFactory),
+        "a BatchEngineFactory",
     ),
 }
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import click
 
 from nba_engine.domain import (
+    BatchEngineFactory,
     ChannelFactory,
     ModelFactory,
     ProfileSourceFactory,
@@ -81,6 +82,7 @@ class Register:
         self.sinks: Offers[SinkFactory] = Offers("sink")
         self.sources: Offers[SourceFactory] = Offers("source")
         self.profile_sources: Offers[ProfileSourceFactory] = Offers("profile source")
+        self.batch_engines: Offers[BatchEngineFactory] = Offers("batch engine")
         self.commands: Offers[click.Command] = Offers("command")
 
     @property
@@ -96,6 +98,7 @@ class Register:
             self.sinks,
             self.sources,
             self.profile_sources,
+            self.batch_engines,
             self.commands,
         )
 

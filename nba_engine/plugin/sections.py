@@ -15,7 +15,8 @@ class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
     ``kind`` is "stage" (``[[pipeline]] settings``, chosen by ``stage``), "channel kind"
     (``[channels.<id>] settings`` of the catalog, chosen by ``kind``), "sink", "source" or "profile
     source" (``[sinks.<id>] settings``, ``[sources.<id>] settings``, ``[profile_sources.<id>]
-    settings``, chosen by ``kind``); ``name`` is what it is chosen by.
+    settings``, chosen by ``kind``), or "batch engine" (``[batch] settings``, chosen by ``engine``);
+    ``name`` is what it is chosen by.
     """
 
     kind: str
@@ -25,7 +26,7 @@ class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_sections(register: Register) -> list[SettingsSection]:
-    """Every stage, channel kind, sink and profile source of the register with its settings struct, by name."""
+    """Everything of the register that has settings of its own, with their struct, by name."""
     return [
         SettingsSection(
             kind=offers.kind,
@@ -39,6 +40,7 @@ def settings_sections(register: Register) -> list[SettingsSection]:
             register.sinks,
             register.sources,
             register.profile_sources,
+            register.batch_engines,
         )
         for name in sorted(offers)
     ]

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from nba_engine.domain import (
+    BatchEngineFactory,
     ChannelFactory,
     ModelFactory,
     ProfileSourceFactory,
@@ -27,6 +28,7 @@ from nba_engine.plugin.factories import RuntimeFactory, StoreFactory
 from nba_engine.plugin.markers import hookspec
 
 __all__ = [
+    "nba_batch_engines",
     "nba_channels",
     "nba_commands",
     "nba_model_runtimes",
@@ -131,6 +133,16 @@ def nba_sources() -> Mapping[str, SourceFactory]:  # type: ignore[empty-body]
     begins to read, and after each failure. The source is then read on a thread of its own, in one
     process. Raising here: the plugin is broken. Raising in the factory or in the source: it is
     closed and opened again after a pause, where its last commit was.
+    """
+
+
+@hookspec
+def nba_batch_engines() -> Mapping[str, BatchEngineFactory]:  # type: ignore[empty-body]
+    """Offer batch engines: name in ``[batch] engine`` → factory.
+
+    Called once at start-up; the factory once per run of a command that computes something for all
+    customers. Raising here: the plugin is broken. Raising in the factory: the command ends with the
+    mistake, and nothing is written.
     """
 
 

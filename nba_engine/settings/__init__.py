@@ -13,6 +13,7 @@ from nba_engine.settings.load import load_settings, parse_toml, read_settings, r
 from nba_engine.settings.places import add_lines, choose, join, line_of, suggest
 from nba_engine.settings.schema import (
     AffinitySettings,
+    BatchSettings,
     BreakerSettings,
     CatalogSettings,
     LoggingSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "DURATION",
     "REQUIRED",
     "AffinitySettings",
+    "BatchSettings",
     "BreakerSettings",
     "CatalogSettings",
     "LoggingSettings",

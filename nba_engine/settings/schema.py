@@ -15,6 +15,7 @@ from nba_engine.settings.durations import DURATION, parse_duration
 
 __all__ = [
     "AffinitySettings",
+    "BatchSettings",
     "BreakerSettings",
     "CatalogSettings",
     "LoggingSettings",
@@ -321,6 +322,15 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """the source's own settings, checked by the source"""
 
 
+class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where what is computed for all customers is computed. ``settings`` is checked by the engine."""
+
+    engine: str = "local"
+    """name of a batch engine that a plugin offers; built in: `"local"`"""
+    settings: dict[str, Any] = {}
+    """the batch engine's own settings, checked by it"""
+
+
 class PluginSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which plugins may be missing, and which stay off."""
 
@@ -372,6 +382,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """id → where interactions and profiles come from, beside the API. `nba serve` reads them"""
     profile_sources: dict[str, ProfileSourceSettings] = {}
     """id → where further attributes of customers come from"""
+    batch: BatchSettings = BatchSettings()
     plugins: PluginSettings = PluginSettings()
     logging: LoggingSettings = LoggingSettings()
     security: SecuritySettings = SecuritySettings()

@@ -11,6 +11,7 @@ Install the extra ``testing``. A suite is a class whose fixtures your test class
 """
 
 from nba_engine.testing.assertions import REWRITTEN
+from nba_engine.testing.batch_suite import BatchEngineSuite
 from nba_engine.testing.channel_suite import ChannelSuite
 from nba_engine.testing.command_suite import CommandSuite
 from nba_engine.testing.deciding import (
@@ -48,6 +49,7 @@ __all__ = [
     "NOW",
     "REWRITTEN",
     "STAGES",
+    "BatchEngineSuite",
     "ChannelSuite",
     "CommandSuite",
     "FakeReads",

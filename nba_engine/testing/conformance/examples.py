@@ -17,6 +17,7 @@ import msgspec
 
 from nba_engine.app import load_plugins
 from nba_engine.plugin import Offers, Plugins, Register
+from nba_engine.testing.batch_suite import BatchEngineSuite
 from nba_engine.testing.channel_suite import ChannelSuite
 from nba_engine.testing.command_suite import CommandSuite
 from nba_engine.testing.conformance.report import Promise
@@ -53,6 +54,7 @@ KINDS: Mapping[str, Kind] = {
     "profile-source": Kind(
         lambda register: register.profile_sources, ProfileSourceSuite, "factory"
     ),
+    "batch-engine": Kind(lambda register: register.batch_engines, BatchEngineSuite, "factory"),
     "rule-function": Kind(lambda register: register.rule_functions, RuleFunctionSuite, "function"),
     "command": Kind(lambda register: register.commands, CommandSuite, "command"),
 }

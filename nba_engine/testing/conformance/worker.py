@@ -16,7 +16,7 @@ __all__ = ["LINES", "main"]
 
 LINES = "lines.jsonl"
 _CASES = "nba_engine.testing.conformance.cases"
-_BESIDE = ("command", "source")  # no part of a decision, so they cost none
+_BESIDE = ("batch-engine", "command", "source")  # no part of a decision, so they cost none
 _INI = """
 [pytest]
 python_classes = Test

@@ -1,0 +1,67 @@
+"""A worker process: ``python -m nba_engine.batch.process DESCRIPTOR``, started by `ProcessWorker`.
+
+It is started, never forked: threads and locks of gRPC, ONNX or numba do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import sys
+import threading
+from multiprocessing.connection import Connection
+
+from nba_engine.batch.failures import failure_of
+from nba_engine.batch.resident import Residents
+
+__all__ = ["main"]
+
+
+def main(descriptor: int) -> None:
+    """Answer tasks until the other end is closed."""
+    os.set_inheritable(descriptor, False)
+    os.dup2(2, 1)  # what is printed here is not the command's output
+    connection = Connection(descriptor)
+    tasks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    busy = threading.Event()
+    reader = threading.Thread(target=_read, args=(connection, tasks, busy), daemon=True)
+    reader.start()
+    residents: Residents | None = None
+    while (message := tasks.get()) is not None:
+        busy.set()
+        try:
+            content = pickle.loads(message)  # noqa: S301 - from our parent
+            if residents is None:  # the first message is the function that builds
+                residents = Residents(content)
+                answer: object = (True, None)
+            else:
+                answer = residents.do(content)
+            reply = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:  # what cannot be sent to or fro
+            reply = pickle.dumps((False, failure_of(error)))
+        busy.clear()
+        try:
+            connection.send_bytes(reply)
+        except OSError:  # nobody waits any more
+            return
+        if residents is None:
+            return
+
+
+def _read(
+    connection: Connection, tasks: queue.SimpleQueue[bytes | None], busy: threading.Event
+) -> None:
+    """Fetch tasks. When the parent is gone, a computation under way is for nobody."""
+    while True:
+        try:
+            tasks.put(connection.recv_bytes())
+        except (EOFError, OSError):
+            if busy.is_set():
+                os._exit(1)
+            tasks.put(None)
+            return
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
