@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,12 +23,20 @@ from nba_engine.domain import (
     Store,
 )
 from nba_engine.domain.algebra import fold_for
+from nba_engine.domain.fitted import AFFINITIES, FITTED, FittedTable
 from nba_engine.learning.interactions import history_of
+from nba_engine.models import load_fitted
 from nba_engine.models.assembly import Assembly
 
-__all__ = ["AsRead", "catalogs_by_version"]
+__all__ = ["AsRead", "FittedOf", "catalogs_by_version", "fitted_by_version"]
 
 _decode = msgspec.msgpack.Decoder(CustomerState).decode
+
+# what was fitted holds for an aggregate that counts the same
+_COUNTED = ("by", "half_life", "types", "positive", "segment")
+
+# version ("": none) → what was in force then of affinities; None: gone
+FittedOf = Callable[[str], FittedTable | None]
 
 
 class _Waiting(NamedTuple):
@@ -40,7 +49,11 @@ class _Waiting(NamedTuple):
 
 
 class AsRead:
-    """Gathers the inputs of decisions, one row per recommendation; see `read_decisions`."""
+    """Gathers the inputs of decisions, one row per recommendation; see `read_decisions`.
+
+    ``fitted_of``: what decisions knew of what is usual (affinities, shares, waits). Without it, and for
+    the features ``assumed``, that is what the catalogs have, learned from what came later perhaps.
+    """
 
     def __init__(
         self,
@@ -48,8 +61,16 @@ class AsRead:
         catalog: CatalogView,
         catalog_of: Callable[[str], CatalogView | None],
         tables: Mapping[str, ComplementTable],
+        fitted_of: FittedOf | None = None,
+        assumed: Collection[str] = (),
     ) -> None:
         self._wanted = tuple(features)
+        self._fitted_of = fitted_of
+        self._fitted = {
+            feature.source.partition(".")[2]
+            for feature in features
+            if feature.source.startswith("customer.") and feature.name not in assumed
+        }
         self._catalog = catalog
         self._catalog_of = catalog_of
         self._tables = tables
@@ -85,15 +106,36 @@ class AsRead:
         if assembly is None or catalog is None or (record.known and not record.profile):
             return
         index = _index(record, catalog)
-        if index is None:
+        specs = self._as_of(record, catalog.aggregates)
+        if index is None or specs is None:
             return
         state = _state(record)
         if self._changed[version]:
             waiting = _Waiting(self._rows, index, record, state)
             self._waiting.setdefault(record.request.identity, []).append(waiting)
             return
-        view = CustomerView(state, catalog.aggregates, record.time, known=record.known)
+        view = CustomerView(state, specs, record.time, known=record.known)
         assembly.rows(index, view, record.request.context, record.time, rows)
+
+    def _as_of(
+        self, record: DecisionRecord, specs: Mapping[str, AggregateSpec]
+    ) -> Mapping[str, AggregateSpec] | None:
+        """Aggregates with what had been fitted of them when it decided; None if that is gone."""
+        names = [name for name in self._fitted & set(specs) if specs[name].kind in FITTED]
+        if not names or self._fitted_of is None:
+            return specs
+        table = self._fitted_of(record.model_versions.get(AFFINITIES, ""))
+        if table is None:
+            return None
+        then = {}
+        for name in names:
+            spec, fitted = specs[name], table.aggregates.get(name)
+            holds = fitted is not None and all(
+                getattr(spec, key) == getattr(fitted, key) for key in _COUNTED
+            )
+            prior = fitted.prior if fitted is not None and holds else None
+            then[name] = msgspec.structs.replace(spec, prior=prior)
+        return {**specs, **then}
 
     def _assembly(self, version: str) -> Assembly | None:
         """Over the catalog that decided: its values of actions, not those of today."""
@@ -150,7 +192,10 @@ class AsRead:
             kept = {name: then[name] for name in then if name not in changed}
             again = {name: states[name] for name in changed if name in states}
             state = msgspec.structs.replace(one.state, aggregates=kept | again)
-            view = CustomerView(state, specs, record.time, known=record.known)
+            as_of = self._as_of(record, specs)
+            if as_of is None:
+                continue
+            view = CustomerView(state, as_of, record.time, known=record.known)
             assembly = self._assemblies[record.catalog_version]
             assert assembly is not None  # nothing waits for a catalog that is gone
             out = rows[one.row : one.row + len(one.treatments)]
@@ -180,6 +225,19 @@ def catalogs_by_version(
         if version not in known:
             files = store.catalog_files(version)
             known[version] = None if files is None else load(files)
+        return known[version]
+
+    return find
+
+
+def fitted_by_version(path: Path) -> FittedOf:
+    """The tables of affinities that are kept beside the one in force; None for one that is gone."""
+    known: dict[str, FittedTable | None] = {"": FittedTable()}
+
+    def find(version: str) -> FittedTable | None:
+        if version not in known:
+            table, found = load_fitted(path, version)
+            known[version] = table if found == version else None
         return known[version]
 
     return find

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -21,7 +21,7 @@ from nba_engine.domain import (
     Recommendation,
     Store,
 )
-from nba_engine.learning.as_read import AsRead
+from nba_engine.learning.as_read import AsRead, FittedOf
 from nba_engine.learning.interactions import Interactions, Progress, read_interactions
 from nba_engine.learning.outcomes import Shown, find_outcomes, types_of
 
@@ -102,6 +102,8 @@ def read_decisions(
     until: float | None = None,
     features: Sequence[Feature] = (),
     tables: Mapping[str, ComplementTable] | None = None,
+    fitted_of: FittedOf | None = None,
+    assumed: Collection[str] = (),
     progress: Progress | None = None,
 ) -> LoggedDecisions:
     """Read logged decisions and look up in the store how each recommendation ended.
@@ -113,10 +115,12 @@ def read_decisions(
 
     ``features`` are computed as serving did, from the customer as it was read for the decision, by
     the catalog that decided. Aggregates that this catalog declared otherwise, or not at all, are
-    computed from the interactions before the decision: no feature sees what came later.
+    computed from the interactions before the decision: no feature sees what came later. What is
+    usual (affinities, shares, waits) is taken as ``fitted_of`` says of then, but for the features
+    ``assumed``.
     """
     rows = _Rows(catalog, catalog_of)
-    as_read = AsRead(features, catalog, catalog_of, tables or {})
+    as_read = AsRead(features, catalog, catalog_of, tables or {}, fitted_of, assumed)
     for record in records:
         if until is None or record.time < until:
             rows.add(record)

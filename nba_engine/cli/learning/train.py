@@ -202,7 +202,7 @@ def _of_settings(settings: Path, options: dict[str, Any], bar: Progress, task: T
 def _examples(
     found: Learnable, told: Told, options: dict[str, Any], bar: Progress, task: TaskID
 ) -> Examples:
-    from nba_engine.learning.as_read import catalogs_by_version
+    from nba_engine.learning.as_read import catalogs_by_version, fitted_by_version
     from nba_engine.learning.parquet_log import ParquetLog
     from nba_engine.learning.training import examples_of_decisions, examples_of_history
     from nba_engine.models import load_table
@@ -235,6 +235,7 @@ def _examples(
         )
     bar.update(task, description="reading decisions")
     shared["catalog_of"] = catalogs_by_version(found.store, found.load, found.catalog)
+    shared["fitted_of"] = fitted_by_version(found.settings.affinities.path)
     if options["exported"] is not None:
         exported = ParquetLog(options["exported"])
         return examples_of_decisions(exported.records, store, found.catalog, **shared)

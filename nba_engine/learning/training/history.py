@@ -202,6 +202,8 @@ def _unknowable(features: Sequence[Feature], catalog: CatalogView) -> dict[str, 
             reasons[feature.name] = "the catalog says what it is today, not what it was"
         elif of == "customer" and name not in catalog.aggregates:
             reasons[feature.name] = "the profile says what it is today, not since when"
+        elif of == "customer" and catalog.aggregates[name].prior is not None:
+            reasons[feature.name] = "what is usual was learned from what came later"
     return reasons
 
 

@@ -18,6 +18,7 @@ from nba_engine.domain import (
     Store,
 )
 from nba_engine.errors import FailedPrecondition
+from nba_engine.learning.as_read import FittedOf
 from nba_engine.learning.decisions import LoggedDecisions, read_decisions
 from nba_engine.learning.interactions import Progress
 from nba_engine.learning.training.examples import Examples, fill_categories
@@ -44,6 +45,7 @@ def examples_of_decisions(
     *,
     catalog_of: Callable[[str], CatalogView | None],
     tables: Mapping[str, ComplementTable],
+    fitted_of: FittedOf | None = None,
     names: Sequence[str] = (),
     assumed: Collection[str] = (),
     until: float | None = None,
@@ -52,8 +54,9 @@ def examples_of_decisions(
     """One example per recommendation that was seen and whose window is over.
 
     ``records`` gives the decisions, each time it is called. ``names``: only these features.
-    Inputs are as serving read them for the decision, so that nothing is seen that came later; a
-    complement table is an exception, and refused unless ``assumed`` names the feature.
+    Inputs are as serving read them for the decision, so that nothing is seen that came later, with
+    what was fitted of affinities then (``fitted_of``, see `AsRead`); a complement table is an
+    exception, and refused unless ``assumed`` names the feature.
     Raises `FailedPrecondition`.
     """
     features = chosen_features(catalog, names)
@@ -75,6 +78,8 @@ def examples_of_decisions(
         until=until,
         features=features,
         tables=tables,
+        fitted_of=fitted_of,
+        assumed=assumed,
         progress=progress,
     )
     chosen = found.usable & found.readable
