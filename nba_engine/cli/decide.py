@@ -143,6 +143,12 @@ def _print_decision(identity: str, decision: Decision, catalog: CatalogView) -> 
         f"{sum(decision.stage_micros.values()) / 1000:.2f} ms; catalog {decision.catalog_version}",
         style="dim",
     )
+    if decision.decided_by:
+        version = decision.model_versions.get(decision.decided_by, "?")
+        say(f"decided by the model {decision.decided_by}, version {version}", style="dim")
+    if decision.control_groups:
+        groups = ["everything" if one == "*" else one for one in decision.control_groups]
+        say(f"in the control group of {', '.join(groups)}", style="dim")
     if decision.degraded:
         say(f"degraded: {', '.join(decision.degraded)}", style="bold yellow")
     say(f"decision {decision.decision_id}", style="dim")

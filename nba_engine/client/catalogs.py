@@ -17,6 +17,7 @@ __all__ = [
     "Attribute",
     "Catalog",
     "Channel",
+    "ControlGroup",
     "Limit",
     "Mistake",
     "Placement",
@@ -75,6 +76,14 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     assumption: str
 
 
+class ControlGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of the customers that never gets some treatments (``Treatment.control_groups``)."""
+
+    id: str
+    name: str
+    share: float
+
+
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """A catalog without its actions, and the models at work."""
 
@@ -90,6 +99,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     treatment_count: int
     control_group_share: float
     model_versions: Mapping[str, str]
+    control_groups: tuple[ControlGroup, ...] = ()
 
 
 class Treatment(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +112,7 @@ class Treatment(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     content: Mapping[str, str]
     attributes: Mapping[str, Value]
+    control_groups: tuple[str, ...] = ()
 
     @property
     def cost(self) -> Decimal:
@@ -113,7 +124,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """A thing we may do for a customer.
 
     ``kind`` is ``offer``, ``service``, ``win_back``, ``loyalty`` or ``nothing``. One of
-    ``value_micros`` and ``value_expression`` is given.
+    ``value_micros`` and ``value_expression`` is given. ``objective`` is ``propensity`` or ``uplift``: what
+    the value is multiplied with; with ``reorder``, ``owned_for`` gives way to when the customer is likely
+    to need it again.
     """
 
     id: str
@@ -135,6 +148,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     substitutes: tuple[str, ...]
     upgrades_to: tuple[str, ...]
     treatments: tuple[Treatment, ...]
+    reorder: bool = False
+    objective: str = "propensity"
 
     @property
     def value(self) -> Decimal | None:
@@ -174,6 +189,10 @@ def read_catalog(response: catalog_service_pb2.GetCatalogResponse) -> Catalog:
         treatment_count=message.treatment_count,
         control_group_share=message.control_group_share,
         model_versions=dict(response.model_versions),
+        control_groups=tuple(
+            ControlGroup(id=entry.id, name=entry.name, share=entry.share)
+            for entry in message.control_groups
+        ),
     )
 
 
@@ -240,6 +259,8 @@ def read_action(message: catalog_pb2.Action) -> Action:
         substitutes=tuple(message.substitutes),
         upgrades_to=tuple(message.upgrades_to),
         treatments=tuple(_treatment(entry) for entry in message.treatments),
+        reorder=message.reorder,
+        objective=word_of(catalog_pb2.Objective.Name, message.objective, "OBJECTIVE_"),
     )
 
 
@@ -252,6 +273,7 @@ def _treatment(message: catalog_pb2.Treatment) -> Treatment:
         tags=tuple(message.tags),
         content=dict(message.content),
         attributes=read_values(message.attributes),
+        control_groups=tuple(message.control_groups),
     )
 
 

@@ -95,7 +95,9 @@ class StageCount(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: what to do for this customer in these placements.
 
-    ``funnel`` and ``stage_micros`` are empty unless they were asked for.
+    ``funnel`` and ``stage_micros`` are empty unless they were asked for. ``decided_by`` is the model
+    whose propensities decided ("" without one); ``control_groups`` are those that the customer is in,
+    ``*`` the one that gets nothing at all.
     """
 
     decision_id: str
@@ -110,6 +112,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     candidate_count: int
     funnel: tuple[StageCount, ...]
     stage_micros: Mapping[str, int]
+    decided_by: str = ""
+    control_groups: tuple[str, ...] = ()
 
     def recommendations_for(self, placement: str) -> tuple[Recommendation, ...]:
         """Those of one placement, best first."""
@@ -184,6 +188,8 @@ def read_decision(message: decision_pb2.Decision) -> Decision:
             for count in message.funnel
         ),
         stage_micros=dict(message.stage_micros),
+        decided_by=message.decided_by,
+        control_groups=tuple(message.control_groups),
     )
 
 

@@ -77,13 +77,15 @@ class AttributeOrigin(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A decision as it was given, why in full sentences, and what became of every candidate.
 
-    ``origins``: the attributes that profile sources gave.
+    ``origins``: the attributes that profile sources gave. ``customer_value``: what the customer was
+    worth then (``p_alive``, ``ad_budget``, …), if the catalog declares it.
     """
 
     decision: Decision
     sentences: tuple[str, ...]
     candidates: tuple[CandidateTrace, ...]
     origins: tuple[AttributeOrigin, ...] = ()
+    customer_value: Mapping[str, Value] = {}
 
 
 def read_explanation(
@@ -106,6 +108,7 @@ def read_explanation(
             )
             for entry in page.origins
         ),
+        customer_value=read_values(page.customer_value),
     )
 
 

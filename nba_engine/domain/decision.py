@@ -85,6 +85,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     candidates: int = 0
     dropped: dict[str, int] = {}  # "stage/reason" → candidates
     stage_micros: dict[str, int] = {}  # wall time per stage
+    control_groups: tuple[str, ...] = ()  # that the customer is in; "*": of everything
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,10 +167,11 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a decision came out as it did."""
+    """Why a decision came out as it did. ``customer_value``: what the customer was worth then."""
 
     decision: Decision
     funnel: tuple[StageCount, ...]
     candidates: tuple[CandidateTrace, ...]
     sentences: tuple[str, ...]
     origins: tuple[Origin, ...] = ()
+    customer_value: Mapping[str, Value] = {}

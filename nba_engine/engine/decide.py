@@ -127,4 +127,5 @@ def answer(
         candidates=deciding.candidates.total,
         dropped=dropped,
         stage_micros=micros,
+        control_groups=deciding.control_groups,
     )

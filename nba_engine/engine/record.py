@@ -124,6 +124,7 @@ def decision_of(record: DecisionRecord) -> Decision:
         candidates=record.total,
         dropped=record.dropped,
         stage_micros=record.stage_micros,
+        control_groups=record.control_groups,
     )
 
 

@@ -30,6 +30,7 @@ from nba_engine.domain import (
     Tally,
 )
 from nba_engine.domain.words import with_changes
+from nba_engine.engine.background import background_sentences, customer_value, with_columns
 from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
 from nba_engine.engine.record import decision_of
 from nba_engine.engine.shadows import needed_models, shadow_sentences, with_shadows
@@ -284,12 +285,17 @@ def explained(catalog: CatalogView, decision: Decision, replayed: Replayed) -> E
             for key, count in dropped_counts(replayed.deciding.candidates).items()
         )
     )
+    deciding, traces = replayed.deciding, with_columns(replayed.traces, replayed.deciding)
     return Explanation(
         decision=decision,
         funnel=funnel,
-        candidates=replayed.traces,
-        sentences=story(catalog, replayed.deciding, decision, replayed.traces),
-        origins=origins_of(replayed.deciding),
+        candidates=traces,
+        sentences=(
+            *story(catalog, deciding, decision, traces),
+            *background_sentences(catalog, deciding, traces),
+        ),
+        origins=origins_of(deciding),
+        customer_value=customer_value(catalog, deciding),
     )
 
 

@@ -24,6 +24,7 @@ from nba_engine.server.convert import (
     write_decision,
     write_origin,
     write_trace,
+    write_values,
 )
 from nba_engine.server.protocols import Decides
 from nba_engine.server.reports import Reporter
@@ -206,6 +207,7 @@ class DecisionServicer:
             candidates=candidates,
             next_page_token=token,
             origins=map(write_origin, explanation.origins),
+            customer_value=write_values(explanation.customer_value),
         )
         write_decision(response.decision, explanation.decision, catalog.currency, funnel=True)
         return response

@@ -21,6 +21,7 @@ from nba_engine.server.calls import Call, Unary
 from nba_engine.server.convert import (
     Violations,
     bound_to,
+    held_back_by,
     read_erase,
     read_files,
     read_get_request,
@@ -202,9 +203,10 @@ class CatalogServicer(PublishingServicer):
         for treatment in catalog.treatments:
             if treatment.action in treatments:
                 treatments[treatment.action].append(treatment)
+        held_back = held_back_by(catalog)
         actions, token = page.of(
             catalog.actions,
-            lambda action: write_action(action, treatments[action.id]),
+            lambda action: write_action(action, treatments[action.id], held_back),
             room=self._room,
         )
         return catalog_service_pb2.ListActionsResponse(

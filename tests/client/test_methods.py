@@ -95,6 +95,7 @@ def test_a_decision_comes_as_plain_values(client: Any) -> None:
     assert before < decision.decide_time < datetime.now(UTC) + timedelta(seconds=5)
     assert decision.currency_code == "EUR"
     assert decision.model_versions == {"propensity": "made-up"}
+    assert (decision.decided_by, decision.control_groups) == ("propensity", ())
     first = decision.recommendations_for("banner")[0]
     assert (first.action, first.treatment, first.channel) == ("wine", "wine.banner", "app")
     assert first.content == {"text": "Wine today"}
@@ -257,6 +258,7 @@ def test_actions_are_listed_over_all_pages(client: Any) -> None:
     milk = next(action for action in actions if action.id == "milk")
     assert (milk.kind, milk.value, milk.owned_for) == ("offer", Decimal(1), timedelta(days=7))
     assert milk.attributes == {"category": "MILK"}
+    assert (milk.objective, milk.reorder) == ("propensity", False)
     assert {one.channel: one.cost for one in milk.treatments}["email"] == Decimal("0.01")
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from nba_engine.domain import Decision, DecisionRequest, Interaction, PlacementRequest, Store
+from nba_engine.domain import (
+    VALUE_NAMES,
+    CustomerView,
+    Decision,
+    DecisionRequest,
+    Interaction,
+    PlacementRequest,
+    Store,
+)
 from nba_engine.engine import Engine
 from nba_engine.store import open_store
 from nba_engine.testing import FakeStore, FixedClock, make_engine
@@ -84,3 +92,40 @@ def test_the_budget_of_a_new_customer_is_spent_and_grows_with_a_purchase(engine:
 def test_who_is_gone_has_the_floor_as_budget(engine: Engine) -> None:
     buy(engine, 900, 890, 880)
     assert [offered(engine) for _ in range(2)] == ["back", "nothing"]
+
+
+def test_an_explanation_tells_what_the_customer_was_worth_at_that_time(engine: Engine) -> None:
+    buy(engine, 100, 60, 20)
+    decision = decide(engine)
+    told = engine.explain(decision.decision_id)
+    view = CustomerView(engine.profile("crm:1"), engine.catalog.aggregates, NOW)
+    assert told.customer_value == {name: view[name] for name in VALUE_NAMES}
+    assert told.customer_value["purchase_days"] == 3
+    (sentence,) = [one for one in told.sentences if "P(alive)" in one]
+    alive, budget = told.customer_value["p_alive"], told.customer_value["ad_budget"]
+    assert isinstance(alive, float)
+    assert isinstance(budget, float)
+    assert f"bought on 3 days and is still a customer with {alive:.1%} (P(alive))" in sentence
+    assert f"advertising may cost {budget:.2f} USD within 91 days" in sentence
+    buy(engine, 0)  # it stays what it was
+    assert engine.explain(decision.decision_id).customer_value == told.customer_value
+    again = engine.explain(decide(engine).decision_id)
+    assert again.customer_value["purchase_days"] == 4
+
+
+def test_a_new_customer_and_one_who_is_gone_are_told(engine: Engine) -> None:
+    told = engine.explain(decide(engine).decision_id)
+    expected = "No purchase of the customer is known; advertising may cost 2.00 USD within 91 days."
+    assert expected in told.sentences
+    buy(engine, 900, 890, 880)
+    told = engine.explain(decide(engine).decision_id)
+    assert any("to be won back: has probably slipped away." in s for s in told.sentences)
+
+
+def test_a_sensitive_value_is_not_told(store: Store) -> None:
+    files = {"shop.toml": SHOP, "value.toml": BUDGET + "sensitive = true\n", "m.toml": MODEL}
+    engine = make_engine(files, store=store, clock=FixedClock(NOW))
+    buy(engine, 900, 890, 880)
+    told = engine.explain(decide(engine).decision_id)
+    assert told.customer_value == {}
+    assert not [one for one in told.sentences if "P(alive)" in one or "advertising" in one]

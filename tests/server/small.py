@@ -65,6 +65,9 @@ class SmallCatalog(msgspec.Struct, eq=False, kw_only=True):
     treatments: tuple[Treatment, ...]
     limits: tuple[Limit, ...]
     control_group: ControlGroup = ControlGroup(share=0.05)
+    control_groups: tuple[ControlGroup, ...] = (
+        ControlGroup(id="held", name="Held back", share=0.1, treatments=(1,)),
+    )
 
 
 def small_catalog(actions: int = 5) -> CatalogView:
@@ -82,7 +85,14 @@ def small_catalog(actions: int = 5) -> CatalogView:
         Attribute(name="secret", type="string", sensitive=True),
     )
     offers = tuple(
-        Action(id=f"offer{n}", name=f"Offer {n}", value=0.9, attributes={"price": 1.0 + n})
+        Action(
+            id=f"offer{n}",
+            name=f"Offer {n}",
+            value=0.9,
+            attributes={"price": 1.0 + n},
+            objective="uplift" if n == 1 else "propensity",
+            reorder=n == 1,
+        )
         for n in range(actions)
     )
     treatments = tuple(
@@ -214,6 +224,8 @@ class SmallEngine:
             candidates=total,
             dropped={"slate/outranked": total - len(recommendations)},
             stage_micros={"slate": 5},
+            decided_by="propensity",
+            control_groups=("held",),
         )
         self.decisions[decision.decision_id] = decision
         return decision
@@ -244,6 +256,7 @@ class SmallEngine:
             funnel=(StageCount(stage="slate", reason="outranked", candidates=1),),
             candidates=traces,
             sentences=("Because it earns most.",),
+            customer_value={"p_alive": 0.75, "purchase_days": 3, "win_back": False},
         )
 
     def record(self, interactions: Sequence[Interaction]) -> Sequence[InteractionResult]:

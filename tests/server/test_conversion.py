@@ -157,6 +157,8 @@ decisions = st.builds(
         st.tuples(st.sampled_from("ab"), texts).map("/".join), st.integers(0, 99), max_size=3
     ),
     stage_micros=st.dictionaries(texts, st.integers(0, 2**40), max_size=3),
+    decided_by=texts,
+    control_groups=st.lists(texts, max_size=2).map(tuple),
 )
 
 
@@ -194,6 +196,8 @@ def read_back(message: decision_pb2.Decision) -> domain.Decision:
         candidates=message.candidate_count,
         dropped={f"{c.stage}/{c.reason}": c.candidate_count for c in message.funnel},
         stage_micros=dict(message.stage_micros),
+        decided_by=message.decided_by,
+        control_groups=tuple(message.control_groups),
     )
 
 

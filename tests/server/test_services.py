@@ -8,9 +8,9 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from nba_engine._gen.nba.v1 import catalog_pb2, explanation_pb2
 from nba_engine._gen.nba.v1 import catalog_service_pb2 as catalogs
 from nba_engine._gen.nba.v1 import decision_service_pb2 as decisions
-from nba_engine._gen.nba.v1 import explanation_pb2
 from nba_engine._gen.nba.v1 import interaction_service_pb2 as interactions
 from nba_engine._gen.nba.v1 import profile_service_pb2 as profiles
 from nba_engine._gen.nba.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -44,6 +44,7 @@ def test_a_decision_comes_with_all_its_numbers(served: Served) -> None:
     assert decision.decision_id
     assert (decision.catalog_version, decision.currency_code) == ("v1", "USD")
     assert dict(decision.model_versions) == {"propensity": "2017-11-06"}
+    assert (decision.decided_by, list(decision.control_groups)) == ("propensity", ["held"])
     assert decision.decide_time.seconds == NOW
     assert (decision.candidate_count, list(decision.funnel)) == (5, [])
     first, second = decision.recommendations
@@ -109,6 +110,13 @@ def test_an_explanation_is_paged(served: Served) -> None:
     assert names == [f"offer{n}.app" for n in range(5)]
     assert list(page.sentences) == ["Because it earns most."]
     assert page.decision.funnel[0].reason == "outranked"
+    worth = {name: value.WhichOneof("kind") for name, value in page.customer_value.items()}
+    assert worth == {
+        "p_alive": "double_value",
+        "purchase_days": "int_value",
+        "win_back": "bool_value",
+    }
+    assert page.customer_value["p_alive"].double_value == 0.75
 
 
 def test_an_explanation_tells_of_the_treatments_asked_for(served: Served) -> None:
@@ -210,6 +218,8 @@ def test_a_catalog_shows_what_it_declares(served: Served) -> None:
     assert (budget.WhichOneof("amount"), budget.money_micros) == ("money_micros", 12_500_000)
     assert (week.WhichOneof("amount"), week.contacts) == ("contacts", 2.0)
     assert catalog.channels[0].reservation_ttl.ToMilliseconds() == 90_500
+    (group,) = catalog.control_groups
+    assert (group.id, group.name, group.share) == ("held", "Held back", 0.1)
 
 
 def test_actions_are_listed_by_pages_of_one_catalog(served: Served) -> None:
@@ -221,6 +231,11 @@ def test_actions_are_listed_by_pages_of_one_catalog(served: Served) -> None:
     assert [a.id for a in (*first.actions, *rest.actions)] == [f"offer{n}" for n in range(5)]
     assert rest.next_page_token == ""
     assert first.actions[0].treatments[0].cost_micros == 10_000
+    usual, held, *_ = first.actions
+    assert (usual.objective, usual.reorder) == (catalog_pb2.OBJECTIVE_PROPENSITY, False)
+    assert (held.objective, held.reorder) == (catalog_pb2.OBJECTIVE_UPLIFT, True)
+    groups = [list(action.treatments[0].control_groups) for action in (usual, held)]
+    assert groups == [[], ["held"]]
     served.engine.catalog.version = "v2"  # type: ignore[misc]
     with pytest.raises(grpc.RpcError) as caught:
         stub.ListActions(catalogs.ListActionsRequest(page_token=first.next_page_token))

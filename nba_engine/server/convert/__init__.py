@@ -1,6 +1,7 @@
 """All code between protocol buffers and domain values."""
 
 from nba_engine.server.convert.catalogs import (
+    held_back_by,
     read_files,
     write_action,
     write_catalog,
@@ -48,6 +49,7 @@ __all__ = [
     "Violations",
     "bound_to",
     "customer_types",
+    "held_back_by",
     "read_decide_request",
     "read_erase",
     "read_files",

@@ -18,6 +18,7 @@ from nba_engine.settings import write_duration
 
 __all__ = [
     "check_files",
+    "held_back_by",
     "read_files",
     "write_action",
     "write_catalog",
@@ -34,6 +35,10 @@ _DIRECTIONS = {
     "outbound": catalog_pb2.DIRECTION_OUTBOUND,
 }
 _MEASURES = {"contacts": catalog_pb2.MEASURE_CONTACTS, "money": catalog_pb2.MEASURE_MONEY}
+_OBJECTIVES: dict[domain.Objective, catalog_pb2.Objective.ValueType] = {
+    "propensity": catalog_pb2.OBJECTIVE_PROPENSITY,
+    "uplift": catalog_pb2.OBJECTIVE_UPLIFT,
+}
 _KINDS: dict[domain.ActionKind, catalog_pb2.ActionKind.ValueType] = {
     "offer": catalog_pb2.ACTION_KIND_OFFER,
     "service": catalog_pb2.ACTION_KIND_SERVICE,
@@ -92,6 +97,10 @@ def write_catalog(catalog: CatalogView) -> catalog_pb2.Catalog:
         action_count=len(catalog.actions),
         treatment_count=len(catalog.treatments),
         control_group_share=catalog.control_group.share,
+        control_groups=[
+            catalog_pb2.ControlGroup(id=group.id, name=group.name, share=group.share)
+            for group in sorted(catalog.control_groups, key=lambda one: one.id)
+        ],
     )
 
 
@@ -147,8 +156,10 @@ def _window(window: domain.Window) -> str:
     return window.unit
 
 
-def write_action(action: domain.Action, treatments: list[domain.Treatment]) -> catalog_pb2.Action:
-    """An action with its treatments."""
+def write_action(
+    action: domain.Action, treatments: list[domain.Treatment], held_back: Mapping[str, list[str]]
+) -> catalog_pb2.Action:
+    """An action with its treatments; ``held_back`` as `held_back_by` gives it."""
     message = catalog_pb2.Action(
         id=action.id,
         name=action.name,
@@ -168,7 +179,9 @@ def write_action(action: domain.Action, treatments: list[domain.Treatment]) -> c
         complements=action.complements,
         substitutes=action.substitutes,
         upgrades_to=action.upgrades_to,
-        treatments=[_write_treatment(treatment) for treatment in treatments],
+        treatments=[_write_treatment(one, held_back.get(one.id, [])) for one in treatments],
+        reorder=action.reorder,
+        objective=_OBJECTIVES[action.objective],
     )
     if isinstance(action.value, int | float):
         message.value_micros = micros(action.value)
@@ -177,7 +190,16 @@ def write_action(action: domain.Action, treatments: list[domain.Treatment]) -> c
     return message
 
 
-def _write_treatment(treatment: domain.Treatment) -> catalog_pb2.Treatment:
+def held_back_by(catalog: CatalogView) -> dict[str, list[str]]:
+    """Treatment → the control groups whose customers never get it; those of none are left out."""
+    found: dict[str, list[str]] = {}
+    for group in sorted(catalog.control_groups, key=lambda one: one.id):
+        for index in group.treatments:
+            found.setdefault(catalog.treatments[index].id, []).append(group.id)
+    return found
+
+
+def _write_treatment(treatment: domain.Treatment, groups: list[str]) -> catalog_pb2.Treatment:
     return catalog_pb2.Treatment(
         id=treatment.id,
         channel=treatment.channel,
@@ -186,6 +208,7 @@ def _write_treatment(treatment: domain.Treatment) -> catalog_pb2.Treatment:
         tags=treatment.tags,
         content=treatment.content,
         attributes=write_values(treatment.attributes),
+        control_groups=groups,
     )
 
 

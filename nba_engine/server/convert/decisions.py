@@ -110,6 +110,9 @@ def write_decision(
     message.candidate_count = decision.candidates
     if decision.degraded:
         message.degraded_stages.extend(decision.degraded)
+    message.decided_by = decision.decided_by
+    if decision.control_groups:
+        message.control_groups.extend(decision.control_groups)
     add = message.recommendations.add
     for r in decision.recommendations:
         entry = add(

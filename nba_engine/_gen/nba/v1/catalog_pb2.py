@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nba_engine._gen.nba.v1 import value_pb2 as nba_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14nba/v1/catalog.proto\x12\x06nba.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12nba/v1/value.proto\"\xd7\x02\n\x07\x43\x61talog\x12\x17\n\x0f\x63\x61talog_version\x18\x01 \x01(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12!\n\x08\x63hannels\x18\x04 \x03(\x0b\x32\x0f.nba.v1.Channel\x12%\n\nplacements\x18\x05 \x03(\x0b\x32\x11.nba.v1.Placement\x12%\n\nattributes\x18\x06 \x03(\x0b\x32\x11.nba.v1.Attribute\x12-\n\x12\x63ontext_attributes\x18\x07 \x03(\x0b\x32\x11.nba.v1.Attribute\x12\x1d\n\x06limits\x18\x08 \x03(\x0b\x32\r.nba.v1.Limit\x12\x14\n\x0c\x61\x63tion_count\x18\t \x01(\x05\x12\x17\n\x0ftreatment_count\x18\n \x01(\x05\x12\x1b\n\x13\x63ontrol_group_share\x18\x0b \x01(\x01\"\xb8\x01\n\x07\x43hannel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\tdirection\x18\x04 \x01(\x0e\x32\x11.nba.v1.Direction\x12\x17\n\x0f\x63onsent_purpose\x18\x05 \x01(\t\x12\x32\n\x0freservation_ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nassumption\x18\x07 \x01(\t\"7\n\tPlacement\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\"O\n\tAttribute\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x11\n\tsensitive\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"\xd5\x01\n\x05Limit\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x03(\t\x12 \n\x07measure\x18\x04 \x01(\x0e\x32\x0f.nba.v1.Measure\x12\x12\n\x08\x63ontacts\x18\x05 \x01(\x01H\x00\x12\x16\n\x0cmoney_micros\x18\x06 \x01(\x03H\x00\x12\x14\n\nexpression\x18\x07 \x01(\tH\x00\x12\x0e\n\x06window\x18\x08 \x01(\t\x12\x11\n\ttime_zone\x18\t \x01(\t\x12\x12\n\nassumption\x18\n \x01(\tB\x08\n\x06\x61mount\"\xed\x04\n\x06\x41\x63tion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12 \n\x04kind\x18\x03 \x01(\x0e\x32\x12.nba.v1.ActionKind\x12\r\n\x05group\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x32\n\nattributes\x18\x07 \x03(\x0b\x32\x1e.nba.v1.Action.AttributesEntry\x12\r\n\x05prior\x18\x08 \x01(\x01\x12\r\n\x05lever\x18\t \x01(\x01\x12\x16\n\x0cvalue_micros\x18\n \x01(\x03H\x00\x12\x1a\n\x10value_expression\x18\x0b \x01(\tH\x00\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\towned_for\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12pause_after_reject\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63omplements\x18\x10 \x03(\t\x12\x13\n\x0bsubstitutes\x18\x11 \x03(\t\x12\x13\n\x0bupgrades_to\x18\x12 \x03(\t\x12%\n\ntreatments\x18\x13 \x03(\x0b\x32\x11.nba.v1.Treatment\x1a@\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\x42\x07\n\x05value\"\xb9\x02\n\tTreatment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x12\n\nplacements\x18\x03 \x03(\t\x12\x13\n\x0b\x63ost_micros\x18\x04 \x01(\x03\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12/\n\x07\x63ontent\x18\x06 \x03(\x0b\x32\x1e.nba.v1.Treatment.ContentEntry\x12\x35\n\nattributes\x18\x07 \x03(\x0b\x32!.nba.v1.Treatment.AttributesEntry\x1a.\n\x0c\x43ontentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a@\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\"G\n\x07Mistake\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t*U\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44IRECTION_INBOUND\x10\x01\x12\x16\n\x12\x44IRECTION_OUTBOUND\x10\x02*K\n\x07Measure\x12\x17\n\x13MEASURE_UNSPECIFIED\x10\x00\x12\x14\n\x10MEASURE_CONTACTS\x10\x01\x12\x11\n\rMEASURE_MONEY\x10\x02*\xa5\x01\n\nActionKind\x12\x1b\n\x17\x41\x43TION_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43TION_KIND_OFFER\x10\x01\x12\x17\n\x13\x41\x43TION_KIND_SERVICE\x10\x02\x12\x18\n\x14\x41\x43TION_KIND_WIN_BACK\x10\x03\x12\x17\n\x13\x41\x43TION_KIND_LOYALTY\x10\x04\x12\x17\n\x13\x41\x43TION_KIND_NOTHING\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14nba/v1/catalog.proto\x12\x06nba.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12nba/v1/value.proto\"\x85\x03\n\x07\x43\x61talog\x12\x17\n\x0f\x63\x61talog_version\x18\x01 \x01(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12!\n\x08\x63hannels\x18\x04 \x03(\x0b\x32\x0f.nba.v1.Channel\x12%\n\nplacements\x18\x05 \x03(\x0b\x32\x11.nba.v1.Placement\x12%\n\nattributes\x18\x06 \x03(\x0b\x32\x11.nba.v1.Attribute\x12-\n\x12\x63ontext_attributes\x18\x07 \x03(\x0b\x32\x11.nba.v1.Attribute\x12\x1d\n\x06limits\x18\x08 \x03(\x0b\x32\r.nba.v1.Limit\x12\x14\n\x0c\x61\x63tion_count\x18\t \x01(\x05\x12\x17\n\x0ftreatment_count\x18\n \x01(\x05\x12\x1b\n\x13\x63ontrol_group_share\x18\x0b \x01(\x01\x12,\n\x0e\x63ontrol_groups\x18\x0c \x03(\x0b\x32\x14.nba.v1.ControlGroup\"7\n\x0c\x43ontrolGroup\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05share\x18\x03 \x01(\x01\"\xb8\x01\n\x07\x43hannel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12$\n\tdirection\x18\x04 \x01(\x0e\x32\x11.nba.v1.Direction\x12\x17\n\x0f\x63onsent_purpose\x18\x05 \x01(\t\x12\x32\n\x0freservation_ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nassumption\x18\x07 \x01(\t\"7\n\tPlacement\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\"O\n\tAttribute\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x11\n\tsensitive\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"\xd5\x01\n\x05Limit\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x03(\t\x12 \n\x07measure\x18\x04 \x01(\x0e\x32\x0f.nba.v1.Measure\x12\x12\n\x08\x63ontacts\x18\x05 \x01(\x01H\x00\x12\x16\n\x0cmoney_micros\x18\x06 \x01(\x03H\x00\x12\x14\n\nexpression\x18\x07 \x01(\tH\x00\x12\x0e\n\x06window\x18\x08 \x01(\t\x12\x11\n\ttime_zone\x18\t \x01(\t\x12\x12\n\nassumption\x18\n \x01(\tB\x08\n\x06\x61mount\"\xa4\x05\n\x06\x41\x63tion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12 \n\x04kind\x18\x03 \x01(\x0e\x32\x12.nba.v1.ActionKind\x12\r\n\x05group\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x32\n\nattributes\x18\x07 \x03(\x0b\x32\x1e.nba.v1.Action.AttributesEntry\x12\r\n\x05prior\x18\x08 \x01(\x01\x12\r\n\x05lever\x18\t \x01(\x01\x12\x16\n\x0cvalue_micros\x18\n \x01(\x03H\x00\x12\x1a\n\x10value_expression\x18\x0b \x01(\tH\x00\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\towned_for\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12pause_after_reject\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63omplements\x18\x10 \x03(\t\x12\x13\n\x0bsubstitutes\x18\x11 \x03(\t\x12\x13\n\x0bupgrades_to\x18\x12 \x03(\t\x12%\n\ntreatments\x18\x13 \x03(\x0b\x32\x11.nba.v1.Treatment\x12\x0f\n\x07reorder\x18\x14 \x01(\x08\x12$\n\tobjective\x18\x15 \x01(\x0e\x32\x11.nba.v1.Objective\x1a@\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\x42\x07\n\x05value\"\xd1\x02\n\tTreatment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x12\n\nplacements\x18\x03 \x03(\t\x12\x13\n\x0b\x63ost_micros\x18\x04 \x01(\x03\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12/\n\x07\x63ontent\x18\x06 \x03(\x0b\x32\x1e.nba.v1.Treatment.ContentEntry\x12\x35\n\nattributes\x18\x07 \x03(\x0b\x32!.nba.v1.Treatment.AttributesEntry\x12\x16\n\x0e\x63ontrol_groups\x18\x08 \x03(\t\x1a.\n\x0c\x43ontentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a@\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1c\n\x05value\x18\x02 \x01(\x0b\x32\r.nba.v1.Value:\x02\x38\x01\"G\n\x07Mistake\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t*U\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44IRECTION_INBOUND\x10\x01\x12\x16\n\x12\x44IRECTION_OUTBOUND\x10\x02*K\n\x07Measure\x12\x17\n\x13MEASURE_UNSPECIFIED\x10\x00\x12\x14\n\x10MEASURE_CONTACTS\x10\x01\x12\x11\n\rMEASURE_MONEY\x10\x02*V\n\tObjective\x12\x19\n\x15OBJECTIVE_UNSPECIFIED\x10\x00\x12\x18\n\x14OBJECTIVE_PROPENSITY\x10\x01\x12\x14\n\x10OBJECTIVE_UPLIFT\x10\x02*\xa5\x01\n\nActionKind\x12\x1b\n\x17\x41\x43TION_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43TION_KIND_OFFER\x10\x01\x12\x17\n\x13\x41\x43TION_KIND_SERVICE\x10\x02\x12\x18\n\x14\x41\x43TION_KIND_WIN_BACK\x10\x03\x12\x17\n\x13\x41\x43TION_KIND_LOYALTY\x10\x04\x12\x17\n\x13\x41\x43TION_KIND_NOTHING\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,32 +40,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TREATMENT_CONTENTENTRY']._serialized_options = b'8\001'
   _globals['_TREATMENT_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_TREATMENT_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_DIRECTION']._serialized_start=2017
-  _globals['_DIRECTION']._serialized_end=2102
-  _globals['_MEASURE']._serialized_start=2104
-  _globals['_MEASURE']._serialized_end=2179
-  _globals['_ACTIONKIND']._serialized_start=2182
-  _globals['_ACTIONKIND']._serialized_end=2347
+  _globals['_DIRECTION']._serialized_start=2199
+  _globals['_DIRECTION']._serialized_end=2284
+  _globals['_MEASURE']._serialized_start=2286
+  _globals['_MEASURE']._serialized_end=2361
+  _globals['_OBJECTIVE']._serialized_start=2363
+  _globals['_OBJECTIVE']._serialized_end=2449
+  _globals['_ACTIONKIND']._serialized_start=2452
+  _globals['_ACTIONKIND']._serialized_end=2617
   _globals['_CATALOG']._serialized_start=118
-  _globals['_CATALOG']._serialized_end=461
-  _globals['_CHANNEL']._serialized_start=464
-  _globals['_CHANNEL']._serialized_end=648
-  _globals['_PLACEMENT']._serialized_start=650
-  _globals['_PLACEMENT']._serialized_end=705
-  _globals['_ATTRIBUTE']._serialized_start=707
-  _globals['_ATTRIBUTE']._serialized_end=786
-  _globals['_LIMIT']._serialized_start=789
-  _globals['_LIMIT']._serialized_end=1002
-  _globals['_ACTION']._serialized_start=1005
-  _globals['_ACTION']._serialized_end=1626
-  _globals['_ACTION_ATTRIBUTESENTRY']._serialized_start=1553
-  _globals['_ACTION_ATTRIBUTESENTRY']._serialized_end=1617
-  _globals['_TREATMENT']._serialized_start=1629
-  _globals['_TREATMENT']._serialized_end=1942
-  _globals['_TREATMENT_CONTENTENTRY']._serialized_start=1830
-  _globals['_TREATMENT_CONTENTENTRY']._serialized_end=1876
-  _globals['_TREATMENT_ATTRIBUTESENTRY']._serialized_start=1553
-  _globals['_TREATMENT_ATTRIBUTESENTRY']._serialized_end=1617
-  _globals['_MISTAKE']._serialized_start=1944
-  _globals['_MISTAKE']._serialized_end=2015
+  _globals['_CATALOG']._serialized_end=507
+  _globals['_CONTROLGROUP']._serialized_start=509
+  _globals['_CONTROLGROUP']._serialized_end=564
+  _globals['_CHANNEL']._serialized_start=567
+  _globals['_CHANNEL']._serialized_end=751
+  _globals['_PLACEMENT']._serialized_start=753
+  _globals['_PLACEMENT']._serialized_end=808
+  _globals['_ATTRIBUTE']._serialized_start=810
+  _globals['_ATTRIBUTE']._serialized_end=889
+  _globals['_LIMIT']._serialized_start=892
+  _globals['_LIMIT']._serialized_end=1105
+  _globals['_ACTION']._serialized_start=1108
+  _globals['_ACTION']._serialized_end=1784
+  _globals['_ACTION_ATTRIBUTESENTRY']._serialized_start=1711
+  _globals['_ACTION_ATTRIBUTESENTRY']._serialized_end=1775
+  _globals['_TREATMENT']._serialized_start=1787
+  _globals['_TREATMENT']._serialized_end=2124
+  _globals['_TREATMENT_CONTENTENTRY']._serialized_start=2012
+  _globals['_TREATMENT_CONTENTENTRY']._serialized_end=2058
+  _globals['_TREATMENT_ATTRIBUTESENTRY']._serialized_start=1711
+  _globals['_TREATMENT_ATTRIBUTESENTRY']._serialized_end=1775
+  _globals['_MISTAKE']._serialized_start=2126
+  _globals['_MISTAKE']._serialized_end=2197
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,30 @@ MEASURE_MONEY: Measure.ValueType  # 2
 """The cost of the contacts."""
 Global___Measure: _TypeAlias = Measure  # noqa: Y015
 
+class _Objective:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ObjectiveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Objective.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OBJECTIVE_UNSPECIFIED: _Objective.ValueType  # 0
+    """Not given."""
+    OBJECTIVE_PROPENSITY: _Objective.ValueType  # 1
+    """The probability of a positive outcome."""
+    OBJECTIVE_UPLIFT: _Objective.ValueType  # 2
+    """What showing it adds to that probability."""
+
+class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
+    """What the value of an action is multiplied with."""
+
+OBJECTIVE_UNSPECIFIED: Objective.ValueType  # 0
+"""Not given."""
+OBJECTIVE_PROPENSITY: Objective.ValueType  # 1
+"""The probability of a positive outcome."""
+OBJECTIVE_UPLIFT: Objective.ValueType  # 2
+"""What showing it adds to that probability."""
+Global___Objective: _TypeAlias = Objective  # noqa: Y015
+
 class _ActionKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -123,6 +147,7 @@ class Catalog(_message.Message):
     ACTION_COUNT_FIELD_NUMBER: _builtins.int
     TREATMENT_COUNT_FIELD_NUMBER: _builtins.int
     CONTROL_GROUP_SHARE_FIELD_NUMBER: _builtins.int
+    CONTROL_GROUPS_FIELD_NUMBER: _builtins.int
     catalog_version: _builtins.str
     """The content hash of its files."""
     currency_code: _builtins.str
@@ -155,6 +180,10 @@ class Catalog(_message.Message):
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Limit]:
         """The limits, by id."""
 
+    @_builtins.property
+    def control_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlGroup]:
+        """The control groups of some treatments, by id. Which treatments: `Treatment.control_groups`."""
+
     def __init__(
         self,
         *,
@@ -169,14 +198,45 @@ class Catalog(_message.Message):
         action_count: _builtins.int = ...,
         treatment_count: _builtins.int = ...,
         control_group_share: _builtins.float = ...,
+        control_groups: _abc.Iterable[Global___ControlGroup] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_count", b"action_count", "attributes", b"attributes", "catalog_version", b"catalog_version", "channels", b"channels", "context_attributes", b"context_attributes", "control_group_share", b"control_group_share", "currency_code", b"currency_code", "limits", b"limits", "placements", b"placements", "time_zone", b"time_zone", "treatment_count", b"treatment_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_count", b"action_count", "attributes", b"attributes", "catalog_version", b"catalog_version", "channels", b"channels", "context_attributes", b"context_attributes", "control_group_share", b"control_group_share", "control_groups", b"control_groups", "currency_code", b"currency_code", "limits", b"limits", "placements", b"placements", "time_zone", b"time_zone", "treatment_count", b"treatment_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Catalog: _TypeAlias = Catalog  # noqa: Y015
+
+@_typing.final
+class ControlGroup(_message.Message):
+    """Customers that never get some treatments, so that these can be measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    name: _builtins.str
+    """Its name for people."""
+    share: _builtins.float
+    """The share of customers in it, from 0 to 1, by a stable hash."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ControlGroup: _TypeAlias = ControlGroup  # noqa: Y015
 
 @_typing.final
 class Channel(_message.Message):
@@ -402,6 +462,8 @@ class Action(_message.Message):
     SUBSTITUTES_FIELD_NUMBER: _builtins.int
     UPGRADES_TO_FIELD_NUMBER: _builtins.int
     TREATMENTS_FIELD_NUMBER: _builtins.int
+    REORDER_FIELD_NUMBER: _builtins.int
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -420,6 +482,10 @@ class Action(_message.Message):
     """In micros."""
     value_expression: _builtins.str
     """An expression over the profile and the context, in units of the currency."""
+    reorder: _builtins.bool
+    """Whether `owned_for` gives way to when this customer is likely to need it again, where that is known."""
+    objective: Global___Objective.ValueType
+    """What its value is multiplied with."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its tags."""
@@ -482,10 +548,12 @@ class Action(_message.Message):
         substitutes: _abc.Iterable[_builtins.str] | None = ...,
         upgrades_to: _abc.Iterable[_builtins.str] | None = ...,
         treatments: _abc.Iterable[Global___Treatment] | None = ...,
+        reorder: _builtins.bool = ...,
+        objective: Global___Objective.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "owned_for", b"owned_for", "pause_after_reject", b"pause_after_reject", "start_time", b"start_time", "value", b"value", "value_expression", b"value_expression", "value_micros", b"value_micros"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "campaign", b"campaign", "complements", b"complements", "end_time", b"end_time", "group", b"group", "id", b"id", "kind", b"kind", "lever", b"lever", "name", b"name", "owned_for", b"owned_for", "pause_after_reject", b"pause_after_reject", "prior", b"prior", "start_time", b"start_time", "substitutes", b"substitutes", "tags", b"tags", "treatments", b"treatments", "upgrades_to", b"upgrades_to", "value", b"value", "value_expression", b"value_expression", "value_micros", b"value_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "campaign", b"campaign", "complements", b"complements", "end_time", b"end_time", "group", b"group", "id", b"id", "kind", b"kind", "lever", b"lever", "name", b"name", "objective", b"objective", "owned_for", b"owned_for", "pause_after_reject", b"pause_after_reject", "prior", b"prior", "reorder", b"reorder", "start_time", b"start_time", "substitutes", b"substitutes", "tags", b"tags", "treatments", b"treatments", "upgrades_to", b"upgrades_to", "value", b"value", "value_expression", b"value_expression", "value_micros", b"value_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["value_micros", "value_expression"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
@@ -547,6 +615,7 @@ class Treatment(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    CONTROL_GROUPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, `<action>.<key>`."""
     channel: _builtins.str
@@ -569,6 +638,10 @@ class Treatment(_message.Message):
     def attributes(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
         """Attributes for rules and features, by name."""
 
+    @_builtins.property
+    def control_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the control groups whose customers never get it."""
+
     def __init__(
         self,
         *,
@@ -579,10 +652,11 @@ class Treatment(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         content: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         attributes: _abc.Mapping[_builtins.str, _value_pb2.Value] | None = ...,
+        control_groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "channel", b"channel", "content", b"content", "cost_micros", b"cost_micros", "id", b"id", "placements", b"placements", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "channel", b"channel", "content", b"content", "control_groups", b"control_groups", "cost_micros", b"cost_micros", "id", b"id", "placements", b"placements", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15nba/v1/decision.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x04\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\r\n\x05known\x18\x03 \x01(\x08\x12/\n\x0b\x64\x65\x63ide_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63\x61talog_version\x18\x05 \x01(\t\x12;\n\x0emodel_versions\x18\x06 \x03(\x0b\x32#.nba.v1.Decision.ModelVersionsEntry\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12/\n\x0frecommendations\x18\x08 \x03(\x0b\x32\x16.nba.v1.Recommendation\x12\x17\n\x0f\x64\x65graded_stages\x18\t \x03(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\n \x01(\x05\x12\"\n\x06\x66unnel\x18\x0b \x03(\x0b\x32\x12.nba.v1.StageCount\x12\x37\n\x0cstage_micros\x18\x0c \x03(\x0b\x32!.nba.v1.Decision.StageMicrosEntry\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10StageMicrosEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xc4\x03\n\x0eRecommendation\x12\x19\n\x11recommendation_id\x18\x01 \x01(\t\x12\x11\n\tplacement\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x05\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x11\n\ttreatment\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x34\n\x07\x63ontent\x18\x07 \x03(\x0b\x32#.nba.v1.Recommendation.ContentEntry\x12\x14\n\x0cscore_micros\x18\x08 \x01(\x03\x12\x12\n\npropensity\x18\t \x01(\x01\x12\x14\n\x0cvalue_micros\x18\n \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x0b \x01(\x03\x12\r\n\x05lever\x18\x0c \x01(\x01\x12\x0e\n\x06weight\x18\r \x01(\x01\x12\x1d\n\x15selection_probability\x18\x0e \x01(\x01\x12\x14\n\x0creason_codes\x18\x0f \x03(\t\x12/\n\x0b\x65xpire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0c\x43ontentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\nStageCount\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x03 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15nba/v1/decision.proto\x12\x06nba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x04\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\r\n\x05known\x18\x03 \x01(\x08\x12/\n\x0b\x64\x65\x63ide_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63\x61talog_version\x18\x05 \x01(\t\x12;\n\x0emodel_versions\x18\x06 \x03(\x0b\x32#.nba.v1.Decision.ModelVersionsEntry\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12/\n\x0frecommendations\x18\x08 \x03(\x0b\x32\x16.nba.v1.Recommendation\x12\x17\n\x0f\x64\x65graded_stages\x18\t \x03(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\n \x01(\x05\x12\"\n\x06\x66unnel\x18\x0b \x03(\x0b\x32\x12.nba.v1.StageCount\x12\x37\n\x0cstage_micros\x18\x0c \x03(\x0b\x32!.nba.v1.Decision.StageMicrosEntry\x12\x12\n\ndecided_by\x18\r \x01(\t\x12\x16\n\x0e\x63ontrol_groups\x18\x0e \x03(\t\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10StageMicrosEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xc4\x03\n\x0eRecommendation\x12\x19\n\x11recommendation_id\x18\x01 \x01(\t\x12\x11\n\tplacement\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x05\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x11\n\ttreatment\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x34\n\x07\x63ontent\x18\x07 \x03(\x0b\x32#.nba.v1.Recommendation.ContentEntry\x12\x14\n\x0cscore_micros\x18\x08 \x01(\x03\x12\x12\n\npropensity\x18\t \x01(\x01\x12\x14\n\x0cvalue_micros\x18\n \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x0b \x01(\x03\x12\r\n\x05lever\x18\x0c \x01(\x01\x12\x0e\n\x06weight\x18\r \x01(\x01\x12\x1d\n\x15selection_probability\x18\x0e \x01(\x01\x12\x14\n\x0creason_codes\x18\x0f \x03(\t\x12/\n\x0b\x65xpire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0c\x43ontentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\nStageCount\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x03 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,15 +39,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDATION_CONTENTENTRY']._loaded_options = None
   _globals['_RECOMMENDATION_CONTENTENTRY']._serialized_options = b'8\001'
   _globals['_DECISION']._serialized_start=67
-  _globals['_DECISION']._serialized_end=590
-  _globals['_DECISION_MODELVERSIONSENTRY']._serialized_start=486
-  _globals['_DECISION_MODELVERSIONSENTRY']._serialized_end=538
-  _globals['_DECISION_STAGEMICROSENTRY']._serialized_start=540
-  _globals['_DECISION_STAGEMICROSENTRY']._serialized_end=590
-  _globals['_RECOMMENDATION']._serialized_start=593
-  _globals['_RECOMMENDATION']._serialized_end=1045
-  _globals['_RECOMMENDATION_CONTENTENTRY']._serialized_start=999
-  _globals['_RECOMMENDATION_CONTENTENTRY']._serialized_end=1045
-  _globals['_STAGECOUNT']._serialized_start=1047
-  _globals['_STAGECOUNT']._serialized_end=1115
+  _globals['_DECISION']._serialized_end=634
+  _globals['_DECISION_MODELVERSIONSENTRY']._serialized_start=530
+  _globals['_DECISION_MODELVERSIONSENTRY']._serialized_end=582
+  _globals['_DECISION_STAGEMICROSENTRY']._serialized_start=584
+  _globals['_DECISION_STAGEMICROSENTRY']._serialized_end=634
+  _globals['_RECOMMENDATION']._serialized_start=637
+  _globals['_RECOMMENDATION']._serialized_end=1089
+  _globals['_RECOMMENDATION_CONTENTENTRY']._serialized_start=1043
+  _globals['_RECOMMENDATION_CONTENTENTRY']._serialized_end=1089
+  _globals['_STAGECOUNT']._serialized_start=1091
+  _globals['_STAGECOUNT']._serialized_end=1159
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,8 @@ class Decision(_message.Message):
     CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
     FUNNEL_FIELD_NUMBER: _builtins.int
     STAGE_MICROS_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    CONTROL_GROUPS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Names this decision, in ExplainDecision and in the decision log."""
     customer_id: _builtins.str
@@ -92,6 +94,10 @@ class Decision(_message.Message):
     """ISO 4217 code of all money in this decision."""
     candidate_count: _builtins.int
     """How many (treatment, placement) pairs were considered: those recommended plus all dropped."""
+    decided_by: _builtins.str
+    """The model whose propensities decided, by its name in `model_versions`, where models compete or there
+    is one. Empty: none decided.
+    """
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """The time the decision was made for."""
@@ -123,6 +129,10 @@ class Decision(_message.Message):
     def stage_micros(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Wall time per stage in microseconds. Only with `include_funnel` and in ExplainDecision."""
 
+    @_builtins.property
+    def control_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The control groups that the customer is in, by id; `*` is the one that gets nothing at all."""
+
     def __init__(
         self,
         *,
@@ -138,10 +148,12 @@ class Decision(_message.Message):
         candidate_count: _builtins.int = ...,
         funnel: _abc.Iterable[Global___StageCount] | None = ...,
         stage_micros: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        decided_by: _builtins.str = ...,
+        control_groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_count", b"candidate_count", "catalog_version", b"catalog_version", "currency_code", b"currency_code", "customer_id", b"customer_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "degraded_stages", b"degraded_stages", "funnel", b"funnel", "known", b"known", "model_versions", b"model_versions", "recommendations", b"recommendations", "stage_micros", b"stage_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_count", b"candidate_count", "catalog_version", b"catalog_version", "control_groups", b"control_groups", "currency_code", b"currency_code", "customer_id", b"customer_id", "decide_time", b"decide_time", "decided_by", b"decided_by", "decision_id", b"decision_id", "degraded_stages", b"degraded_stages", "funnel", b"funnel", "known", b"known", "model_versions", b"model_versions", "recommendations", b"recommendations", "stage_micros", b"stage_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -362,11 +362,33 @@ class ExplainDecisionResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class CustomerValueEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _value_pb2.Value: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _value_pb2.Value | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DECISION_FIELD_NUMBER: _builtins.int
     SENTENCES_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_VALUE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Where to go on; empty when these were the last candidates."""
     @_builtins.property
@@ -385,6 +407,13 @@ class ExplainDecisionResponse(_message.Message):
     def origins(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.AttributeOrigin]:
         """The attributes that profile sources gave for this decision. Empty: all were the store's."""
 
+    @_builtins.property
+    def customer_value(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
+        """What the customer was worth at the decision, by name: `p_alive`, `expected_purchases`,
+        `expected_spend`, `ad_budget`, `win_back`, `purchase_days`. Empty: the catalog declares no value, or
+        it is sensitive. Names that nothing is known of are left out.
+        """
+
     def __init__(
         self,
         *,
@@ -393,10 +422,11 @@ class ExplainDecisionResponse(_message.Message):
         candidates: _abc.Iterable[_explanation_pb2.CandidateTrace] | None = ...,
         next_page_token: _builtins.str = ...,
         origins: _abc.Iterable[_explanation_pb2.AttributeOrigin] | None = ...,
+        customer_value: _abc.Mapping[_builtins.str, _value_pb2.Value] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "decision", b"decision", "next_page_token", b"next_page_token", "origins", b"origins", "sentences", b"sentences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "customer_value", b"customer_value", "decision", b"decision", "next_page_token", b"next_page_token", "origins", b"origins", "sentences", b"sentences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
