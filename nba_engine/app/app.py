@@ -13,6 +13,7 @@ from nba_engine.app.erasing import Eraser
 from nba_engine.app.evidence import EvidenceCounter
 from nba_engine.app.follower import Follower
 from nba_engine.app.intakes import Intakes, make_intakes
+from nba_engine.app.prices import PriceUpdater
 from nba_engine.app.profile_sources import open_profile_sources
 from nba_engine.app.promotions import Promotions, refuse_waiting
 from nba_engine.app.reaper import Reaper
@@ -149,6 +150,9 @@ def open_app(
         counter = EvidenceCounter(engine)
         counter.start()
         opened.callback(counter.stop)
+        updater = PriceUpdater(engine)
+        updater.start()
+        opened.callback(updater.stop)
         if not store.simulated:
             reaper = Reaper(store)
             reaper.start()

@@ -50,6 +50,7 @@ def make_limits(draft: Draft, default_zone: str) -> tuple[list[Limit], list[tupl
         place = f"{entry.place}.applies_to"
         matched = draft.matcher.match(table.applies_to, entry.file, place, findings)
         _check_scope(draft, entry, matched)
+        _check_pace(draft, entry, matched)
         amount = _amount(draft, entry)
         if table.measure is None or table.window is None or amount is None:
             continue
@@ -69,6 +70,7 @@ def make_limits(draft: Draft, default_zone: str) -> tuple[list[Limit], list[tupl
                 measure=table.measure,
                 amount=amount,
                 window=msgspec.structs.replace(table.window, time_zone=zone),
+                pace=table.pace,
                 assumption=table.assumption,
             )
         )
@@ -124,6 +126,38 @@ def _check_scope(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> N
             message = f"counts per {word}, but these actions have none: {shown}"
             remedy = f"give them a {word}, or narrow applies_to"
             findings.mistake(entry.file, place, message, remedy)
+
+
+def _check_pace(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> None:
+    """A price needs an amount that customers share, and an end by which it is to be spent."""
+    table = entry.table
+    if table.pace == "free":
+        return
+    place = f"{entry.place}.pace"
+
+    def mistake(message: str, remedy: str) -> None:
+        draft.findings.mistake(entry.file, place, message, remedy)
+
+    if "customer" in table.scope:
+        mistake(
+            "only limits that customers share have a price", "remove it, or customer from scope"
+        )
+    unit = "" if table.window is None else table.window.unit
+    if unit == "rolling":
+        mistake(
+            "a window that rolls has no end to spend by", "write a calendar window, or remove it"
+        )
+    if unit == "lifetime":
+        names = dict.fromkeys(draft.treatments[index].action for index in matched.tolist())
+        without = [
+            name
+            for name in names
+            if draft.actions[name].starts is None or draft.actions[name].ends is None
+        ]
+        if without:
+            shown = ", ".join(without[:3]) + (" …" if len(without) > 3 else "")
+            message = f"a lifetime has no end to spend by, as these actions have no season: {shown}"
+            mistake(message, "give them starts and ends, or write a calendar window")
 
 
 def _amount(draft: Draft, entry: Entry[LimitEntry]) -> float | Expression | None:

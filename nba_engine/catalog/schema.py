@@ -20,6 +20,7 @@ from nba_engine.domain import (
     Measure,
     MergeRule,
     Objective,
+    Pace,
     QuietHours,
     Scope,
     Tier,
@@ -314,6 +315,10 @@ class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
     time_zone: str = ""
     """where the window's calendar is; one that rolls has none"""
+    pace: Pace = "free"
+    """how a price keeps it for those contacts that are worth most: `even` (as much in every hour), `profile`
+    (along the hourly profile learned from traffic) or `free`, without a price
+    """
     applies_to: Selector = Selector()
     """which treatments draw on it"""
     assumption: str = ""

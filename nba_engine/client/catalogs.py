@@ -61,7 +61,8 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """Anything countable that must not be exceeded: ``measure`` ``contacts`` or ``money``.
 
-    One of ``contacts``, ``money_micros`` and ``expression`` is given.
+    One of ``contacts``, ``money_micros`` and ``expression`` is given. ``pace``: ``even`` or
+    ``profile`` of one that has prices, otherwise empty.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     window: str
     time_zone: str
     assumption: str
+    pace: str
 
 
 class ControlGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +233,7 @@ def read_limit(message: catalog_pb2.Limit) -> Limit:
         window=message.window,
         time_zone=message.time_zone,
         assumption=message.assumption,
+        pace=message.pace,
     )
 
 

@@ -19,7 +19,7 @@ __all__ = ["AttributeOrigin", "CandidateTrace", "Change", "Explanation", "read_e
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that would have to change.
 
-    ``kind`` is ``attribute``, ``context``, ``time``, ``consent``, ``limit``, ``lever``,
+    ``kind`` is ``attribute``, ``context``, ``time``, ``consent``, ``limit``, ``price``, ``lever``,
     ``control_group`` or ``none``; ``target`` which one, ``value`` what it would need (None where
     the kind has none), ``text`` the same as a sentence.
     """

@@ -21,7 +21,8 @@ class LimitUsage(msgspec.Struct, frozen=True, kw_only=True):
     """What one account of a limit has used: contacts, or micros of money, as the limit counts.
 
     ``overrun`` is the part of ``spent`` that late confirmations charged without room for it.
-    ``window_start`` and ``window_end`` are None for a lifetime.
+    ``window_start`` and ``window_end`` are None for a lifetime. ``price`` (money for one more contact,
+    or per unit of money) and ``planned`` (to be used by now) are those of limits that are paced.
     """
 
     account: str
@@ -31,6 +32,8 @@ class LimitUsage(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: int
     window_start: datetime | None
     window_end: datetime | None
+    price: float | None = None
+    planned: int | None = None
 
     @property
     def room(self) -> int:
@@ -58,6 +61,8 @@ def read_usage(message: limit_service_pb2.LimitUsage) -> LimitUsage:
         ceiling=message.ceiling,
         window_start=read_time(message.window_start_time) if began else None,
         window_end=read_time(message.window_end_time) if ends else None,
+        price=message.price if message.HasField("price") else None,
+        planned=message.planned if message.HasField("planned") else None,
     )
 
 

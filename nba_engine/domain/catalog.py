@@ -33,6 +33,7 @@ __all__ = [
     "Limit",
     "Measure",
     "Objective",
+    "Pace",
     "Placement",
     "QuietHours",
     "Scope",
@@ -48,6 +49,7 @@ Tier = Literal["eligibility", "applicability", "suitability"]
 TIERS: tuple[Tier, ...] = ("eligibility", "applicability", "suitability")
 Scope = Literal["customer", "action", "group", "campaign", "channel"]
 Measure = Literal["contacts", "money"]
+Pace = Literal["even", "profile", "free"]
 WindowUnit = Literal["hour", "day", "week", "month", "lifetime", "rolling"]
 
 
@@ -155,6 +157,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """Anything countable that must not be exceeded. One account per combination of its scope.
 
     ``scope`` () is one shared account. ``amount`` is contacts or money in the catalog's currency.
+    ``pace``: how a price spreads it over its window; "free": there is none, first come, first served.
     """
 
     id: str
@@ -163,6 +166,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     measure: Measure
     amount: float | Expression
     window: Window
+    pace: Pace = "free"
     assumption: str = ""
 
 

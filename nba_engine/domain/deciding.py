@@ -139,7 +139,7 @@ class Deciding:
         # filled on the way
         self.usage: dict[str, int] = {}  # accounts as read, for the log
         self.answers: list[Answer] = []  # what the ledger said, for the log
-        self.prices: dict[str, float] = {}
+        self.prices: dict[str, float] = {}  # of limits, for the log; see the stage arbitration
         self.recommendations: list[Recommendation] = []
         self.draws: list[Draw] = []  # of placements that explore, for the log
         # tallies that propensities stand on, by action and by group, for the log

@@ -17,6 +17,7 @@ ChangeKind = Literal[
     "time",  # decide at `value` (seconds since the epoch) or later
     "consent",  # consent `target` ("purpose:channel") is given
     "limit",  # limit `target` gets the amount `value`
+    "price",  # limit `target`, or one of its accounts, asks for `value` per contact or unit of money
     "lever",  # treatment `target` gets its lever multiplied by `value`
     "control_group",  # the customer leaves the control group, or control group `target`
     "none",  # nothing that a caller could change mechanically; the text says what it would take

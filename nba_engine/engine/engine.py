@@ -34,6 +34,7 @@ from nba_engine.engine.export import Exported, export_customer
 from nba_engine.engine.identities import MAX_LINKS, checked_link
 from nba_engine.engine.interactions import load_batch, record_interactions
 from nba_engine.engine.once import REQUEST_WINDOW, Once, Open
+from nba_engine.engine.prices import PriceBook
 from nba_engine.engine.profile_sources import ProfileSources, SourcedReads
 from nba_engine.engine.profiles import checked_update, checked_updates, dated, unknown_customer
 from nba_engine.engine.publishing import Assemble, Catalogs
@@ -100,6 +101,7 @@ class Engine:
         self._reads = LiveReads(store)
         # `EvidenceCounter` keeps it up to date
         self.evidence = EvidenceBook(store, clock=clock, decided=decided_by(store, log))
+        self.prices = PriceBook(store)  # `PriceUpdater` does
         self._once = Once(store, window=request_window, clock=clock)
 
     @property
@@ -169,6 +171,7 @@ class Engine:
             seed=int.from_bytes(entropy[10:]) >> 1 if seed is None else seed,
             deadline=deadline,
         )
+        deciding.prices = self.prices.at(now)
         try:
             micros = snapshot.pipeline.run(deciding)
             decision = answer(

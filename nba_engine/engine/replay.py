@@ -35,9 +35,10 @@ from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
 from nba_engine.engine.record import decision_of
 from nba_engine.engine.shadows import needed_models, shadow_sentences, with_shadows
 from nba_engine.engine.snapshot import Snapshot
-from nba_engine.engine.story import recommended_text, story
+from nba_engine.engine.story import asked_by_limits, recommended_text, story
 from nba_engine.errors import FailedPrecondition, Unavailable
 from nba_engine.pipeline import STAGE_FAILED, AfterStage, log_failure
+from nba_engine.stages.limits import PricePart
 
 __all__ = ["RecordedReads", "Replayed", "check_versions", "explain", "explained", "replay"]
 
@@ -138,6 +139,7 @@ def replay(
         seed=record.seed,
     )
     deciding.decided_by = record.decided_by
+    deciding.prices = dict(record.prices)
     snapshot.pipeline.replay(deciding, failed=record.failed, after=after)
     return deciding
 
@@ -211,8 +213,11 @@ class Watch:
         for drop in deciding.candidates.drops[self._seen :]:  # dropped when the books were closed
             for position in range(len(drop.index)):
                 self._traces.append(self._trace(None, deciding, drop, position))
-        known = deciding.evidence
-        chosen = [self._chosen(one, self._traces, known) for one in deciding.recommendations]
+        asked = asked_by_limits(self._catalog, deciding)
+        chosen = [
+            self._chosen(one, self._traces, deciding.evidence, asked.get(one.treatment, ()))
+            for one in deciding.recommendations
+        ]
         return (*chosen, *self._traces)
 
     def _trace(
@@ -249,6 +254,7 @@ class Watch:
         one: Recommendation,
         dropped: Sequence[CandidateTrace],
         evidence: Mapping[str, Tally],
+        prices: Sequence[PricePart],
     ) -> CandidateTrace:
         columns = (
             "score",
@@ -263,8 +269,9 @@ class Watch:
             treatment=one.treatment,
             action=one.action,
             placement=one.placement,
-            text=recommended_text(self._catalog, one, dropped, evidence),
-            columns={name: getattr(one, name) for name in columns},
+            text=recommended_text(self._catalog, one, dropped, evidence, prices),
+            columns={name: getattr(one, name) for name in columns}
+            | ({"price": sum(part.total for part in prices)} if prices else {}),
         )
 
 

@@ -17,8 +17,9 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.affinity_words import said_code
 from nba_engine.domain.words import a_share, enumerated, spoken_money, spoken_time
+from nba_engine.stages.limits import Accounts, PricePart, Prices
 
-__all__ = ["recommended_text", "runners_up", "story"]
+__all__ = ["asked_by_limits", "recommended_text", "runners_up", "story"]
 
 RUNNERS_UP = 3
 _LISTED = 4  # drop reasons named in the summary of the funnel
@@ -103,10 +104,11 @@ def recommended_text(
     one: Recommendation,
     dropped: Sequence[CandidateTrace],
     evidence: Mapping[str, Tally] = {},
+    prices: Sequence[PricePart] = (),
 ) -> str:
     """Why a recommendation is one: its arithmetic and its reasons; of *nothing*, what fell out.
 
-    ``evidence`` is what the decision stood on, by action.
+    ``evidence`` is what the decision stood on, by action; ``prices`` what limits ask for it.
     """
     action = catalog.actions[catalog.action_index[one.action]]
     channel = catalog.channels[one.channel].name
@@ -122,8 +124,12 @@ def recommended_text(
     changed += [f"lever {one.lever:.2f}"] if one.lever != 1.0 else []
     multiplied = f", times {enumerated(changed)}," if changed else ""
     cost = f" less {spoken_money(one.cost, catalog.currency)} for the contact" if one.cost else ""
+    cost += "".join(
+        f" less {spoken_money(part.total, catalog.currency)} for the limit “{part.limit.name}”"
+        for part in prices
+    )
     text = (
-        f"“{action.name}” by {channel} is {rank} in {one.placement}: {_chance(one)} "
+        f"“{action.name}” by {channel} is {rank} in {one.placement}: {_chance(one, prices)} "
         f"to gain {spoken_money(one.value, catalog.currency)}{multiplied}{cost} leaves an "
         f"expected {spoken_money(one.score, catalog.currency)}"
     )
@@ -140,12 +146,23 @@ def recommended_text(
     )
 
 
-def _chance(one: Recommendation) -> str:
+def asked_by_limits(catalog: CatalogView, deciding: Deciding) -> dict[str, list[PricePart]]:
+    """What the prices of limits ask for each treatment that is recommended."""
+    if not deciding.prices:
+        return {}
+    prices = Prices(catalog, Accounts(catalog))
+    index = catalog.treatment_index
+    names = [one.treatment for one in deciding.recommendations]
+    return {name: prices.parts(deciding.prices, index[name]) for name in names}
+
+
+def _chance(one: Recommendation, prices: Sequence[PricePart]) -> str:
     """``3% chance``, or what showing it adds to that where this counts."""
     gain = one.weight * one.lever * one.value
     if "by_uplift" not in one.reason_codes or not gain:
         return f"{a_share(one.propensity)} chance"
-    points = 100.0 * (one.score + one.cost) / gain
+    asked = sum(part.total for part in prices)
+    points = 100.0 * (one.score + one.cost + asked) / gain
     return f"showing it adds {points:.1f} percentage points to the chance"
 
 
@@ -195,8 +212,10 @@ def _sentences(
         yield "It recommends nothing at all."
     considered = _without_nothing(catalog, traces)
     dropped = [trace for trace in considered if trace.stage]
+    asked = asked_by_limits(catalog, deciding)
     for one in decision.recommendations:
-        yield recommended_text(catalog, one, dropped, deciding.evidence)
+        prices = asked.get(one.treatment, ())
+        yield recommended_text(catalog, one, dropped, deciding.evidence, prices)
     for trace in runners_up(considered):
         action = catalog.actions[catalog.action_index[trace.action]]
         yield f"Why not “{action.name}” in {trace.placement}? {trace.text}"

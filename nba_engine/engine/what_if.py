@@ -37,6 +37,7 @@ from nba_engine.engine.supposed import SupposedReads
 from nba_engine.engine.types import reader_of
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
+from nba_engine.stages.limits import LimitCells
 
 __all__ = ["what_if"]
 
@@ -70,6 +71,7 @@ def what_if(
         seed=record.seed,
     )
     deciding.decided_by = record.decided_by
+    deciding.prices = _changed_prices(record, catalog, changes)
     watch = Watch(catalog)
     overlay = _Overlay(changes)
 
@@ -120,6 +122,20 @@ class _Overlay:
         )
 
 
+def _changed_prices(
+    record: DecisionRecord, catalog: CatalogView, changes: Sequence[Change]
+) -> dict[str, float]:
+    """The prices on record; one of a limit is that of all of its accounts."""
+    prices = dict(record.prices)
+    wanted = {c.target: float(c.value) for c in changes if c.kind == "price"}
+    for position, limit in enumerate(catalog.limits if wanted else ()):
+        for name in LimitCells(catalog, position).names:
+            price = wanted.get(name, wanted.get(limit.id))
+            if price is not None:
+                prices[name] = price
+    return prices
+
+
 def _changed_request(request: DecisionRequest, changes: Sequence[Change]) -> DecisionRequest:
     context = dict(request.context)
     for change in changes:
@@ -152,19 +168,27 @@ def _check(changes: Sequence[Change], snapshot: Snapshot) -> None:
     violations: list[Violation] = []
     catalog = snapshot.catalog
     limits = {limit.id for limit in catalog.limits}
+    priced = _priced(catalog) if any(change.kind == "price" for change in changes) else limits
     groups = {group.id for group in catalog.control_groups}
     for position, change in enumerate(changes):
         field = f"changes[{position}]"
         if change.kind == "none":
             description = "this change tells what it would take; it cannot be applied"
             violations.append(Violation(field=f"{field}.kind", description=description))
-        elif change.kind in {"time", "limit", "lever"} and not _is_number(change.value):
+        elif change.kind in {"time", "limit", "price", "lever"} and not _is_number(change.value):
             description = f"a change of {change.kind} needs a finite number"
             violations.append(Violation(field=f"{field}.value", description=description))
         elif change.kind == "time" and (problem := time_problem(float(change.value))):
             violations.append(Violation(field=f"{field}.value", description=problem))
-        elif change.kind == "limit" and change.target not in limits:
-            description = f"no limit {change.target!r} ({suggest(change.target, limits, 'limits')})"
+        elif change.kind == "price" and float(change.value) < 0:
+            violations.append(
+                Violation(field=f"{field}.value", description="a price is at least 0")
+            )
+        elif (change.kind == "limit" and change.target not in limits) or (
+            change.kind == "price" and change.target not in priced
+        ):
+            remedy = suggest(change.target, priced if change.kind == "price" else limits, "limits")
+            description = f"no limit {change.target!r} ({remedy})"
             violations.append(Violation(field=f"{field}.target", description=description))
         elif change.kind == "control_group" and change.target not in {"", *groups}:
             description = f"no control group {change.target!r}"
@@ -179,6 +203,14 @@ def _check(changes: Sequence[Change], snapshot: Snapshot) -> None:
             violations.append(Violation(field=f"{field}.value", description=problem))
     if violations:
         raise InvalidRequest(violations)
+
+
+def _priced(catalog: CatalogView) -> set[str]:
+    """What a price may be of: limits, and their accounts."""
+    names = {limit.id for limit in catalog.limits}
+    for position in range(len(catalog.limits)):
+        names.update(LimitCells(catalog, position).names)
+    return names
 
 
 def _misfit(change: Change, snapshot: Snapshot) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from nba_engine._gen.nba.v1 import limit_service_pb2
+from nba_engine.domain import CatalogView
 from nba_engine.engine import usage_of_customer, usage_of_limit
+from nba_engine.engine.prices import PriceRow, steered
 from nba_engine.errors import NotFound
 from nba_engine.server.calls import Call
 from nba_engine.server.convert import (
@@ -65,7 +68,8 @@ class LimitServicer:
         if not query.identity:
             limit = catalog.limits[query.position]
             found = usage_of_limit(limit, store, now=now, after=query.after, most=most)
-            return write_usages(catalog, query, found, since=since, room=self._room)
+            prices = self._prices(catalog)
+            return write_usages(catalog, query, found, since=since, room=self._room, prices=prices)
         known = store.customer(query.identity)
         if known is None:
             raise NotFound(
@@ -83,3 +87,9 @@ class LimitServicer:
             most=most,
         )
         return write_usages(catalog, query, found, since=since, room=self._room)
+
+    def _prices(self, catalog: CatalogView) -> Mapping[str, PriceRow]:
+        """The prices of accounts in the windows of now."""
+        book = self._engine.prices
+        now = book.latest if self._engine.store.simulated else time.time()
+        return steered(book, catalog, now) if now > 0.0 else {}

@@ -21,6 +21,7 @@ from nba_engine.domain import (
     Store,
 )
 from nba_engine.engine import CatalogWatcher, Exported, Published, Status
+from nba_engine.engine.prices import PriceBook
 from nba_engine.errors import Mistake
 
 __all__ = ["Decides", "Follows", "Publishes", "Reads"]
@@ -100,6 +101,8 @@ class Decides(Protocol):
     def catalogs(self) -> Publishes: ...
     @property
     def store(self) -> Store: ...
+    @property
+    def prices(self) -> PriceBook: ...
     def decide(self, request: DecisionRequest, *, deadline: float | None = None) -> Decision:
         """Decide before ``deadline`` (on `time.monotonic`). Raises `DeadlineExceeded`."""
 

@@ -32,6 +32,21 @@ def test_a_catalog_keeps_the_files_it_was_made_of(shop: Files) -> None:
     assert load(shop, Vocabulary()).files == shop
 
 
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ('scope = ["customer"], window = "day"', "only limits that customers share"),
+        ('window = "rolling 7d"', "has no end to spend by"),
+        ('window = "lifetime"', "these actions have no season: "),
+    ],
+)
+def test_a_pace_needs_a_shared_amount_and_an_end(shop: Files, limit: str, message: str) -> None:
+    toml = f'limits.x = {{ measure = "contacts", amount = 9, pace = "even", {limit} }}'
+    with pytest.raises(MistakesFound, match=message) as found:
+        load({**shop, "more.toml": toml}, Vocabulary())
+    assert [one.place for one in found.value.mistakes] == ["limits.x.pace"]
+
+
 def test_plugins_add_functions_to_rules(shop: Files) -> None:
     files = {
         **shop,

@@ -42,6 +42,7 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.algebra import fold_for
 from nba_engine.engine import Exported
+from nba_engine.engine.prices import PriceBook
 from nba_engine.errors import Mistake, NotFound
 from nba_engine.server import Server, make_logger
 from nba_engine.server.protocols import Publishes
@@ -176,6 +177,7 @@ class SmallEngine:
         self.model_versions: Mapping[str, str] = {"propensity": "2017-11-06"}
         self.small_store = SmallStore(simulated=simulated)
         self.store = cast("Store", self.small_store)
+        self.prices = PriceBook(self.store)
         self.catalogs = cast("Publishes", SmallCatalogs())
         self.decisions: dict[str, Decision] = {}
         self.requests: list[DecisionRequest] = []

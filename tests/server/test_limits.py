@@ -43,6 +43,11 @@ window = "hour"
 measure = "money"
 amount = 12.5
 window = "lifetime"
+[limits.letters]
+measure = "contacts"
+amount = 1000
+window = "hour"
+pace = "even"
 """
 HOUR = dt.datetime(2017, 11, 7, 12, tzinfo=dt.UTC)
 
@@ -167,6 +172,21 @@ def test_it_is_told_since_when_windows_are_kept(world: World) -> None:
     answer = world.usage("hour")
     assert list(answer.usages) == []
     assert abs(answer.windows_since_time.ToMicroseconds() / 1e6 - (now - 1e6)) < 1e-3
+
+
+def test_a_paced_limit_has_a_price_and_a_plan(world: World) -> None:
+    prices, catalog, now = world.engine.prices, world.engine.catalog, time.time()
+    prices.step(catalog, now - 10.0)
+    world.reserve(prices.cells(catalog)[0].account(now), 900, ceiling=1000)
+    prices.step(catalog, now)
+    (used,) = world.usage("letters").usages
+    assert used.price == prices.current["letters"] > 0.0
+    began = used.window_start_time.ToSeconds()
+    assert 0 <= used.planned - int(1000 * (now - began) / 3600) <= 20
+    paces = {one.id: one.pace for one in world.stub.ListLimits(ListLimitsRequest()).limits}
+    assert (paces["letters"], paces["budget"]) == ("even", "")
+    world.reserve("budget|lifetime")
+    assert not world.usage("budget").usages[0].HasField("price")
 
 
 def test_what_is_wrong_with_a_query_is_named(world: World) -> None:

@@ -181,6 +181,30 @@ window = "day"
     assert after["nothing.app"] == 0.0
 
 
+def test_each_account_of_a_limit_may_have_its_own_price() -> None:
+    actions = ACTIONS.replace("[actions.a]", '[actions.a]\ncampaign = "autumn|17"')
+    actions = actions.replace("[actions.b]", '[actions.b]\ncampaign = "winter"')
+    limits = """
+[limits.sent]
+scope = ["campaign"]
+measure = "contacts"
+amount = 10
+window = "day"
+applies_to = { actions = ["a", "b"] }
+"""
+    shop = catalog(actions, limits)
+    made = deciding(shop, state=customer(age=8))
+    scored_by(made).fallback(made)
+    run(Valuation(NoSettings(), Materials(shop)), made)
+    before = column(made, "score")
+    made.prices = {"sent|campaign=autumn%7C17": 0.5}
+    stage = Arbitration(NoSettings(), Materials(shop))
+    run(stage, made)
+    after = column(made, "score")
+    assert after["a.app"] == pytest.approx(before["a.app"] - 0.5)
+    assert after["b.app"] == before["b.app"]
+
+
 def test_a_contact_below_nothing_is_told_the_lever_that_lifts_it() -> None:
     made = deciding(
         catalog(

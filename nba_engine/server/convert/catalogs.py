@@ -135,6 +135,7 @@ def write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
         window=_window(limit.window),
         time_zone=limit.window.time_zone,
         assumption=limit.assumption,
+        pace="" if limit.pace == "free" else limit.pace,
     )
     if not isinstance(limit.amount, int | float):
         message.expression = limit.amount.text

@@ -17,6 +17,7 @@ _KINDS: dict[domain.ChangeKind, explanation_pb2.ChangeKind.ValueType] = {
     "time": explanation_pb2.CHANGE_KIND_TIME,
     "consent": explanation_pb2.CHANGE_KIND_CONSENT,
     "limit": explanation_pb2.CHANGE_KIND_LIMIT,
+    "price": explanation_pb2.CHANGE_KIND_PRICE,
     "lever": explanation_pb2.CHANGE_KIND_LEVER,
     "control_group": explanation_pb2.CHANGE_KIND_CONTROL_GROUP,
     "none": explanation_pb2.CHANGE_KIND_NONE,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nba_engine._gen.nba.v1 import limit_service_pb2
 from nba_engine.domain import CatalogView, Limit
 from nba_engine.engine import LimitUsage
+from nba_engine.engine.prices import PriceRow
 from nba_engine.server.convert.catalogs import write_measure
 from nba_engine.server.convert.pages import bound_to
 from nba_engine.server.convert.values import write_time
 from nba_engine.server.convert.violations import Violations
 from nba_engine.settings import suggest
+from nba_engine.stages.limits import units_of
 
 __all__ = ["UsageQuery", "read_usage_request", "write_usages"]
 
@@ -69,10 +71,11 @@ def write_usages(
     *,
     since: float | None,
     room: int,
+    prices: Mapping[str, PriceRow] = {},
 ) -> limit_service_pb2.GetLimitUsageResponse:
     """A page; ``found`` has one entry more than the page when there is another page.
 
-    ``since``: windows that ended earlier are not kept.
+    ``since``: windows that ended earlier are not kept. ``prices`` by account.
     """
     limit = catalog.limits[query.position]
     response = limit_service_pb2.GetLimitUsageResponse(
@@ -81,7 +84,7 @@ def write_usages(
     if since is not None:
         response.windows_since_time.CopyFrom(write_time(since))
     for one in found[: query.size]:
-        entry = _write_usage(one)
+        entry = _write_usage(one, limit, prices.get(one.usage.account))
         room -= entry.ByteSize()
         if room < 0 and response.usages:
             break
@@ -96,7 +99,9 @@ def _currency(catalog: CatalogView, limit: Limit) -> str:
     return catalog.currency if limit.measure == "money" else ""
 
 
-def _write_usage(one: LimitUsage) -> limit_service_pb2.LimitUsage:
+def _write_usage(
+    one: LimitUsage, limit: Limit, price: PriceRow | None
+) -> limit_service_pb2.LimitUsage:
     usage = one.usage
     message = limit_service_pb2.LimitUsage(
         account=usage.account,
@@ -109,6 +114,9 @@ def _write_usage(one: LimitUsage) -> limit_service_pb2.LimitUsage:
         message.window_start_time.CopyFrom(write_time(one.start))
     if one.end is not None:
         message.window_end_time.CopyFrom(write_time(one.end))
+    if price is not None:
+        message.price = price.price
+        message.planned = units_of(limit, price.planned)
     return message
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
-from nba_engine.domain.values import FloatArray
 from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
-from nba_engine.stages.limits import Accounts, amount_of
+from nba_engine.stages.limits import Accounts, Prices
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import lever, money, subject
 
@@ -22,29 +19,22 @@ _HAIR = 1e-6  # how much more than equal, relative
 class Arbitration:
     """Subtracts the sum of price * use from ``score`` and drops what is not above *nothing* (0).
 
-    ``deciding.prices`` maps limit ids to the shadow price of one contact or one unit of money.
+    ``deciding.prices`` maps limits (of one with a scope: its accounts, such as
+    ``budget|campaign=autumn``) to the price of one contact or one unit of money.
     """
 
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
         catalog = resources.catalog
-        accounts = Accounts(catalog)
-        self._use: dict[str, FloatArray] = {
-            cells.limit_id: np.asarray(cells.amount * amount_of(limit, 1), dtype=np.float64)
-            for cells, limit in zip(accounts.limits, catalog.limits, strict=True)
-        }
+        self._prices = Prices(catalog, Accounts(catalog))
 
     def apply(self, deciding: Deciding) -> None:
         """Adjust scores by prices, then compare with *nothing*."""
         candidates = deciding.candidates
         score = scores_of(candidates)
         if deciding.prices:
-            index = candidates.index
-            price = np.zeros(len(index))
-            for limit, per_unit in deciding.prices.items():
-                if limit in self._use:
-                    price += per_unit * self._use[limit][index]
-            score = score - price
-            candidates["price"] = price
+            price = self._prices.of_treatments(deciding.prices)
+            score = score - price.take(candidates.index)
+            candidates.share("price", price)
             candidates["score"] = score
         candidates.drop(score <= 0.0, "below_nothing")
 
@@ -64,7 +54,11 @@ class Arbitration:
             f"{money(catalog, columns['cost'])}"
         )
         if price:
-            terms += f" - {money(catalog, price)} for the limits it draws on"
+            told = [
+                f"{money(catalog, part.total)} for the limit “{part.limit.name}”"
+                for part in self._prices.parts(deciding.prices, unit)
+            ]
+            terms += f" - {' - '.join(told)}"
         sentence = (
             f"{subject(deciding, unit)} is not worth its contact: {terms} = "
             f"{money(catalog, score)}, and doing nothing costs nothing"

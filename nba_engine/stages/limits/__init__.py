@@ -10,7 +10,8 @@ from nba_engine.stages.limits.accounts import (
     named_of,
     units_of,
 )
-from nba_engine.stages.limits.windows import Calendar, QuietClock, within
+from nba_engine.stages.limits.prices import PricePart, Prices
+from nba_engine.stages.limits.windows import Calendar, Period, QuietClock, within
 
 __all__ = [
     "CLOSED",
@@ -18,6 +19,9 @@ __all__ = [
     "Calendar",
     "Draw",
     "LimitCells",
+    "Period",
+    "PricePart",
+    "Prices",
     "QuietClock",
     "amount_of",
     "ceiling_of",

@@ -77,6 +77,8 @@ class LimitCells:
             self.cell[index] = 1 + labels.setdefault(label, len(labels))
             self.amount[index] = amount
         self.prefixes = tuple(f"{_escape(limit.id)}|{label}" for label in labels)
+        # what the price of a cell is called: the limit and the values of its scope
+        self.names = tuple(prefix.removesuffix("|") for prefix in self.prefixes)
         self.largest = int(self.amount.max(initial=0))
         # whether every treatment draws on it: then nobody needs to look which ones do
         self.everybody = bool(((self.cell > 0) | catalog.is_nothing).all())

@@ -45,6 +45,10 @@ class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind
     """The customer leaves the control group."""
     CHANGE_KIND_NONE: _ChangeKind.ValueType  # 8
     """Nothing that could be changed mechanically; `text` says what it would take."""
+    CHANGE_KIND_PRICE: _ChangeKind.ValueType  # 9
+    """The limit `target`, or one of its accounts (`budget|campaign=autumn`), has the price `value`: money
+    per contact or per unit of money, at least 0.
+    """
 
 class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
     """The kinds of change."""
@@ -67,6 +71,10 @@ CHANGE_KIND_CONTROL_GROUP: ChangeKind.ValueType  # 7
 """The customer leaves the control group."""
 CHANGE_KIND_NONE: ChangeKind.ValueType  # 8
 """Nothing that could be changed mechanically; `text` says what it would take."""
+CHANGE_KIND_PRICE: ChangeKind.ValueType  # 9
+"""The limit `target`, or one of its accounts (`budget|campaign=autumn`), has the price `value`: money
+per contact or per unit of money, at least 0.
+"""
 Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
 @_typing.final

@@ -184,6 +184,8 @@ class LimitUsage(_message.Message):
     CEILING_FIELD_NUMBER: _builtins.int
     WINDOW_START_TIME_FIELD_NUMBER: _builtins.int
     WINDOW_END_TIME_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    PLANNED_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """The name of the account: the limit, the values of its scope, and the window."""
     reserved: _builtins.int
@@ -194,6 +196,13 @@ class LimitUsage(_message.Message):
     """How much of `spent` late confirmations charged although there was no room for it."""
     ceiling: _builtins.int
     """The amount in force; where it is an expression, what it gave at the latest reservation."""
+    price: _builtins.float
+    """What one more contact, or one more unit of the currency, would earn: subtracted from the scores of
+    what draws on the account, in units of the currency. Only of limits that are paced, and of the
+    window of now.
+    """
+    planned: _builtins.int
+    """How much was to be reserved or spent by now, as the pace of the limit plans it. Like `price`."""
     @_builtins.property
     def window_start_time(self) -> _timestamp_pb2.Timestamp:
         """When the window began. Not set: a lifetime, the limit has other windows by now, or the window
@@ -214,15 +223,25 @@ class LimitUsage(_message.Message):
         ceiling: _builtins.int = ...,
         window_start_time: _timestamp_pb2.Timestamp | None = ...,
         window_end_time: _timestamp_pb2.Timestamp | None = ...,
+        price: _builtins.float | None = ...,
+        planned: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_planned", b"_planned", "_price", b"_price", "_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "planned", b"planned", "price", b"price", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "account", b"account", "ceiling", b"ceiling", "overrun", b"overrun", "reserved", b"reserved", "spent", b"spent", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_planned", b"_planned", "_price", b"_price", "_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "account", b"account", "ceiling", b"ceiling", "overrun", b"overrun", "planned", b"planned", "price", b"price", "reserved", b"reserved", "spent", b"spent", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__planned: _TypeAlias = _typing.Literal["planned"]  # noqa: Y015
+    _WhichOneofArgType__planned: _TypeAlias = _typing.Literal["_planned", b"_planned"]  # noqa: Y015
+    _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
+    _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
     _WhichOneofReturnType__window_end_time: _TypeAlias = _typing.Literal["window_end_time"]  # noqa: Y015
     _WhichOneofArgType__window_end_time: _TypeAlias = _typing.Literal["_window_end_time", b"_window_end_time"]  # noqa: Y015
     _WhichOneofReturnType__window_start_time: _TypeAlias = _typing.Literal["window_start_time"]  # noqa: Y015
     _WhichOneofArgType__window_start_time: _TypeAlias = _typing.Literal["_window_start_time", b"_window_start_time"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__planned) -> _WhichOneofReturnType__planned | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__window_end_time) -> _WhichOneofReturnType__window_end_time | None: ...
     @_typing.overload

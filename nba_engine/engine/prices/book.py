@@ -1,0 +1,175 @@
+"""The prices of all processes of a store: one mark, moved on by whoever is first.
+
+Prices, and what had been used when they were set, are one progress mark of the store. Every process has
+a thread that looks at it; once the mark is old enough, the thread whose turn it is reads the accounts,
+steps each price, and moves the mark on from where it was, in one commit. A second one that tried the
+same finds it moved, and takes over what is there. So there is one step at a time however many processes
+there are, none has to be chosen or watched, and one that is killed leaves a mark that the next one goes
+on from. Decisions read no store for it: they take the prices that their process saw last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nba_engine.domain import CatalogView, Store
+from nba_engine.engine.prices.dual import next_price
+from nba_engine.engine.prices.paced import PacedCell, paced_cells
+from nba_engine.engine.prices.spending import SpendingPlan
+from nba_engine.errors import FailedPrecondition
+from nba_engine.stages.limits import amount_of
+
+__all__ = ["EVERY", "HISTORY", "MARK", "CellPrice", "PriceBook", "PriceHistory", "PriceMark"]
+
+MARK = "prices"  # the names of the progress marks
+HISTORY = "prices.history"
+EVERY = 5.0  # seconds between two steps
+_AHEAD = 60.0  # by more than that the mark is of a clock that was set back: it begins anew
+
+
+class CellPrice(msgspec.Struct, frozen=True, array_like=True):
+    """The price of an account, and what its window had used by then, in whole units."""
+
+    price: float = 0.0
+    used: int = 0
+    window: str = ""
+
+
+class PriceMark(msgspec.Struct, frozen=True):
+    """Prices by the names of their cells, as of a time."""
+
+    time: float = 0.0
+    cells: dict[str, CellPrice] = {}
+
+
+class PriceHistory(msgspec.Struct, frozen=True):
+    """What a refresh learned: hourly profiles by limit, and how large prices are, by cell."""
+
+    time: float = 0.0
+    profiles: dict[str, tuple[float, ...]] = {}
+    scales: dict[str, float] = {}
+
+
+encode_mark = msgspec.json.Encoder(order="sorted").encode
+_decode_mark = msgspec.json.Decoder(PriceMark).decode
+_decode_history = msgspec.json.Decoder(PriceHistory).decode
+
+
+class PriceBook:
+    """The prices as this process knows them. One thread calls `step`; anybody reads ``current``."""
+
+    def __init__(self, store: Store) -> None:
+        self.current: Mapping[str, float] = {}  # those above 0; replaced, never changed
+        self.mark = PriceMark()
+        self.history = PriceHistory()
+        self.latest = float("-inf")  # the time of decisions, for stores that are simulated
+        self._store = store
+        self._noted: dict[str, str] = {}
+        self._catalog: CatalogView | None = None
+        self._cells: tuple[PacedCell, ...] = ()
+        self._plans: dict[tuple[str, str], SpendingPlan] = {}  # by limit or cell, and window
+
+    def at(self, now: float) -> dict[str, float]:
+        """The prices for a decision at a time; its own copy."""
+        self.latest = max(self.latest, now)
+        return dict(self.current)
+
+    def cells(self, catalog: CatalogView) -> tuple[PacedCell, ...]:
+        """The accounts of a catalog that have a price."""
+        if catalog is not self._catalog:
+            self._cells = paced_cells(catalog)
+            self._catalog = catalog
+            self._plans.clear()
+        return self._cells
+
+    def read(self, catalog: CatalogView) -> None:
+        """Take over the prices of the store. Raises `Unavailable`."""
+        cells = self.cells(catalog)
+        if not cells:
+            self.current = {}
+            return
+        for name in (MARK, HISTORY):
+            noted = self._store.progress(name) or ""
+            if noted == self._noted.get(name, ""):
+                continue
+            self._noted[name] = noted
+            if name == MARK:
+                self.mark = _decode_mark(noted)
+            else:
+                self.history = _decode_history(noted)
+                self._plans.clear()
+        self._show()
+
+    def step(self, catalog: CatalogView, now: float) -> None:
+        """Take over what others did, or move prices on. Raises `Unavailable`, `Exhausted`."""
+        self.read(catalog)
+        if not self._cells or 0.0 <= now - self.mark.time < EVERY:
+            return
+        if now < self.mark.time and (self._store.simulated or self.mark.time - now < _AHEAD):
+            return  # another process's decisions, or clock, are ahead of this one's
+        accounts = {cell.name: cell.account(now) for cell in self._cells}
+        usage = self._store.usage(tuple(accounts.values()), now=now)
+        moved = {
+            cell.name: self._moved(cell, usage.get(accounts[cell.name], 0), now)
+            for cell in self._cells
+        }
+        self._note(PriceMark(now, moved))
+
+    def plan(self, cell: PacedCell, now: float) -> SpendingPlan:
+        """How the amount of a cell's window around ``now`` is to be spent."""
+        period = cell.period(now)
+        key = (cell.name if cell.season else cell.limit.id, period.key)
+        plan = self._plans.get(key)
+        if plan is None:
+            profile = self.history.profiles.get(cell.limit.id, ())
+            plan = SpendingPlan(
+                period.start,
+                period.end,
+                profile=profile if cell.limit.pace == "profile" else (),
+                time_zone=cell.limit.window.time_zone,
+            )
+            if len(self._plans) > 2 * len(self._cells):  # windows that are over
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _moved(self, cell: PacedCell, used: int, now: float) -> CellPrice:
+        """A price after what was used since the last step of its window."""
+        period = cell.period(now)
+        before = self.mark.cells.get(cell.name)
+        if before is None:  # new in the catalog
+            return CellPrice(0.0, used, period.key)
+        since, already = self.mark.time, before.used
+        if before.window != period.key:  # the price is that of the window before, its use is not
+            since, already = period.start, 0
+        if not period.start <= since < now:
+            return CellPrice(before.price, used, period.key)
+        left = cell.amount - amount_of(cell.limit, already)
+        price = next_price(
+            before.price,
+            used=amount_of(cell.limit, used - already),
+            planned=self.plan(cell, now).ahead(left, since, min(now, period.end)),
+            scale=max(self.history.scales.get(cell.name, cell.scale), before.price),
+            per_contact=cell.per_contact,
+            contacts=cell.contacts,
+        )
+        return CellPrice(price, used, period.key)
+
+    def _note(self, mark: PriceMark) -> None:
+        """Move the mark on; if somebody else did, theirs is taken over next time."""
+        after = encode_mark(mark).decode()
+        try:
+            self._store.bulk(
+                now=mark.time, progress=(MARK, after), follows=self._noted.get(MARK, "")
+            )
+        except FailedPrecondition:
+            return
+        self._noted[MARK], self.mark = after, mark
+        self._show()
+
+    def _show(self) -> None:
+        names = {cell.name for cell in self._cells}
+        prices = {name: one.price for name, one in self.mark.cells.items() if name in names}
+        self.current = {name: price for name, price in prices.items() if price > 0.0}

@@ -1,0 +1,72 @@
+"""What contacts cost at the prices of limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from nba_engine.domain import CatalogView, FloatArray, Limit
+from nba_engine.stages.limits.accounts import Accounts, amount_of
+
+__all__ = ["PricePart", "Prices"]
+
+
+class PricePart(NamedTuple):
+    """What one limit adds: ``price`` per contact or per unit of money, times ``use``."""
+
+    limit: Limit
+    name: str
+    price: float
+    use: float
+
+    @property
+    def total(self) -> float:
+        """Money."""
+        return self.price * self.use
+
+
+class Prices:
+    """Prices by the name of their cell (`LimitCells.names`), laid on the treatments of a catalog."""
+
+    def __init__(self, catalog: CatalogView, accounts: Accounts) -> None:
+        self._catalog = catalog
+        self._accounts = accounts
+        self._cells = {
+            name: (position, cell)
+            for position, cells in enumerate(accounts.limits)
+            for cell, name in enumerate(cells.names, start=1)
+        }
+        # the last answer: prices change every few seconds, decisions come by the hundred
+        self._last: tuple[Mapping[str, float], FloatArray] = ({}, np.zeros(len(catalog.treatments)))
+
+    def of_treatments(self, prices: Mapping[str, float]) -> FloatArray:
+        """What a contact costs at these prices, (T,); names that the catalog lacks do not matter."""
+        known, costs = self._last
+        if known == prices:
+            return costs
+        by_limit: dict[int, FloatArray] = {}
+        for name, price in prices.items():
+            if name in self._cells:
+                position, cell = self._cells[name]
+                cells = self._accounts.limits[position]
+                of_cells = by_limit.setdefault(position, np.zeros(len(cells.names) + 1))
+                of_cells[cell] = amount_of(self._catalog.limits[position], 1) * price
+        costs = np.zeros(len(self._catalog.treatments))
+        for position, of_cells in by_limit.items():
+            cells = self._accounts.limits[position]
+            costs += of_cells[cells.cell] * cells.amount
+        self._last = dict(prices), costs
+        return costs
+
+    def parts(self, prices: Mapping[str, float], treatment: int) -> list[PricePart]:
+        """What makes up a treatment's cost at these prices: the limits that ask for something."""
+        found = []
+        for draw in self._accounts.draws[treatment]:
+            name = self._accounts.limits[draw.limit].names[draw.cell - 1]
+            limit = self._catalog.limits[draw.limit]
+            price = prices.get(name, 0.0)
+            if price:
+                found.append(PricePart(limit, name, price, amount_of(limit, draw.amount)))
+        return found
