@@ -118,7 +118,7 @@ def test_the_store_s_purchases_become_a_model_that_is_published(
     ("arguments", "code", "words"),
     [
         (["--until", "soon"], 2, "is no date"),
-        (["--until", "1999-01-01"], 1, "both sides"),
+        (["--until", "1999-01-01"], 1, "are not on both sides of --until 1999-01-01: choose a day"),
         (["--report", "nowhere/value.html"], 2, "there is no folder"),
     ],
 )

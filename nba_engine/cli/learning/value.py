@@ -17,7 +17,7 @@ from nba_engine.cli.output import counted, output, progress_bar, say
 from nba_engine.domain import AggregateSpec, CatalogView, Store, ValueTerms
 from nba_engine.domain.customer_value import PURCHASE_DAYS
 from nba_engine.domain.purchase_days import DAY
-from nba_engine.errors import FailedPrecondition
+from nba_engine.errors import FailedPrecondition, NbaError
 
 if TYPE_CHECKING:
     from nba_engine.learning.value import Purchases, ValueFit
@@ -122,6 +122,7 @@ def fit_command(
             )
     day = None if until is None else _day(until)
     source = _of_store(settings) if file is None else _of_file(file)
+    _check_inside(day, source)
     ahead = horizon or (91.0 if source.terms is None else source.terms.horizon)
     with progress_bar() as bar:
         task = bar.add_task("fitting", total=_STEPS)
@@ -167,6 +168,15 @@ def _day(text: str) -> float:
         ) from None
     moment = moment.replace(tzinfo=moment.tzinfo or dt.UTC)
     return moment.timestamp() / DAY
+
+
+def _check_inside(day: float | None, source: _Source) -> None:
+    begin, last = float(source.purchases.time.min()), float(source.purchases.time.max())
+    if day is not None and not begin < day <= last:
+        raise NbaError(
+            f"{source.about}: the purchases, {_date(begin)} to {_date(last)}, are not on both sides "
+            f"of --until {_date(day - 1.0)}: choose a day among them"
+        )
 
 
 def _of_file(file: Path) -> _Source:

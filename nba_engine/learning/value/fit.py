@@ -95,7 +95,9 @@ def fit_value(
     begin = math.floor(purchases.time.min())
     end = math.floor(purchases.time.max()) + 1.0
     if end - begin < _SHORTEST:
-        raise refuse(f"all purchases are of {end - begin:.0f} days; two weeks are the least")
+        raise refuse(
+            f"from the first purchase to the last it is {end - begin:.0f} days: two weeks are the least"
+        )
     cut = end - math.floor(min(horizon, (end - begin) / 3.0)) if until is None else until
     if not begin < cut < end:
         raise refuse("the purchases are not on both sides of the day up to which models are fitted")
