@@ -8,6 +8,8 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
 # tests wait for disks and servers: one more at a time than there are cores
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# where containers set this, every `nba` that is started would compile half of itself anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo demo-full test test-all packages lint types unit docs bench faults fresh lock protos schemas format clean
