@@ -32,7 +32,7 @@ from nba_engine.cli.limits import limits_command
 from nba_engine.cli.log import log_group
 from nba_engine.cli.output import errors
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
-from nba_engine.cli.prices import prices_command
+from nba_engine.cli.prices import prices_group
 from nba_engine.cli.rebuild import rebuild_command
 from nba_engine.cli.replay import replay_command
 from nba_engine.cli.schema import schema_command
@@ -74,7 +74,7 @@ for command in (
     diff_command,
     evaluate_command,
     limits_command,
-    prices_command,
+    prices_group,
     log_group,
     affinity_group,
     reorder_group,

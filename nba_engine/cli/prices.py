@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nba_engine.app.stored import stored_catalogs
+from nba_engine.cli.learning.prices import refresh_command
 from nba_engine.cli.output import output, say, settings_option
 from nba_engine.cli.replay import moment_option
 from nba_engine.domain import CatalogView, Store
@@ -23,24 +24,28 @@ from nba_engine.domain.words import spoken_money, spoken_time
 from nba_engine.engine.prices import PriceBook, PriceRow, price_rows
 from nba_engine.settings import suggest
 
-__all__ = ["prices_command"]
+__all__ = ["prices_group"]
 
 WIDE = 200  # columns of what is not read on a terminal
 _NEAR = 0.1  # of what was planned: closer than this is as planned
 
 
-@click.command("prices")
-@click.argument("limits", nargs=-1, metavar="[LIMIT]…")
+@click.group("prices", invoke_without_command=True)
 @settings_option
+@click.option(
+    "--limit", "limits", multiple=True, metavar="LIMIT", help="Only this limit. Repeatable."
+)
 @click.option("--time", help="As of this time (simulated stores only), in the catalog's time zone.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def prices_command(
-    limits: Sequence[str],
+@click.pass_context
+def prices_group(
+    context: click.Context,
     settings: Path,
+    limits: Sequence[str],
     time: str | None,
     as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
 ) -> None:
-    """Show the prices of limits that are paced (or of LIMIT…): what one more unit would earn.
+    """Show the prices of limits that are paced: what one more unit would earn.
 
     A price is subtracted from the score of whatever draws on the limit, so that its units go where they
     earn most. It rises while more is used than planned, and falls while less. Changes nothing, and
@@ -48,8 +53,12 @@ def prices_command(
 
     \b
     nba prices                          every limit with a pace, in the window of now
-    nba prices letters --json           one of them, for programs
+    nba prices --limit letters --json   one of them, for programs
+    nba prices refresh                  learn prices and hourly profiles from the decision log
     """  # noqa: D301 (click reads the backspace as: keep these lines)
+    if context.invoked_subcommand is not None:
+        context.obj = settings
+        return
     with stored_catalogs(settings, create=False) as catalogs:
         catalog, store = catalogs.in_force(), catalogs.store
         known = [limit.id for limit in catalog.limits]
@@ -83,6 +92,9 @@ def prices_command(
         say(f"Updated {spoken_time(book.mark.time, catalog.time_zone)}.", style="dim")
     else:
         say("No server has set prices yet.", style="dim")
+
+
+prices_group.add_command(refresh_command)
 
 
 def _moment(time: str | None, store: Store, catalog: CatalogView, book: PriceBook) -> float:

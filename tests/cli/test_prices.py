@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from nba_engine.cli.prices import meaning
 from nba_engine.domain import Hold, ReservationRequest
 from nba_engine.engine.prices import MARK, CellPrice, PriceMark, PriceRow
-from nba_engine.engine.prices.book import encode_mark
 from nba_engine.store import open_store
 from nba_engine.testing.world import make_catalog
 
@@ -34,7 +34,7 @@ def paced(shop: Path, nba: Nba) -> Path:
     (shop.parent / "catalog" / "limits.toml").write_text(LIMITS)
     store = open_store(shop.parent / "data" / "nba.db", simulated=True)
     mark = PriceMark(NOON, {"seats|channel=web": CellPrice(0.42, 30, "2017-11-07")})
-    store.bulk(now=NOON, progress=(MARK, encode_mark(mark).decode()))
+    store.bulk(now=NOON, progress=(MARK, msgspec.json.encode(mark).decode()))
     hold = Hold(account="seats|channel=web|2017-11-07", limit="seats", amount=30, ceiling=50)
     ask = ReservationRequest(
         reservation_id="r", decision_id="d", customer_id="c", holds=(hold,), expires=NOON + 9e4
@@ -50,7 +50,7 @@ def test_prices_are_told_with_what_they_mean(paced: Path, nba: Nba) -> None:
     assert row.split()[:9] == ["Contacts", "a", "day", "channel", "web", "30", "27", "50", "0.42"]
     assert row.endswith("as planned; a contact goes out if it earns 0.42 EUR more than it costs")
     assert updated == "Updated 13:00 on 7 November 2017."
-    assert nba("prices", "seats", "--json", "-s", paced) == 0
+    assert nba("prices", "--limit", "seats", "--json", "-s", paced) == 0
     found = json.loads(nba.out)
     (told,) = found["prices"]
     assert (told["price"], told["used"], told["amount"], told["pace"]) == (0.42, 30, 50, "even")
@@ -58,7 +58,7 @@ def test_prices_are_told_with_what_they_mean(paced: Path, nba: Nba) -> None:
 
 
 def test_an_unknown_limit_is_refused(paced: Path, nba: Nba) -> None:
-    assert nba("prices", "seat", "-s", paced) == 2
+    assert nba("prices", "--limit", "seat", "-s", paced) == 2
     assert "did you mean" in nba.err.lower() or "seats" in nba.err
 
 

@@ -27,6 +27,7 @@ MARK = "prices"  # the names of the progress marks
 HISTORY = "prices.history"
 EVERY = 5.0  # seconds between two steps
 _AHEAD = 60.0  # by more than that the mark is of a clock that was set back: it begins anew
+_TRIES = 10  # to put prices in between two steps
 
 
 class CellPrice(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +53,7 @@ class PriceHistory(msgspec.Struct, frozen=True):
     scales: dict[str, float] = {}
 
 
-encode_mark = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="sorted").encode
 _decode_mark = msgspec.json.Decoder(PriceMark).decode
 _decode_history = msgspec.json.Decoder(PriceHistory).decode
 
@@ -117,6 +118,32 @@ class PriceBook:
         }
         self._note(PriceMark(now, moved))
 
+    def replace(
+        self, catalog: CatalogView, prices: Mapping[str, float], history: PriceHistory
+    ) -> None:
+        """Put prices and what they were learned with in force, for all processes.
+
+        What had been used when prices were stepped last stays. Raises `Unavailable`, `Exhausted`, and
+        `FailedPrecondition` when steps came in between every time.
+        """
+        encoded = _encode(history).decode()
+        for last in (False,) * _TRIES + (True,):
+            self.read(catalog)
+            cells = dict(self.mark.cells)
+            for name, price in prices.items():
+                known = cells.get(name, CellPrice())
+                cells[name] = CellPrice(price, known.used, known.window)
+            after = _encode(PriceMark(self.mark.time, cells)).decode()
+            try:
+                follows = self._noted.get(MARK, "")
+                self._store.bulk(now=self.mark.time, progress=(MARK, after), follows=follows)
+                break
+            except FailedPrecondition:
+                if last:
+                    raise
+        self._store.bulk(now=history.time, progress=(HISTORY, encoded))
+        self.read(catalog)
+
     def plan(self, cell: PacedCell, now: float) -> SpendingPlan:
         """How the amount of a cell's window around ``now`` is to be spent."""
         period = cell.period(now)
@@ -139,8 +166,8 @@ class PriceBook:
         """A price after what was used since the last step of its window."""
         period = cell.period(now)
         before = self.mark.cells.get(cell.name)
-        if before is None:  # new in the catalog
-            return CellPrice(0.0, used, period.key)
+        if before is None or not before.window:  # new in the catalog, or only refreshed so far
+            return CellPrice(before.price if before else 0.0, used, period.key)
         since, already = self.mark.time, before.used
         if before.window != period.key:  # the price is that of the window before, its use is not
             since, already = period.start, 0
@@ -159,7 +186,7 @@ class PriceBook:
 
     def _note(self, mark: PriceMark) -> None:
         """Move the mark on; if somebody else did, theirs is taken over next time."""
-        after = encode_mark(mark).decode()
+        after = _encode(mark).decode()
         try:
             self._store.bulk(
                 now=mark.time, progress=(MARK, after), follows=self._noted.get(MARK, "")

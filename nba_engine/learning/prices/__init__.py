@@ -1,11 +1,18 @@
 """Prices learned from logged requests: the batch refresh that online updates start from."""
 
-from nba_engine.learning.prices.refresh import Requests, Solved, dual, solve, use_at
+from nba_engine.learning.prices.learned import Learned, learn_prices
+from nba_engine.learning.prices.refresh import Requests, Solved, dual, solve
+from nba_engine.learning.prices.sample import Sample, SampleBuilder
+from nba_engine.learning.prices.traffic import Traffic
 
 __all__ = [
+    "Learned",
     "Requests",
+    "Sample",
+    "SampleBuilder",
     "Solved",
+    "Traffic",
     "dual",
+    "learn_prices",
     "solve",
-    "use_at",
 ]

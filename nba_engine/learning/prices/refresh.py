@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from nba_engine.domain import FloatArray, IntArray
 
-__all__ = ["Requests", "Solved", "dual", "solve", "use_at"]
+__all__ = ["Requests", "Solved", "dual", "solve"]
 
 _TAUS = (0.3, 0.1, 0.03, 0.01)  # parts of the typical worth of a candidate
 _ITERATIONS = 60
@@ -41,9 +41,14 @@ class Requests(NamedTuple):
 
 
 class Solved(NamedTuple):
-    """Prices (k,), what the sample uses at them (k,), and the dual's value there (tau = 0)."""
+    """Prices (k,), and what comes of them in the sample.
+
+    ``chance`` (m,) that a candidate is taken, at the least tau: where many are worth the same, part of
+    them. ``use`` (k,) is what that uses; ``bound`` the dual's value at these prices, for tau = 0.
+    """
 
     prices: FloatArray
+    chance: FloatArray
     use: FloatArray
     bound: float
 
@@ -52,15 +57,19 @@ def dual(
     requests: Requests, prices: FloatArray, budget: FloatArray, tau: float
 ) -> tuple[float, FloatArray]:
     """The smoothed dual and its gradient: budget - expected use."""
+    value, chance = _soft(requests, prices, tau)
+    return value + float(prices @ budget), budget - _uses(requests, chance, len(prices))
+
+
+def _soft(requests: Requests, prices: FloatArray, tau: float) -> tuple[float, FloatArray]:
+    """The sum of the smoothed maxima, and how likely each candidate is the one, (m,)."""
     priced = requests.worth - (requests.use * prices[requests.limit]).sum(axis=1)
     scaled = priced / tau
     top = np.maximum(np.maximum.reduceat(scaled, requests.first), 0.0)
     of = np.repeat(np.arange(len(requests.first)), np.diff(requests.first, append=len(scaled)))
     weight = np.exp(scaled - top[of])
     total = np.exp(-top) + np.add.reduceat(weight, requests.first)
-    chance = weight / total[of]
-    value = tau * float((top + np.log(total)).sum()) + float(prices @ budget)
-    return value, budget - _uses(requests, chance, len(prices))
+    return tau * float((top + np.log(total)).sum()), weight / total[of]
 
 
 def solve(
@@ -73,7 +82,7 @@ def solve(
     """The prices of a sample; ``start`` are those of the last refresh."""
     prices: FloatArray = np.zeros(len(budget)) if start is None else start.copy()
     if not len(requests.first):
-        return Solved(prices, np.zeros(len(budget)), float(prices @ budget))
+        return Solved(prices, np.zeros(0), np.zeros(len(budget)), float(prices @ budget))
     positive = requests.worth[requests.worth > 0.0]
     unit = float(np.median(positive)) if len(positive) else 1.0
     # prices in units of their own: L-BFGS-B takes the same step in all directions
@@ -88,25 +97,9 @@ def solve(
             options={"maxiter": _ITERATIONS},
         )
         prices = np.asarray(found.x) * size
-    use = use_at(requests, prices, len(budget))
-    return Solved(prices, use, dual(requests, prices, budget, 1e-9 * unit)[0])
-
-
-def use_at(requests: Requests, prices: FloatArray, limits: int) -> FloatArray:
-    """What the sample uses of each limit when every request takes its best candidate, (k,)."""
-    return _uses(requests, chosen(requests, prices).astype(np.float64), limits)
-
-
-def chosen(requests: Requests, prices: FloatArray) -> IntArray:
-    """1 for the candidate that each request takes at these prices, else 0, (m,)."""
-    priced = requests.worth - (requests.use * prices[requests.limit]).sum(axis=1)
-    top = np.maximum.reduceat(priced, requests.first)
-    of = np.repeat(np.arange(len(requests.first)), np.diff(requests.first, append=len(priced)))
-    best = np.flatnonzero((priced >= top[of]) & (priced > 0.0))
-    _, once = np.unique(of[best], return_index=True)
-    taken: IntArray = np.zeros(len(priced), dtype=np.intp)
-    taken[best[once]] = 1
-    return taken
+    chance = _soft(requests, prices, taus[-1] * unit)[1]
+    use = _uses(requests, chance, len(budget))
+    return Solved(prices, chance, use, dual(requests, prices, budget, 1e-9 * unit)[0])
 
 
 def _scaled(

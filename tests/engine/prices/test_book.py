@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from nba_engine.domain import CatalogView, Hold, ReservationRequest
 from nba_engine.engine.prices import EVERY, HOURS, MARK, PriceBook, PriceHistory, next_price
-from nba_engine.engine.prices.book import HISTORY, encode_mark
+from nba_engine.engine.prices.book import HISTORY
 from nba_engine.testing import FakeStore
 from tests.stages.making import catalog
 
@@ -148,7 +149,7 @@ def test_a_profile_that_was_learned_is_followed(shop: CatalogView) -> None:
     autumn = book.cells(shop)[1]
     assert math.isclose(book.plan(autumn, MONDAY).share(MONDAY + DAY), 1 / 7)
     busy = tuple(1.0 if hour < 24 else 0.0 for hour in range(HOURS))
-    known = encode_mark(PriceHistory(profiles={"spent": busy, "letters": busy})).decode()
+    known = msgspec.json.encode(PriceHistory(profiles={"spent": busy, "letters": busy})).decode()
     store.bulk(now=MONDAY, progress=(HISTORY, known))
     book.step(shop, MONDAY + 60)
     assert book.plan(autumn, MONDAY).share(MONDAY + DAY) > 0.95

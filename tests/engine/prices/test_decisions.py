@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from nba_engine.domain import Change, Decision, DecisionRequest, PlacementRequest
 from nba_engine.engine import Engine
 from nba_engine.engine.prices import MARK, CellPrice, PriceMark
-from nba_engine.engine.prices.book import encode_mark
 from nba_engine.errors import InvalidRequest
 from nba_engine.settings import StageSettings
 from nba_engine.testing import FakeStore, make_engine
@@ -65,7 +65,7 @@ def engine_at(**prices: float) -> Engine:
     store = FakeStore()
     names = {"budget": "budget|campaign=autumn", "mails": "mails"}
     cells = {names[name]: CellPrice(price, 0, "") for name, price in prices.items()}
-    store.bulk(now=NOW, progress=(MARK, encode_mark(PriceMark(NOW, cells)).decode()))
+    store.bulk(now=NOW, progress=(MARK, msgspec.json.encode(PriceMark(NOW, cells)).decode()))
     model = StageSettings(stage="propensity", settings={"model": ""})
     engine = make_engine(
         {"catalog.toml": CATALOG},

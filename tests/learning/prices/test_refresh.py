@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import approx_fprime, linprog
 
 from nba_engine.domain import FloatArray
-from nba_engine.learning.prices import Requests, dual, solve, use_at
+from nba_engine.learning.prices import Requests, dual, solve
 
 LIMITS = 3
 
@@ -67,8 +67,9 @@ def test_from_the_last_prices_it_comes_to_the_same() -> None:
     warm = solve(requests, budget * 6, start=cold.prices * 1.3)
     assert warm.bound == pytest.approx(cold.bound, rel=1e-3)
     # and spends nearly what there is of each limit that has a price
-    spent = use_at(requests, warm.prices, LIMITS)
-    np.testing.assert_allclose(spent[warm.prices > 0.01], 6 * budget[warm.prices > 0.01], rtol=0.15)
+    np.testing.assert_allclose(
+        warm.use[warm.prices > 0.01], 6 * budget[warm.prices > 0.01], rtol=0.15
+    )
 
 
 def test_no_requests_leave_prices_as_they_were() -> None:
