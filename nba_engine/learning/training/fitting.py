@@ -30,6 +30,8 @@ MODELS: tuple[Literal["auto"], Method, Method] = ("auto", "logistic", "lightgbm"
 FEWEST = 10  # positives and negatives that a model of its own needs, in training and validation
 _SIMPLER = 0.002  # by which trees must be better to be kept: a logistic model can be read
 _SAMPLE = 1_000_000  # rows that are fitted; more change nothing but the time
+_CHOSEN = 250_000  # later rows that tell how strongly to regularize, and how many trees are enough
+_COMPARED = 100_000  # rows that strengths of regularization are fitted to, before the one is to all
 
 Tell = Callable[[str], None]
 
@@ -56,16 +58,25 @@ def fit(
     _check(train, "training")
     _check(validation, "validation")
     encoding = fit_encoding(train.features, train.rows, train.label)
-    part = _sampled(len(train), seed)
+    part = _sampled(len(train), _SAMPLE, seed)
     columns = columns_for_fitting(encoding, train.rows[part], train.label[part], seed)
-    later = encoding.columns(validation.rows)
+    choosing = _sampled(len(validation), _CHOSEN, seed)
+    if not _enough(validation.label[choosing]):
+        choosing = slice(None)
+    later = encoding.columns(validation.rows[choosing])
     methods: tuple[Method, ...] = ("logistic", "lightgbm") if model == "auto" else (model,)
     kept: dict[Method, Fitted] = {}
     tried: dict[Method, float] = {}
     for method in methods:
         tell(f"fitting {method}")
         parts = _score(
-            method, columns, train.label[part], later, validation.label, seed=seed, threads=threads
+            method,
+            columns,
+            train.label[part],
+            later,
+            validation.label[choosing],
+            seed=seed,
+            threads=threads,
         )
         fitted = Fitted(
             method=method,
@@ -170,7 +181,9 @@ def _score(
     threads: int,
 ) -> dict[str, Any]:
     if method == "logistic":
-        logistic = train_logistic(columns, label, later, later_label, seed=seed)
+        logistic = train_logistic(
+            columns, label, later, later_label, select_rows=_COMPARED, seed=seed
+        )
         return {"weights": logistic.weights[:, np.newaxis], "bias": np.array([logistic.bias])}
     boosted = train_lightgbm(columns, label, later, later_label, seed=seed, threads=threads)
     return {"boosters": (boosted.booster,)}
@@ -213,7 +226,7 @@ def _enough(label: FloatArray) -> bool:
     return min(positives, len(label) - positives) >= FEWEST
 
 
-def _sampled(count: int, seed: int) -> NDArray[np.intp] | slice:
-    if count <= _SAMPLE:
+def _sampled(count: int, most: int, seed: int) -> NDArray[np.intp] | slice:
+    if count <= most:
         return slice(None)
-    return np.sort(np.random.default_rng(seed).choice(count, _SAMPLE, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
