@@ -25,6 +25,7 @@ from nba_engine.cli.learning.evaluate import evaluate_command
 from nba_engine.cli.learning.model import model_group
 from nba_engine.cli.learning.reorder import reorder_group
 from nba_engine.cli.learning.segments import segments_group
+from nba_engine.cli.learning.slipped import slipped_command
 from nba_engine.cli.learning.train import train_command
 from nba_engine.cli.learning.uplift import uplift_group
 from nba_engine.cli.learning.value import value_group
@@ -90,6 +91,7 @@ for command in (
     plugin_group,
 ):
     nba.add_command(command)
+value_group.add_command(slipped_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 
 from nba_engine.domain.sums import exact_sum, rounded
 
-__all__ = ["DAY", "PurchaseDays", "combine_days", "day_of", "days_cell", "days_in", "read_days"]
+__all__ = [
+    "DAY",
+    "PurchaseDays",
+    "combine_days",
+    "day_of",
+    "days_cell",
+    "days_in",
+    "days_until",
+    "read_days",
+]
 
 DAY = 86_400.0
 _BLOCK = 50  # a block's bits are whole in a JSON number
@@ -73,6 +82,24 @@ def read_days(state: list[Any], now: float) -> PurchaseDays:
     recency = newest * _BLOCK + blocks[str(newest)].bit_length() - 1 - first
     mean = (rounded(total) - rounded(money)) / repeats if repeats else 0.0
     return PurchaseDays(repeats, recency, max(recency, day_of(now) - first), mean)
+
+
+def days_until(state: list[Any], now: float) -> list[Any] | None:
+    """The state with the days up to that of ``now`` alone; None: there is none among them.
+
+    Sums of money stay those of all days: states do not tell which day they are of.
+    """
+    first, money, total, blocks = state
+    last = day_of(now)
+    if first > last:
+        return None
+    kept: dict[str, int] = {}
+    for block, bits in blocks.items():
+        shown = last - int(block) * _BLOCK + 1
+        seen = bits & ((1 << shown) - 1) if shown > 0 else 0
+        if seen:
+            kept[block] = seen
+    return [first, money, total, kept]
 
 
 def days_in(state: list[Any], now: float, days: int) -> int:

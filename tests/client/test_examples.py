@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,7 +51,7 @@ def nowhere() -> str:
 
 def test_each_example_is_run_here_and_says_how_to_run_it() -> None:
     names = {file.stem for file in EXAMPLES.glob("*.py")}
-    assert names == {"web_shop", "call_center"}
+    assert names == {"web_shop", "call_center", "win_back"}
     for name in names:
         text = (EXAMPLES / f"{name}.py").read_text("utf-8")
         assert f"python examples/{name}.py" in text
@@ -132,3 +134,30 @@ def test_the_call_center_says_in_one_sentence_that_the_engine_cannot_help(nowher
         rf"The engine cannot help: GetProfile: no server answers at {nowhere} \(.*\)\n",
         done.stderr,
     )
+
+
+def test_who_slipped_away_is_written_to_once(
+    shop: Shop, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["crm:gone", "crm:silent", "crm:child"]
+    for name in names:
+        client.update_profile(
+            name,
+            attributes={"age": 9 if name == "crm:child" else 44},
+            consents=[
+                Consent(purpose="marketing", channel="email", granted=name != "crm:silent"),
+            ],
+        )
+    who = tmp_path / "who.csv"
+    who.write_text("customer_id,identity\n" + "".join(f"x,{name}\n" for name in (*names, "")))
+    arguments = (str(who), "--target", shop.address, "--placement", "newsletter")
+    first = run("win_back", *arguments)
+    assert first.returncode == 0, first.stderr
+    lines = [json.loads(line) for line in first.stdout.splitlines()]
+    again = runpy.run_path(str(EXAMPLES / "win_back.py"))
+    requests = list(again["requests_of"](who, "newsletter"))
+    assert again["write_to_all"](client, requests) == (2, 0)
+    assert capsys.readouterr().out == first.stdout
+    assert {line["to"] for line in lines} == {"crm:gone", "crm:child"}
+    assert {line["treatment"] for line in lines if line["to"] == "crm:gone"} == {"wine.email"}
+    assert re.search(r"^3 slipped away, 2 are written to$", first.stderr, re.M)

@@ -30,8 +30,9 @@ def test_the_treatment_score_of_what_is_recommended_and_of_what_is_not(tmp_path:
     for one in scored:
         assert one.columns["treatment_score"] == one.columns["propensity"] / 2
     first = told.decision.recommendations[0]
-    (sentence,) = [one for one in told.sentences if "treatment score" in one]
-    assert sentence.endswith(f" in banner with {first.propensity / 2:.1%}.")
+    sentences = [one for one in told.sentences if "treatment score" in one]
+    assert len(sentences) == len(told.decision.recommendations)
+    assert sentences[0].endswith(f" in banner with {first.propensity / 2:.1%}.")
 
 
 def test_the_control_groups_of_the_customer_are_part_of_the_answer_and_told(tmp_path: Path) -> None:
