@@ -9,7 +9,7 @@ from pathlib import Path
 from nba_engine.app import open_app
 from nba_engine.cli.output import progress_bar, say
 from nba_engine.domain import Tally
-from nba_engine.engine import Recount, decided_by
+from nba_engine.engine import Recount, decision_times
 from nba_engine.errors import FailedPrecondition
 
 __all__ = ["rebuild_evidence"]
@@ -30,7 +30,7 @@ def rebuild_evidence(settings: Path, only_check: bool, from_what_is_kept: bool) 
                 "old interactions were deleted, and with them what they counted would go: count "
                 "from the others alone with --from-what-is-kept"
             )
-        recount = Recount(engine.store, engine.catalog, decided_by(engine.store, engine.log))
+        recount = Recount(engine.store, engine.catalog, decision_times(engine.store, engine.log))
         with progress_bar() as bar:
             task = bar.add_task("counting", total=None)
             for reached in recount.run():

@@ -4,7 +4,7 @@ from nba_engine.engine.attribution import facts_of
 from nba_engine.engine.comparison import Comparison
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
-from nba_engine.engine.evidence import Recount, decided_by
+from nba_engine.engine.evidence import Recount, decision_times
 from nba_engine.engine.export import Exported
 from nba_engine.engine.intake import Rejected, Taken, mark_name, take_in
 from nba_engine.engine.limit_rows import LimitRow, limit_rows
@@ -59,8 +59,8 @@ __all__ = [
     "Taken",
     "Tap",
     "candidates_of",
-    "decided_by",
     "decision_of",
+    "decision_times",
     "facts_of",
     "last_two",
     "lead_seconds",

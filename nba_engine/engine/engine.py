@@ -29,7 +29,7 @@ from nba_engine.domain import (
     id_time,
 )
 from nba_engine.engine.decide import answer, give_back, prepare, settle
-from nba_engine.engine.evidence import EvidenceBook, decided_by
+from nba_engine.engine.evidence import EvidenceBook, decision_times
 from nba_engine.engine.export import Exported, export_customer
 from nba_engine.engine.identities import MAX_LINKS, checked_link
 from nba_engine.engine.interactions import load_batch, record_interactions
@@ -100,7 +100,7 @@ class Engine:
         self.on_erased: Callable[[], object] = lambda: None
         self._reads = LiveReads(store)
         # `EvidenceCounter` keeps it up to date
-        self.evidence = EvidenceBook(store, clock=clock, decided=decided_by(store, log))
+        self.evidence = EvidenceBook(store, clock=clock, decided=decision_times(store, log))
         self.prices = PriceBook(store)  # `PriceUpdater` does
         self._once = Once(store, window=request_window, clock=clock)
 

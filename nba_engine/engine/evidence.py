@@ -24,7 +24,7 @@ from nba_engine.domain import (
 from nba_engine.engine.tallying import Decided, Outcomes, counted
 from nba_engine.errors import FailedPrecondition
 
-__all__ = ["MARK", "EvidenceBook", "Recount", "decided_by"]
+__all__ = ["MARK", "EvidenceBook", "Recount", "decision_times"]
 
 MARK = "evidence"  # the name of the progress mark
 _PAGE = 1_000  # interactions counted in one commit
@@ -47,7 +47,7 @@ class EvidenceBook:
     """The evidence as this process knows it. One thread calls `step`; anybody reads ``current``."""
 
     def __init__(self, store: Store, *, clock: Callable[[], float], decided: Decided) -> None:
-        """``decided`` tells when a recommendation was decided (`decided_by`)."""
+        """``decided`` tells when a recommendation was decided (`decision_times`)."""
         self.current: Evidence = NO_EVIDENCE
         self._store = store
         self._clock = clock
@@ -137,7 +137,7 @@ class Recount:
             return
 
 
-def decided_by(store: Store, log: DecisionLog) -> Decided:
+def decision_times(store: Store, log: DecisionLog) -> Decided:
     """When recommendations were decided: their ids say it, in a simulated store the log.
 
     There requests say what time it is, and the ids do not follow it.

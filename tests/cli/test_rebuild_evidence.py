@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nba_engine.app import open_app
 from nba_engine.domain import Interaction, Tally
-from nba_engine.engine.evidence import MARK, EvidenceBook, decided_by
+from nba_engine.engine.evidence import MARK, EvidenceBook, decision_times
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nba
@@ -36,7 +36,7 @@ def counted_shop(shop: Path) -> None:
                 for kind in ("impression", "click")
             ]
         )
-        book = EvidenceBook(store, clock=time.time, decided=decided_by(store, app.engine.log))
+        book = EvidenceBook(store, clock=time.time, decided=decision_times(store, app.engine.log))
         while not book.current.actions:
             book.step(app.engine.catalog)
         assert book.current.actions == {"bread": Tally(2, 0)}

@@ -17,7 +17,7 @@ from nba_engine.domain import (
     Tally,
 )
 from nba_engine.engine import Engine, candidates_of, repeat
-from nba_engine.engine.evidence import MARK, EvidenceBook, decided_by
+from nba_engine.engine.evidence import MARK, EvidenceBook, decision_times
 from nba_engine.errors import Unavailable
 from nba_engine.settings import StageSettings
 from nba_engine.stages.smoothing import group_rate, smoothed
@@ -150,7 +150,7 @@ def test_what_the_catalog_calls_an_outcome_counts() -> None:
 def test_several_processes_count_together_and_nothing_twice() -> None:
     store = FakeStore()
     engine = make(store=store)
-    decided = decided_by(store, engine.log)
+    decided = decision_times(store, engine.log)
     books = [EvidenceBook(store, clock=lambda: NOW, decided=decided) for _ in range(3)]
     for who in range(40):
         answer(engine, decide(engine, who), "new", "impression", *["accept"] * (who % 4 == 0))

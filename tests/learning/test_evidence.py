@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nba_engine.domain import DecisionRequest, Interaction, LinkRequest, PlacementRequest, Tally
-from nba_engine.engine import Recount, decided_by, evidence
+from nba_engine.engine import Recount, decision_times, evidence
 from nba_engine.learning.decisions import read_decisions
 from nba_engine.settings import StageSettings
 from nba_engine.testing import FakeStore, MemoryLog, make_engine
@@ -206,7 +206,7 @@ def test_what_links_brought_together_later_is_counted_by_a_recount() -> None:
     before = world.tallies()
     world.engine.link_identities(LinkRequest(identities=("crm:1", "cookie:1")))
     assert world.tallies() == before != world.labels()
-    recount = Recount(world.store, world.engine.catalog, decided_by(world.store, world.log))
+    recount = Recount(world.store, world.engine.catalog, decision_times(world.store, world.log))
     assert recount.kept() == before
     assert list(recount.run())[-1] == len(world.interactions)
     assert recount.actions == world.labels()
