@@ -12,14 +12,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.domain import BoolArray, Feature, FloatArray, Manifest
-from nba_engine.errors import FailedPrecondition, MistakesFound
+from nba_engine.domain import BoolArray, FloatArray, Manifest
+from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.export import ENTRY, OUTPUT, data_hash, publish
 from nba_engine.learning.metrics import auc
-from nba_engine.learning.training.drift import FILE, Reference, read_reference, reference_of
+from nba_engine.learning.training.drift import FILE, Reference, reference_of
 from nba_engine.learning.training.examples import Examples, Split, split_by_time
 from nba_engine.learning.training.fitted import Fitted, graph_of, linear_of, parity_of
 from nba_engine.learning.training.fitting import Choice, fit, fit_wide
+from nba_engine.learning.training.last import Last, compare_with_last
 from nba_engine.learning.training.measuring import (
     Figures,
     Verdict,
@@ -29,9 +30,8 @@ from nba_engine.learning.training.measuring import (
     own_frequency,
     popularity_of,
 )
-from nba_engine.models import OnnxRuntime, load_manifest
 
-__all__ = ["Last", "Options", "Trained", "export", "train"]
+__all__ = ["Options", "Trained", "export", "train"]
 
 _PARITY_ROWS = 200_000
 _IMPORTANCE_ROWS = 20_000
@@ -50,15 +50,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     test: float = 0.15
     seed: int = 0
     threads: int = 0
-
-
-class Last(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """The last model: its figures on today's held-out rows, if it can score them, and drift."""
-
-    version: str
-    figures: Figures | None
-    probability: FloatArray | None
-    drift: Mapping[str, float]  # by input; "" is the score
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -132,7 +123,7 @@ def train(
         verdict=judge(test, scores["model"], baselines, seed=options.seed),
         importance=_importance(fitted, test, options.seed),
         reference=reference_of(columns),
-        last=None if last is None else _last(last, test, columns),
+        last=None if last is None else compare_with_last(last, test, scores["model"]),
         warnings=(*examples.warnings, *_suspects(test), *_about(choice)),
     )
 
@@ -238,35 +229,6 @@ def _columns(examples: Examples, score: FloatArray) -> dict[str, NDArray[Any]]:
         feature.name: examples.rows[:, at] for at, feature in enumerate(examples.features)
     }
     return {**columns, "": score}
-
-
-def _last(folder: Path, test: Examples, columns: Mapping[str, NDArray[Any]]) -> Last | None:
-    try:
-        manifest = load_manifest(folder)
-    except MistakesFound:
-        return None
-    reference = read_reference(folder)
-    probability = _of_last(folder, manifest, test)
-    return Last(
-        version=manifest.version,
-        figures=None if probability is None else figures_of(test.label, probability),
-        probability=probability,
-        drift={} if reference is None else reference.drift(columns),
-    )
-
-
-def _of_last(folder: Path, manifest: Manifest, test: Examples) -> FloatArray | None:
-    """What a row model said, where today's inputs hold all of its own, meaning the same."""
-    place: dict[Feature, int] = {feature: at for at, feature in enumerate(test.features)}
-    if manifest.signature != "row" or not set(manifest.features) <= set(place):
-        return None
-    try:
-        run = OnnxRuntime().load(folder, manifest)
-    except MistakesFound:
-        return None
-    rows = np.ascontiguousarray(test.rows[:, [place[one] for one in manifest.features]])
-    answers = np.asarray(run(rows), dtype=np.float64).reshape(-1)
-    return answers if bool(np.isfinite(answers).all()) else None
 
 
 def _suspects(test: Examples) -> list[str]:

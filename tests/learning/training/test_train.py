@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from nba_engine.domain import Feature
 from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.training import Options, Trained, export, report_of, split_by_time, train
 from nba_engine.learning.training.calibrating import choose_calibration, fit_calibration
@@ -197,6 +198,47 @@ def test_the_next_model_is_compared_with_the_last_one(trained: Trained, tmp_path
     assert again.last.drift["color"] < 0.1
     assert again.last.figures is not None
     assert again.last.figures.log_loss > again.figures["model"].log_loss
+
+
+def test_categories_in_another_order_and_another_usual_value_are_the_same_inputs(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    export(trained, folder, name="propensity", label="taken")
+    same = made_up(1_500, actions=3)
+    turned = msgspec.structs.replace(same, features=tuple(map(_turned, same.features)))
+    for at, feature in enumerate(turned.features):
+        if feature.categories:
+            last = len(feature.categories) - 1.0
+            codes = same.rows[:, at]
+            turned.rows[:, at] = np.where(codes < 0, codes, last - codes)
+    again = train(turned, PLAIN, last=folder)
+    assert again.last is not None
+    assert again.last.figures is not None
+    assert again.last.figures.log_loss == pytest.approx(trained.figures["model"].log_loss, rel=1e-5)
+    assert max(again.last.drift[name] for name in ("number", "amount", "color", "town")) < 1e-9
+
+
+def test_a_change_of_categories_is_drift_whatever_is_the_most_frequent(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    export(trained, folder, name="propensity", label="taken")
+    changed = made_up(1_500, actions=3)
+    at = [feature.name for feature in changed.features].index("color")
+    features = tuple(map(_turned, changed.features))
+    changed.rows[:, at] = features[at].categories.index("red")
+    found = train(msgspec.structs.replace(changed, features=features), PLAIN, last=folder).last
+    assert found is not None
+    assert found.drift["color"] > 0.25
+
+
+def _turned(feature: Feature) -> Feature:
+    """The same input of a later table: categories the other way round, another median."""
+    default = feature.default if feature.default == ABSENT else feature.default + 1.0
+    if feature.categories:
+        default = feature.default
+    return msgspec.structs.replace(feature, categories=feature.categories[::-1], default=default)
 
 
 def test_the_report_is_one_page_that_says_it_all(trained: Trained, tmp_path: Path) -> None:
