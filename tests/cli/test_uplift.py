@@ -61,13 +61,21 @@ def test_a_trial_becomes_a_model_by_which_the_engine_decides(shop: Path, nba: Nb
     assert shown == {"bread"}  # showing wine would keep this customer from it
 
 
-def test_noise_writes_no_model(tmp_path: Path, nba: Nba) -> None:
-    file = written(tmp_path / "trial.csv", effect=0.0)
-    assert nba("uplift", "fit", file, "--action", "wine", "--out", tmp_path / "u", "--json") == 1
+def test_noise_writes_no_model_and_an_action_of_few_is_no_hindrance(
+    tmp_path: Path, nba: Nba
+) -> None:
+    header = ("treated", "outcome", "age", "action")
+    file = written(tmp_path / "trial.csv", effect=0.0, header=header)
+    with file.open("a") as more:
+        more.write("1,1,40,beer\n0,0,50,beer\n")
+    assert nba("uplift", "fit", file, "--out", tmp_path / "u", "--json") == 1
     figures = json.loads(nba.out)
     assert figures["model"] is None
-    assert figures["actions"][0]["effect"] is None
+    assert [(one["action"], one["effect"]) for one in figures["actions"]] == [("x", None)]
+    assert "1 treated and 1 not treated are too few" in figures["refused"]["beer"]
     assert not (tmp_path / "u").exists()
+    assert nba("uplift", "fit", file, "--action", "beer", "--out", tmp_path / "u") == 1
+    assert "beer: 1 treated and 1 not treated are too few" in nba.err
 
 
 def test_mistakes_of_a_file_are_told(tmp_path: Path, nba: Nba) -> None:

@@ -158,6 +158,11 @@ def test_the_gain_curve_of_a_perfect_model_rises_as_fast_as_can_be() -> None:
     assert points.tolist()[:3] == [[0, 0], [0.25, 0.5], [0.5, 1.0]]
 
 
+def test_a_score_that_is_the_same_for_all_gains_what_chance_does() -> None:
+    (axes,) = gain_picture([1, 1, 0, 0], {"constant": [0.3] * 4}).axes
+    assert np.asarray(axes.get_lines()[0].get_xydata()).tolist() == [[0, 0], [1, 1]]
+
+
 def test_an_empty_canvas_is_a_figure_of_its_own() -> None:
     figure, axes = canvas()
     axes.set_xlabel("time in weeks")

@@ -25,6 +25,7 @@ from nba_engine.learning.segments.fitting import Last, matched, rfm_bands
 from nba_engine.learning.segments.groups import choose_groups, nearest, ungrouped
 from nba_engine.learning.segments.naming import Trait, names_of
 from nba_engine.learning.segments.report import report_segments, verdict
+from nba_engine.learning.segments.sources import Chosen, behavior_in_table
 
 COLUMNS = ("recency", "frequency", "monetary", "discounts", "evenings", "returns")
 # four personas with the same purchases overall: RFM cannot tell them, discounts and evenings can
@@ -248,6 +249,25 @@ def test_odd_columns_are_left_out_or_shaped() -> None:
     assert np.abs(found.rows[:, 0]).max() < np.log1p(1_000)
     with pytest.raises(FailedPrecondition, match="constant or mostly unknown"):
         behavior_of(["a", "b"], sources[:1])
+
+
+def test_numbers_that_no_model_can_read_are_unknown() -> None:
+    random = np.random.default_rng(0)
+    values = random.random(300)
+    values[::3] = 1e300
+    found = behavior_of(
+        [str(n) for n in range(300)], [Source(name="far", source="customer.far", values=values)]
+    )
+    assert np.unique(found.rows[::3]).tolist() == [np.float32(found.features[0].default)]
+    assert found.rows.max() <= 1.0
+
+
+def test_a_column_with_a_text_in_it_is_left_out_and_told(tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text("visits,spend\n" + "".join(f"{n},{n % 7}\n" for n in range(40)) + "inf,1\n")
+    behavior, _ = behavior_in_table(file, Chosen())
+    assert [feature.name for feature in behavior.features] == ["spend"]
+    assert behavior.left_out == ("column `visits`, row 41: inf is no number; write a finite one",)
 
 
 def test_customers_of_few_kinds_make_no_empty_groups() -> None:

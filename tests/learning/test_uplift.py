@@ -17,6 +17,7 @@ from nba_engine.learning.uplift import (
     fit_uplift,
     qini_coefficient,
     qini_curve,
+    read_trials,
 )
 from nba_engine.learning.uplift.learner import cross_fitted_scores, fit_effect
 from nba_engine.learning.uplift.report import report_uplift, verdict
@@ -214,3 +215,15 @@ def test_the_report_shows_qini_curves_and_the_baseline(
     assert page.count("<svg") == 2
     assert "those likeliest to respond first" in page
     assert "anybody first" in page
+
+
+def test_numbers_that_no_model_can_read_are_unknown_and_texts_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "trial.csv"
+    rows = (f"{n % 2},1,{1e300 if n == 3 else n % 5},{n if n else 'none'}\n" for n in range(60))
+    file.write_text("treated,outcome,visits,age\n" + "".join(rows))
+    found = read_trials(file, action="wine")
+    assert [feature.name for feature in found.features] == ["visits"]
+    assert found.rows[3, 0] == found.features[0].default
+    assert found.left_out == (
+        "column `age`, row 1: cannot read 'none'; write numbers with a decimal point",
+    )

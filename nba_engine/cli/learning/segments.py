@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["segments_group"]
 
+_TOLD = 5  # columns that say nothing
+
 time_option = click.option(
     "--time", help="As of this time (simulated stores only), in the catalog's time zone."
 )
@@ -317,6 +319,11 @@ def _print(fit: Segments, out: Path, page: Path) -> None:
             value = [] if not worth else ["" if one.value is None else f"{one.value:,.2f}"]
             table.add_row(one.name, f"{100 * one.share:.1f}%", *value, one.description)
         output.print(table)
+    left_out = fit.behavior.left_out
+    for name in left_out[:_TOLD]:
+        say(f"left out: {name}", style="dim")
+    if len(left_out) > _TOLD:
+        say(f"left out: {len(left_out) - _TOLD} more (the report names them)", style="dim")
     say(verdict(fit))
     if fit.segments and fit.explained and fit.rfm:
         say(

@@ -7,6 +7,7 @@ import json
 import math
 import time as clock
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from nba_engine.cli.learning.options import (
 )
 from nba_engine.cli.output import output, progress_bar, say
 from nba_engine.cli.replay import moment_option
+from nba_engine.errors import FailedPrecondition
 
 if TYPE_CHECKING:
     from nba_engine.domain import CatalogView
@@ -99,20 +101,23 @@ def fit_command(
     from nba_engine.learning.uplift.report import report_uplift
 
     found = _of_store(settings, action, since) if file is None else _of_file(file, action, without)
-    fits = []
+    fits: list[Uplift] = []
+    refused: dict[str, str] = {}
     with progress_bar() as bar:
         task = bar.add_task("fitting", total=_STEPS * len(found.trials))
+
+        def tick(word: str, name: str) -> None:
+            bar.update(task, advance=1, description=f"{name}: {word}")
+
         for name, trial in found.trials.items():
-            fits.append(
-                fit_uplift(
-                    trial,
-                    action=name,
-                    seed=seed,
-                    tick=lambda word, name=name: bar.update(  # type: ignore[misc]
-                        task, advance=1, description=f"{name}: {word}"
-                    ),
+            try:
+                fits.append(
+                    fit_uplift(trial, action=name, seed=seed, tick=partial(tick, name=name))
                 )
-            )
+            except FailedPrecondition as error:
+                refused[name] = error.message
+    if not fits:
+        raise FailedPrecondition("; ".join(f"{name}: {why}" for name, why in refused.items()))
     page = report or out.with_name(f"{out.name}.html")
     page.absolute().parent.mkdir(parents=True, exist_ok=True)
     report_uplift(fits, source=file.name if file is not None else "the control groups").write(page)
@@ -132,9 +137,15 @@ def fit_command(
             ),
         )
     if as_json:
-        output.print_json(json.dumps(_figures(fits, out, page, bool(effects))))
+        told = _figures(fits, out, page, bool(effects))
+        told |= {"refused": refused, "left_out": found.left_out}
+        output.print_json(json.dumps(told))
     else:
+        for one in found.left_out:
+            say(f"left out: {one}", style="dim")
         _print(fits, out, page)
+        for name, why in refused.items():
+            say(f"{name}: no, {why}")
     return 0 if effects else 1
 
 

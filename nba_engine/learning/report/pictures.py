@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
+from nba_engine.domain.values import FloatArray
 from nba_engine.learning.metrics import Bins, auc, reliability
 from nba_engine.learning.report.style import COLORS, GRID, canvas, styled
 
@@ -127,14 +128,20 @@ def gain_picture(label: ArrayLike, scores: Mapping[str, ArrayLike]) -> Figure:
     """Share of all positives reached within the best-scored share of the rows, by model."""
     positive = np.asarray(label, dtype=np.float64)
     figure, axes = canvas(5.0, 4.2)
-    share = np.arange(len(positive) + 1) / max(len(positive), 1)
     for i, (name, score) in enumerate(scores.items()):
-        order = np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")
-        reached = np.concatenate([[0.0], np.cumsum(positive[order])]) / max(positive.sum(), 1.0)
-        _curve(axes, share, reached, i, name)
+        _curve(axes, *gain_curve(positive, np.asarray(score, dtype=np.float64)), i, name)
     _diagonal(axes, 1.0, "at random")
     _percent(axes, "share of rows, best first", "share of positives reached")
     return figure
+
+
+def gain_curve(positive: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Shares of rows, best first, and of positives among them; equal scores are one step."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    reached = np.concatenate([[0.0], np.cumsum(positive[order])[last]]) / max(positive.sum(), 1.0)
+    share = np.concatenate([[0.0], np.flatnonzero(last) + 1.0]) / max(len(positive), 1)
+    return share, reached
 
 
 @styled()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nba_engine.domain import Feature
 from nba_engine.domain.values import FloatArray
 from nba_engine.errors import FailedPrecondition
-from nba_engine.models.values import convert_value
+from nba_engine.models.values import LARGEST, convert_value
 
 __all__ = ["Behavior", "Source", "behavior_of", "rows_of"]
 
@@ -112,7 +112,7 @@ def identifier(name: str) -> str:
 
 
 def _declared(source: Source) -> Feature | None:
-    known = source.values[~np.isnan(source.values)]
+    known = source.values[np.abs(source.values) <= LARGEST]  # beyond it nothing is known in serving
     if len(known) < max(2, _KNOWN * len(source.values)):
         return None
     spread = float(known.std())

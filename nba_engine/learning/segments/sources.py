@@ -57,8 +57,8 @@ def behavior_in_table(
 ) -> tuple[Behavior, Callable[[], list[dict[str, Any]]]]:
     """The numbers of a file with a line per customer, and the lines as mappings for an `Assigner`.
 
-    ``customer`` names who it is (a number of the line without it). A column of texts is left out,
-    unless it was chosen: then it is a mistake.
+    ``customer`` names who it is (a number of the line without it). A column of texts is left out, and
+    told with the first of them, unless it was chosen: then it is a mistake.
     """
     names = column_names(path)
     asked = {*chosen.only, *chosen.channels, *([chosen.value] if chosen.value else [])}
@@ -66,14 +66,16 @@ def behavior_in_table(
     if missing:
         raise NbaError(f"{path}: there is no column `{missing[0]}`; it has {', '.join(names)}")
     columns: dict[str, FloatArray] = {}
+    unread: list[str] = []
     for name in names:
         if name == "customer" or not (chosen.takes(name) or name in asked):
             continue
         try:
             columns[name] = read_columns(path, {name: "number"}, blank=(name,))[name]
-        except NbaError:
+        except NbaError as error:
             if name in asked:
                 raise
+            unread.append(error.message.removeprefix(f"{path}: "))
     known = {} if "customer" not in names else read_columns(path, {"customer": "text"})
     count = len(next(iter(columns.values()), ()))
     behavior = behavior_of(
@@ -87,6 +89,7 @@ def behavior_in_table(
         value=columns.get(chosen.value),
         value_name=chosen.value,
     )
+    behavior = msgspec.structs.replace(behavior, left_out=(*behavior.left_out, *unread))
 
     def lines() -> list[dict[str, Any]]:
         words = [identifier(name) for name in columns]

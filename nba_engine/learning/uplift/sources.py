@@ -14,6 +14,7 @@ from nba_engine.errors import NbaError
 from nba_engine.learning.segments.behavior import identifier
 from nba_engine.learning.tables import column_names, read_columns
 from nba_engine.learning.uplift.learner import Trial
+from nba_engine.models.values import LARGEST
 
 __all__ = ["Trials", "read_trials"]
 
@@ -21,7 +22,10 @@ _ROLES = ("treated", "outcome", "propensity", "action", "customer", "time")
 
 
 class Trials(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """``trials`` by action ("" without a column ``action``), ``features`` of all of them."""
+    """``trials`` by action ("" without a column ``action``), ``features`` of all of them.
+
+    ``left_out``: columns that are no features, those with texts with the first of these.
+    """
 
     trials: dict[str, Trial]
     features: tuple[Feature, ...]
@@ -88,12 +92,13 @@ def _features(
             continue
         try:
             column = read_columns(path, {name: "number"}, blank=(name,))[name]
-        except NbaError:  # texts
-            left_out.append(name)
+        except NbaError as error:  # texts
+            left_out.append(error.message.removeprefix(f"{path}: "))
             continue
+        column = np.where(np.abs(column) <= LARGEST, column, np.nan)  # as serving reads it
         known = column[~np.isnan(column)]
         if not len(known) or float(np.ptp(known)) < 1e-12:
-            left_out.append(name)
+            left_out.append(f"column `{name}`: it says the same in every row")
             continue
         feature = Feature(
             name=name, source=f"customer.{identifier(name)}", default=float(np.median(known))
