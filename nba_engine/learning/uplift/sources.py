@@ -56,7 +56,8 @@ def read_trials(path: Path, *, action: str = "", without: tuple[str, ...] = ()) 
             )
     features, columns, left_out = _features(path, names, without)
     if not features:
-        raise NbaError(f"{path}: there is no column of numbers beside {', '.join(names)}")
+        told = "; ".join(left_out) or f"it has {', '.join(names)}"
+        raise NbaError(f"{path}: no column of numbers is left that effects could differ by; {told}")
     rows = np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float32)
     count = len(rows)
     unit: IntArray = np.arange(count)
