@@ -153,7 +153,7 @@ def _groups(report: Report, fit: Segments) -> None:
 def _profile(fit: Segments) -> Figure:
     names = [feature.name for feature in fit.behavior.features]
     centers: FloatArray = np.array(fit.centers)
-    figure, axes = canvas(height=1.2 + 0.28 * len(names))
+    figure, axes = canvas(height=2.2 + 0.28 * len(names))  # names of segments are long
     colors = LinearSegmentedColormap.from_list("apart", [COLORS[1], "#f7f7f7", COLORS[0]])
     limit = max(1.0, float(np.abs(centers).max()))
     drawn = axes.pcolormesh(centers.T, cmap=colors, vmin=-limit, vmax=limit)
@@ -163,5 +163,5 @@ def _profile(fit: Segments) -> Figure:
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
     axes.invert_yaxis()
     axes.grid(visible=False)
-    figure.colorbar(drawn, ax=axes, label="standard deviations from the mean")
+    figure.colorbar(drawn, ax=axes, label="sd from the mean")
     return figure
