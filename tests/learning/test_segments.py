@@ -199,11 +199,11 @@ def test_names_that_two_segments_share_are_a_mistake(
 def test_names_say_what_sets_a_group_apart_and_differ() -> None:
     often = [Trait(name="visits", distance=1.2), Trait(name="spend", distance=-0.6)]
     none = [Trait(name="visits", distance=0.1), Trait(name="spend", distance=0.0)]
-    assert names_of([often, often, none, none], taken=["high_visits"]) == [
-        "high_visits_low_spend",
-        "high_visits_low_spend_2",
-        "average",
-        "average_2",
+    assert names_of([often, often, none, none], taken=["regulars"]) == [
+        "low_spending_regulars",
+        "low_spending_regulars_2",
+        "average_customers",
+        "average_customers_2",
     ]
 
 

@@ -141,7 +141,7 @@ def fit_command(
     """Find groups of customers who behave alike, or say that there are none.
 
     Without FILE from the attributes and aggregates of the store's customers; their profiles then get
-    the segment's name, for rules such as customer.segment == "high_visits". With a Parquet or CSV
+    the segment's name, for rules such as customer.segment == "lapsed_big_spenders". With a Parquet or CSV
     file (a line per customer, numbers in columns, optionally `customer`) the settings are not read.
 
     Segments that were fitted to the same folder before keep ids and names as far as their

@@ -228,8 +228,7 @@ def _errors(rows: FloatArray, told: FloatArray) -> FloatArray:
 def _described(
     behavior: Behavior, scaled: FloatArray, label: IntArray, count: int, last: Last | None
 ) -> tuple[tuple[Segment, ...], int]:
-    names = [feature.name for feature in behavior.features]
-    traits = traits_of(scaled, label, names)
+    traits = traits_of(behavior.rows, scaled, label, behavior.features)
     kept = matched(label, count, last) if last is not None else {}
     fresh = [group for group in range(count) if group not in kept]
     taken = [last.names[old] for old in kept.values()] if last is not None else []

@@ -94,7 +94,7 @@ def _groups(report: Report, fit: Segments) -> None:
     report.table(
         ("segment", "customers", "sets it apart", f"{fit.behavior.value_name or 'value'} (mean)"),
         [(one.name, f"{100 * one.share:.1f}%", one.description, one.value) for one in fit.segments],
-        "In standard deviations (sd) from the mean of all customers",
+        "What sets a group apart, the furthest from the mean of all customers first",
     )
     report.picture(
         _profile(fit),
