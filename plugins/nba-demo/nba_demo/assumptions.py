@@ -60,7 +60,9 @@ CANNOT_SUPPORT = (
     "Nothing here measures what a contact changes (uplift).",
     "Money is expected margin under these assumptions; it is no forecast of profit.",
     "Whatever is recommended counts as shown or delivered at once (an assumption).",
-    "The year's campaigns were not randomized and carry no channel; no model learns from them.",
+    "The year's campaigns were not randomized and carry no channel; no decision learns from them.",
+    "No contact tells a channel, an incentive or an answer: no affinity to these, no treatment score.",
+    "A reorder window says when a household is likely to buy, not that an offer before is wasted.",
 )
 
 

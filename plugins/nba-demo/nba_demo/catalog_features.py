@@ -1,14 +1,14 @@
 """What `nba train` may go by: the features of the demo's catalog.
 
 Those of the demo's own model as far as they were known at any moment of the past: popularities are
-measured at the cut-off, and the complement table is fitted there.
+measured at the cut-off, and the complement table and what assortment is usual are fitted there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from nba_demo.features import FEATURES
+from nba_demo.features import ASSORTMENT, FEATURES
 from nba_demo.toml_text import file_text, section
 from nba_engine.domain import Feature
 
@@ -19,7 +19,12 @@ _COUNTS = ("customer.bought", "customer.bought_lately", "customer.visits")
 
 def features_file() -> str:
     """``features.toml`` of the catalog."""
-    known = [one for one in FEATURES if one.source.startswith("customer.") and not one.table]
+    fitted = f"customer.{ASSORTMENT.name}"
+    known = [
+        one
+        for one in FEATURES
+        if one.source.startswith("customer.") and one.source != fitted and not one.table
+    ]
     parts = [section("features.action", {"source": "action.id", "transform": "category"})]
     parts += [section(f"features.{one.name}", _declared(one)) for one in known]
     return file_text("What nba train may go by: what was known at any moment of the past.", parts)

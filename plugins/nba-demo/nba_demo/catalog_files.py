@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from nba_demo.assumptions import (
 from nba_demo.catalog_features import features_file
 from nba_demo.catalog_policy import VOUCHERS, limits_file, rules_file, voucher_table
 from nba_demo.data import TIME_ZONE
-from nba_demo.features import AGGREGATES, Popularity
+from nba_demo.features import AGGREGATES, CYCLE, Popularity
 from nba_demo.relations import SEASONS, relations_among
 from nba_demo.toml_text import SETTINGS_SCHEMA, Bare, file_text, pairs, section
 from nba_engine.app import load_plugins
@@ -86,12 +86,16 @@ def write_catalog(
     *,
     listen: str,
     fitted: Mapping[str, str] | None = None,
+    cycles: Collection[str] = (),
+    poorest: str = "",
 ) -> Path:
     """Write catalog, JSON Schemas and ``nba.toml`` into ``folder``; the path of the latter.
 
-    ``fitted``: files of the catalog that hold what was learned, by name.
+    ``fitted``: files of the catalog that hold what was learned, by name; ``cycles``: categories that
+    are offered again when a household is likely to need them; ``poorest``: the segment that is
+    expected to spend least, if there are segments.
     """
-    texts = {**catalog_files(offers, popularity), **(fitted or {})}
+    texts = {**catalog_files(offers, popularity, cycles, poorest), **(fitted or {})}
     files = {f"catalog/{name}": text for name, text in texts.items()}
     sections = settings_sections(load_plugins().register)
     files |= {f"schemas/{name}": text for name, text in schema_files(sections).items()}
@@ -103,7 +107,12 @@ def write_catalog(
     return settings
 
 
-def catalog_files(offers: Sequence[Offer], popularity: Popularity) -> dict[str, str]:
+def catalog_files(
+    offers: Sequence[Offer],
+    popularity: Popularity,
+    cycles: Collection[str] = (),
+    poorest: str = "",
+) -> dict[str, str]:
     """File name → text."""
     tags = {tag for offer in offers for tag in offer.tags}
     return {
@@ -111,21 +120,28 @@ def catalog_files(offers: Sequence[Offer], popularity: Popularity) -> dict[str, 
         "channels.toml": _channels(),
         "features.toml": features_file(),
         "limits.toml": limits_file(tags),
-        "offers.toml": _offers(offers, popularity),
+        "offers.toml": _offers(offers, popularity, cycles),
         "other_actions.toml": _other_actions(),
-        "rules.toml": rules_file(tags),
+        "rules.toml": rules_file(tags, poorest),
         VOUCHERS: voucher_table(),
     }
 
 
 def settings_file(listen: str) -> str:
     """``nba.toml``: paths are relative to it."""
+    cross_sell = {
+        "table": "complements",
+        "bought": "bought_last",
+        "reorder": CYCLE.name,
+        "boost": 0.2,
+    }
     stages: tuple[tuple[str, dict[str, Any]], ...] = (
         ("profile", {}),
         ("eligibility", {}),
         ("contact_policy", {}),
         ("propensity", {"model": "propensity"}),
-        ("cross_sell", {"table": "complements", "bought": "bought_last", "boost": 0.2}),
+        ("treatment_score", {"tell": True}),
+        ("cross_sell", cross_sell),
         ("value", {}),
         ("arbitration", {}),
         ("slate", {}),
@@ -160,6 +176,7 @@ def _general() -> str:
         "home_ownership": {"type": "string"},
         "household_size": {"type": "int", "description": "5 means five or more"},
         "kids": {"type": "int", "description": "3 means three or more"},
+        "segment": {"type": "string", "description": "target group, from behavior"},
     }
     parts = [section("catalog", general)]
     parts += [section(f"attributes.{name}", table) for name, table in attributes.items()]
@@ -245,7 +262,7 @@ def _channels() -> str:
     return file_text("Ways to the customer, and the forms that actions take on them.", parts)
 
 
-def _offers(offers: Sequence[Offer], popularity: Popularity) -> str:
+def _offers(offers: Sequence[Offer], popularity: Popularity, cycles: Collection[str]) -> str:
     id_of = {offer.source: offer.id for offer in offers}
     related = relations_among(id_of)
     parts = []
@@ -260,6 +277,8 @@ def _offers(offers: Sequence[Offer], popularity: Popularity) -> str:
             "owned_for": f"{owned_days(offer.gap)}d",
             "treatments_from": "offer",
         }
+        if offer.category in cycles:
+            table["reorder"] = True
         if offer.tags:
             table["tags"] = list(offer.tags)
         first, last = SEASONS.get(offer.source, (None, None))
@@ -280,7 +299,8 @@ def _offers(offers: Sequence[Offer], popularity: Popularity) -> str:
     about = (
         "Offers on product categories, widest reach first.\n"
         f"# value: an assumed margin of {MARGIN:.0%} on {WEEKS:.0f} weeks of usual purchases; "
-        "owned_for: a third of the usual gap.\n"
+        "owned_for: a third of the usual gap;\n"
+        "# reorder: until the household is likely to need it again, where purchases show a cycle.\n"
         "# popularity, new_buyers: shares of active households that buy within 14 days, measured "
         "at the cut-off."
     )

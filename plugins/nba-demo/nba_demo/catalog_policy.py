@@ -93,8 +93,11 @@ def limits_file(tags: set[str]) -> str:
     )
 
 
-def rules_file(tags: set[str]) -> str:
-    """The three tiers; ``tags``: those that offers have (a rule about none would be a mistake)."""
+def rules_file(tags: set[str], poorest: str = "") -> str:
+    """The three tiers; ``tags``: those that offers have (a rule about none would be a mistake).
+
+    ``poorest``: the segment that is expected to spend least; it gets no letters.
+    """
     rules: dict[str, dict[str, Any]] = {
         "letters_need_an_address": {
             "tier": "eligibility",
@@ -144,6 +147,12 @@ def rules_file(tags: set[str]) -> str:
             "applies_to": {"kinds": ["offer"], "channels": ["letter"]},
         },
     }
+    if poorest:
+        rules["letters_for_other_segments"] = {
+            "tier": "suitability",
+            "when": f'!has(customer.segment) || customer.segment != "{poorest}"',
+            "applies_to": {"kinds": ["offer"], "channels": ["letter"]},
+        }
     present = tags | {"discovery"}
     parts = [
         section(f"rules.{name}", table)
@@ -151,7 +160,9 @@ def rules_file(tags: set[str]) -> str:
         if set(table["applies_to"].get("tags", ())) <= present
     ]
     return file_text(
-        "May have it (eligibility), makes sense now, is good for the household.", parts
+        "May have it (eligibility), makes sense now, is good for the household.\n"
+        "# That paper does not pay off where little is spent is an assumption.",
+        parts,
     )
 
 

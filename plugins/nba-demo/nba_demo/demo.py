@@ -17,6 +17,7 @@ from nba_demo.assumptions import CANNOT_SUPPORT
 from nba_demo.baselines import fit_gamma_poisson
 from nba_demo.catalog_files import write_catalog
 from nba_demo.checks import PER_CODE, check_explanations, check_limits, check_sums, expected_tries
+from nba_demo.cycles import Cycles, fit_cycles
 from nba_demo.data import CUT_OFF, TIME_ZONE, Year, load_year
 from nba_demo.folder import building
 from nba_demo.full import Learned, learn_everything
@@ -25,6 +26,7 @@ from nba_demo.hits import count_hits
 from nba_demo.importing import Baskets, Imported, identity, import_year
 from nba_demo.offline import Offline, Trained, evaluate, train
 from nba_demo.panel import Panel, at_moment, make_panel
+from nba_demo.personas import Personas, fit_personas
 from nba_demo.plots import draw
 from nba_demo.policies import DECISIONS, compare_policies
 from nba_demo.replay import THREADS, Replayed, replay
@@ -53,6 +55,8 @@ class _Built(msgspec.Struct, frozen=True, kw_only=True):
     imported: Imported
     parity: float
     worth: Worth
+    cycles: Cycles
+    personas: Personas
     settings: Path
 
 
@@ -118,23 +122,42 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         offers = choose_offers(year)
         panel = make_panel(year, offers)
         tick(1)
-    with steps.step("import", "Importing purchases up to 2017-11-06", len(year.households)) as tick:
-        imported = import_year(
-            year, offers, folder / "data" / "nba.db", until=CUT_OFF, seed=seed, tick=tick
-        )
     with steps.step("train", "Training the propensity model", 15) as tick:
-        trained = train(panel, offers, tick=lambda: tick(1))
+        trained = train(panel, offers, seed=seed, tick=lambda: tick(1))
     with steps.step("test", "Measuring it on the weeks after", 6) as tick:
         offline = evaluate(year, panel, trained, seed=seed, tick=lambda: tick(1))
     with steps.step("value", "Fitting what households are worth", 1) as tick:
-        worth, fitted = fit_worth(year)
+        worth, fitted, revenue = fit_worth(year)
         tick(1)
+    with steps.step("cycles", "Fitting when things are needed again", len(offers)) as tick:
+        cycles, served = fit_cycles(panel, offers, seed=seed, tick=tick)
+    with steps.step("segments", "Looking for target groups", 1) as tick:
+        personas, belongs = fit_personas(year, panel, offers, revenue, folder, seed=seed)
+        tick(1)
+    with steps.step("import", "Importing purchases up to 2017-11-06", len(year.households)) as tick:
+        imported = import_year(
+            year,
+            offers,
+            folder / "data" / "nba.db",
+            until=CUT_OFF,
+            seed=seed,
+            segments=belongs,
+            tick=tick,
+        )
     with steps.step("publish", "Exporting to ONNX, writing and checking the catalog", 3) as tick:
-        publish_model(folder, trained, offline, year.data_hash)
+        publish_model(folder, trained, offline, year.data_hash, cycles=served)
         tick(1)
         parity = parity_of(folder, trained)
         tick(1)
-        settings = write_catalog(folder, offers, trained.popularity, listen=LISTEN, fitted=fitted)
+        settings = write_catalog(
+            folder,
+            offers,
+            trained.popularity,
+            listen=LISTEN,
+            fitted=fitted,
+            cycles=frozenset(one.category for one in cycles.kept),
+            poorest=personas.least,
+        )
         mistakes = check(settings)
         if mistakes:
             raise MistakesFound(mistakes)
@@ -148,6 +171,8 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         imported=imported,
         parity=parity,
         worth=worth,
+        cycles=cycles,
+        personas=personas,
         settings=settings,
     )
 
@@ -223,6 +248,9 @@ def _results(
             train_seconds=steps.seconds["train"],
             parity=built.parity,
             worth=built.worth,
+            taste=built.trained.taste,
+            cycles=built.cycles,
+            personas=built.personas,
             model_version=dict(app.engine.model_versions)["propensity"],
             catalog_version=app.engine.catalog.version,
             decisions=len(replayed),

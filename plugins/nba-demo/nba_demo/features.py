@@ -15,15 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_demo.data import DAY
-from nba_demo.panel import HALF_LIFE, HORIZON, RECENT, VISIT_HALF_LIVES, Moment, Panel
+from nba_demo.panel import HALF_LIFE, HORIZON, RECENT, TASTE, VISIT_HALF_LIVES, Moment, Panel
 from nba_engine.domain import AggregateSpec, Feature, FloatArray
 
-__all__ = ["AGGREGATES", "FEATURES", "LONG_AGO", "Popularity", "assemble", "measure_popularity"]
+__all__ = [
+    "AGGREGATES",
+    "ASSORTMENT",
+    "CYCLE",
+    "FEATURES",
+    "LONG_AGO",
+    "Popularity",
+    "assemble",
+    "measure_popularity",
+]
 
 LONG_AGO = 366.0  # days: "never", for recency in a category
 KEY = "action.category"
 
 _PURCHASE = ("purchase",)
+# how many times as much of a category as others a household takes, and whether it is due again
+ASSORTMENT = AggregateSpec(
+    name="assortment", kind="share", types=_PURCHASE, by="categories", half_life=TASTE
+)
+CYCLE = AggregateSpec(name="cycle", kind="reorder", types=_PURCHASE, by="categories")
 AGGREGATES: tuple[AggregateSpec, ...] = (
     AggregateSpec(name="bought", kind="count", types=_PURCHASE, by="categories"),
     AggregateSpec(name="bought_last", kind="last", types=_PURCHASE, by="categories"),
@@ -56,6 +70,8 @@ AGGREGATES: tuple[AggregateSpec, ...] = (
     ),
     AggregateSpec(name="campaigns", kind="count", types=("campaign_contact",)),
     AggregateSpec(name="redemptions", kind="count", types=("redemption",)),
+    ASSORTMENT,
+    CYCLE,
 )
 
 FEATURES: tuple[Feature, ...] = (
@@ -77,6 +93,7 @@ FEATURES: tuple[Feature, ...] = (
         transform="table",
         table="complements",
     ),
+    Feature(name="assortment", source="customer.assortment", key=KEY, default=1.0),
     Feature(name="visits", source="customer.visits"),
     Feature(name="visits_14d", source="customer.visits_14d"),
     Feature(name="visits_60d", source="customer.visits_60d"),
@@ -126,18 +143,21 @@ def assemble(
     moment: Moment,
     popularity: Popularity,
     strengths: FloatArray,
+    affinities: FloatArray,
     *,
     features: Sequence[Feature] = FEATURES,
 ) -> NDArray[np.float32]:
     """All features of all households and offers, (H, A, f), as serving would compute them.
 
     ``strengths`` (A, A) is the complement table as a matrix: row item, column complement.
+    ``affinities`` (H, A): how many times everybody's share a category has with a household.
     """
     raw: Mapping[str, FloatArray] = {
         "customer.bought": moment.count,
         "customer.bought_last": moment.last,
         "customer.bought_lately": moment.lately,
         "customer.recent_categories": moment.recent @ strengths,
+        "customer.assortment": affinities,
         "customer.visits": moment.visits[:, None],
         "customer.visits_14d": moment.visits_decayed[0][:, None],
         "customer.visits_60d": moment.visits_decayed[1][:, None],

@@ -21,12 +21,19 @@ from rich.rule import Rule
 from rich.text import Text
 
 from nba_demo.data import TIME_ZONE
-from nba_demo.toml_text import file_text, section
 from nba_engine.errors import FailedPrecondition
 
-__all__ = ["LEARNED", "Learned", "commands", "learn_everything", "learned_file"]
+__all__ = ["Learned", "commands", "learn_everything"]
 
-LEARNED = "learned.toml"
+_BEHAVIOR = (
+    "visits_60d",
+    "spent_lately",
+    "last_visit",
+    "bought",
+    "kids",
+    "household_size",
+    "redemptions",
+)
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,19 +42,6 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     kept: bool
     seconds: float
-
-
-def learned_file() -> str:
-    """What the commands need declared beyond the replay: shares and cycles of categories, segments."""
-    parts = [
-        section("attributes.segment", {"type": "string"}),
-        section(
-            "aggregates.assortment",
-            {"kind": "share", "types": ["purchase"], "by": "categories", "half_life": "90d"},
-        ),
-        section("aggregates.cycle", {"kind": "reorder", "types": ["purchase"], "by": "categories"}),
-    ]
-    return file_text("What is learned beyond the replay: shares, cycles, segments.", parts)
 
 
 def commands(settings: Path, last: float) -> tuple[tuple[str, ...], ...]:
@@ -59,8 +53,6 @@ def commands(settings: Path, last: float) -> tuple[tuple[str, ...], ...]:
         return ("-s", str(settings), "--report", str(folder / "reports" / f"{name}.html"))
 
     return (
-        ("catalog", "publish", "-s", str(settings)),
-        ("rebuild", "-s", str(settings)),
         ("value", "fit", *report("value")),
         (
             *("crosssell", "fit", *report("crosssell"), "--item", "categories"),
@@ -69,6 +61,7 @@ def commands(settings: Path, last: float) -> tuple[tuple[str, ...], ...]:
         (
             *("segments", "fit", *report("segments"), "--time", f"{now:%Y-%m-%dT%H:%M}"),
             *("--value", "expected_spend", "--out", str(folder / "models" / "segments")),
+            *(word for name in _BEHAVIOR for word in ("--feature", name)),
         ),
         ("affinity", "fit", *report("affinity")),
         ("reorder", "fit", *report("reorder")),
@@ -79,7 +72,6 @@ def commands(settings: Path, last: float) -> tuple[tuple[str, ...], ...]:
 def learn_everything(settings: Path, last: float, console: Console) -> tuple[Learned, ...]:
     """Run every command that learns. Raises `FailedPrecondition` when one cannot do its work."""
     folder = settings.parent
-    (folder / "catalog" / LEARNED).write_text(learned_file(), "utf-8")
     (folder / "reports").mkdir(exist_ok=True)
     return tuple(_run(line, console) for line in commands(settings, last))
 

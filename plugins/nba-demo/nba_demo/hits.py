@@ -20,10 +20,11 @@ from nba_demo.actions import Offer
 from nba_demo.baselines import GammaPoisson
 from nba_demo.catalog_files import ASKED
 from nba_demo.data import DAY, Year, local
-from nba_demo.features import Popularity
+from nba_demo.features import CYCLE, Popularity
 from nba_demo.panel import HORIZON, Panel
 from nba_demo.replay import Replayed
 from nba_engine.domain import BoolArray, CatalogView, DecisionLog, FloatArray, IntArray
+from nba_engine.domain.fitted import ReorderPrior, wait_of
 from nba_engine.engine import candidates_of
 from nba_engine.errors import NotFound
 
@@ -199,6 +200,7 @@ class _History:
         self._year, self._panel = year, panel
         self._count = np.zeros(panel.shape)
         self._last = np.full(panel.shape, -np.inf)
+        self._began = np.full(panel.shape, np.inf)  # the first purchase in a category
         self._first = np.full(panel.households, np.nan)
         self._next = 0
         self._line = 0
@@ -208,6 +210,8 @@ class _History:
             panel.cell[cells], np.arange(panel.households * panel.offers + 1)
         )
         self._windows = self._blocking(offers, catalog)
+        self._longest = max((w for one in self._windows.values() for _, w in one), default=0.0)
+        self._cycles, self._used_up = _cycles(offers, catalog)
         self._action = np.array([catalog.action_index[offer.id] for offer in offers], np.intp)
         self._actions = len(catalog.actions)
 
@@ -221,7 +225,8 @@ class _History:
             if action.id not in place:
                 continue
             at = place[action.id]
-            windows.setdefault(at, []).append((at, action.owned_for))
+            if not action.reorder:
+                windows.setdefault(at, []).append((at, action.owned_for))
             for other in action.substitutes:
                 owned = catalog.actions[catalog.action_index[other]].owned_for
                 windows.setdefault(at, []).append((place[other], action.owned_for))
@@ -236,6 +241,7 @@ class _History:
             cell, time = panel.cell[self._line : stop], panel.time[self._line : stop]
             np.add.at(self._count.reshape(-1), cell, 1.0)
             self._last.reshape(-1)[cell] = time
+            np.minimum.at(self._began.reshape(-1), cell, time)
             self._line = stop
         if basket > self._next:
             seen = year.basket_household[self._next : basket][::-1]
@@ -258,11 +264,22 @@ class _History:
         """What a recent purchase keeps back, by action index."""
         blocked = np.zeros(self._actions, np.bool_)
         age = now - self._last[household]
-        for at in np.flatnonzero(age < 15 * DAY).tolist():
+        for at in np.flatnonzero(age < self._longest).tolist():
             for other, window in self._windows.get(at, ()):
                 if age[at] < window:
                     blocked[self._action[other]] = True
+        for at, (category, owned_for) in self._used_up.items():
+            if np.isfinite(age[at]) and age[at] < self._wait(household, at, category, owned_for):
+                blocked[self._action[at]] = True
         return blocked
+
+    def _wait(self, household: int, at: int, category: str, owned_for: float) -> float:
+        """Seconds after its last purchase until a household needs a category again."""
+        if self._cycles is None:
+            return owned_for
+        known = (self._began[household, at], self._last[household, at], self._count[household, at])
+        wait = wait_of(self._cycles, category, (known[0], known[1], int(known[2])))
+        return owned_for if wait is None else wait.offered * DAY
 
     def bought_within(self, household: int, now: float) -> BoolArray:
         """Bought from ``now`` on within 14 days, (A,)."""
@@ -273,3 +290,17 @@ class _History:
         before = np.concatenate(([0], np.cumsum(inside)))
         flags: BoolArray = np.diff(before[bounds - start]) > 0
         return flags
+
+
+def _cycles(
+    offers: Sequence[Offer], catalog: CatalogView
+) -> tuple[ReorderPrior | None, dict[int, tuple[str, float]]]:
+    """The fitted cycles, and by offer what waits for them: category, and the window without one."""
+    spec = catalog.aggregates.get(CYCLE.name)
+    prior = None if spec is None else spec.prior
+    waiting = {}
+    for at, offer in enumerate(offers):
+        action = catalog.actions[catalog.action_index[offer.id]]
+        if action.reorder:
+            waiting[at] = (offer.category, action.owned_for)
+    return (prior if isinstance(prior, ReorderPrior) else None), waiting

@@ -83,13 +83,21 @@ def import_year(
     *,
     until: float,
     seed: int,
+    segments: Mapping[int, str] | None = None,
     tick: Callable[[int], None] = lambda _: None,
 ) -> Imported:
-    """Create the store at ``path`` and fill it; ``tick`` gets the households done at a time."""
+    """Create the store at ``path`` and fill it; ``tick`` gets the households done at a time.
+
+    ``segments``: the target group a household is in, by its position in the year.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     baskets = Baskets(year, offers)
     interactions = _by_household(year, baskets, until)
-    updates = [_profile(year, household, until, seed) for household in range(len(year.households))]
+    belongs = segments or {}
+    updates = [
+        _profile(year, household, until, seed, belongs.get(household, ""))
+        for household in range(len(year.households))
+    ]
     fold = fold_for({spec.name: spec for spec in AGGREGATES})
     store = open_store(path, simulated=True)
     try:
@@ -149,11 +157,12 @@ def _by_household(year: Year, baskets: Baskets, until: float) -> list[list[Inter
     return found
 
 
-def _profile(year: Year, household: int, now: float, seed: int) -> ProfileUpdate:
+def _profile(year: Year, household: int, now: float, seed: int, segment: str) -> ProfileUpdate:
     number = int(year.households[household])
+    group = {"segment": segment} if segment else {}
     return ProfileUpdate(
         identity=identity(number),
-        attributes=_attributes(year.demographics.get(household)),
+        attributes=_attributes(year.demographics.get(household)) | group,
         consents={
             f"marketing:{channel}": Consent(
                 granted=consents_to(number, channel, seed), time=now, source="synthetic"

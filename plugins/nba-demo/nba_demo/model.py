@@ -3,8 +3,8 @@
 One speaks for categories bought within the last 91 days, one for the others; a customer's row
 decides which. Both see the same terms, made from the plain features inside the graph, so that a
 row stays small and readable: recency cut into hinges, logits of the two popularities, logarithms
-of the counts, the root of the complement score, and the purchases per visit, shrunk to what the
-category's popularity makes one expect. That equals one logistic regression in which "bought
+of the counts, the root of the complement score, the logarithm of the assortment affinity and its
+square, and the purchases per visit, shrunk to what the category's popularity makes one expect. That equals one logistic regression in which "bought
 lately" interacts with every term, and was the simplest model to reach the gates of both tasks.
 
 For an action without a category (a win-back, a loyalty offer) the graph answers NaN: the engine
@@ -57,6 +57,7 @@ def terms(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         rate = -np.log1p(-share[:, :1]) * (DAYS_PER_VISIT * DAY / HORIZON)
         bought, visits = _columns(rows, "bought"), _columns(rows, "visits")
         per_visit = np.log((bought + EVIDENCE * rate) / (visits + EVIDENCE))
+        taste = np.log(_columns(rows, "assortment"))
     parts = (
         np.minimum(np.maximum(_columns(rows, "days_since_bought"), low), high),
         logits,
@@ -64,6 +65,8 @@ def terms(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         np.sqrt(_columns(rows, "goes_with_recent")),
         _columns(rows, "days_since_visit"),
         per_visit,
+        taste,
+        taste * taste,
     )
     return np.concatenate(parts, axis=1)
 
@@ -112,6 +115,7 @@ def graph(model: Model, *, entry: str = "features", output: str = "propensity") 
         "visits": ("visits",),
         "goes_with": ("goes_with_recent",),
         "since_visit": ("days_since_visit",),
+        "assortment": ("assortment",),
     }
     initializers = [
         numpy_helper.from_array(np.array(value, np.float32), name)
@@ -124,6 +128,7 @@ def graph(model: Model, *, entry: str = "features", output: str = "propensity") 
         initializers.append(numpy_helper.from_array(np.array([place], np.int64), name))
 
     parts = ["hinges", "logits_of_shares", "logs", "root", "since_visit", "per_visit"]
+    parts += ["taste", "taste_squared"]
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
         *[("Gather", [entry, f"{name}_at"], name, {"axis": 1}) for name in columns],
         ("Max", ["recency", "low"], "above", {}),
@@ -143,6 +148,8 @@ def graph(model: Model, *, entry: str = "features", output: str = "propensity") 
         ("Add", ["visits", "evidence"], "shrunk_visits", {}),
         ("Div", ["shrunk_purchases", "shrunk_visits"], "purchases_per_visit", {}),
         ("Log", ["purchases_per_visit"], "per_visit", {}),
+        ("Log", ["assortment"], "taste", {}),
+        ("Mul", ["taste", "taste"], "taste_squared", {}),
         ("Concat", parts, "terms", {"axis": 1}),
         ("Gemm", ["terms", "weights", "bias"], "logits", {}),
         ("Gather", ["logits", "first"], "not_lately", {"axis": 1}),

@@ -26,6 +26,7 @@ from nba_demo.intervals import Resampling
 from nba_demo.measures import Calibration, Measures, calibration, measure
 from nba_demo.model import Model, fit
 from nba_demo.panel import HORIZON, Moment, Panel, at_moment, labels
+from nba_demo.tastes import Taking, Taste, Tastes
 from nba_engine.domain import BoolArray, FloatArray
 from nba_engine.models import CsrTable
 
@@ -43,6 +44,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     table: CsrTable
     strengths: FloatArray  # the table as a matrix
     popularity: Popularity
+    tastes: Tastes
+    taste: Taste
     rows: int
     validation_loss: float
     held_out: NDArray[np.float32]  # rows of the validation anchors, for parity
@@ -70,12 +73,23 @@ def anchors(part: Part) -> tuple[float, ...]:
     raise ValueError(part)
 
 
-def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -> Trained:
+def train(
+    panel: Panel, offers: Sequence[Offer], *, seed: int = 2017, tick: Tick = lambda: None
+) -> Trained:
     """Fit the model on the train anchors. ``tick`` is called once per anchor and step (15)."""
     rows, bought = [], []
+    taking = Taking(panel, offers)
+
+    def rolled(moment: Moment) -> NDArray[np.float32]:
+        """All features as of the moment's own past."""
+        now = moment.now
+        affinities = taking.before(now).affinities(moment)
+        popularity = measure_popularity(panel, now)
+        return assemble(moment, popularity, _strengths(panel, offers, now), affinities)
+
     for now in anchors("train"):
         moment = at_moment(panel, now)
-        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, offers, now))
+        features = rolled(moment)
         rows.append(features[moment.active].reshape(-1, features.shape[-1]))
         bought.append(labels(panel, now)[moment.active].reshape(-1))
         tick()
@@ -85,7 +99,7 @@ def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -
     losses, held_out = [], []
     for now in anchors("validation"):
         moment = at_moment(panel, now)
-        features = assemble(moment, measure_popularity(panel, now), _strengths(panel, offers, now))
+        features = rolled(moment)
         scores = _scored(model, features)
         every = np.broadcast_to(moment.active[:, None], scores.shape)
         held_out.append(features[moment.active].reshape(-1, features.shape[-1]))
@@ -97,6 +111,8 @@ def train(panel: Panel, offers: Sequence[Offer], *, tick: Tick = lambda: None) -
         table=table,
         strengths=matrix_of(table),
         popularity=measure_popularity(panel, CUT_OFF),
+        tastes=taking.before(CUT_OFF),
+        taste=taking.judge(seed=seed),
         rows=len(flat),
         validation_loss=float(np.mean(losses)),
         held_out=np.concatenate(held_out),
@@ -165,7 +181,8 @@ def _scores(
     """Scores (H, A) of every scorer at one test anchor."""
     shape = moment.count.shape
     now = measure_popularity(panel, moment.now)
-    features = assemble(moment, trained.popularity, trained.strengths)
+    affinities = trained.tastes.affinities(moment)
+    features = assemble(moment, trained.popularity, trained.strengths, affinities)
     return {
         "popularity": np.broadcast_to(now.of_all, shape),
         "own frequency": own,

@@ -15,11 +15,12 @@ from nba_demo.actions import Offer
 from nba_demo.data import DAY, Year
 from nba_engine.domain import BoolArray, FloatArray, IntArray
 
-__all__ = ["HORIZON", "RECENT", "Moment", "Panel", "at_moment", "labels", "make_panel"]
+__all__ = ["HORIZON", "RECENT", "TASTE", "Moment", "Panel", "at_moment", "labels", "make_panel"]
 
 HORIZON = 14 * DAY  # a label looks this far ahead
 RECENT = 91 * DAY  # "not bought lately" means not within this span
 HALF_LIFE = 30 * DAY
+TASTE = 180 * DAY  # half-life of what a household likes
 VISIT_HALF_LIVES = (14 * DAY, 60 * DAY)
 
 
@@ -75,6 +76,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     now: float
     count: FloatArray  # (H, A) purchases so far
     lately: FloatArray  # (H, A) purchases halved every 30 days
+    taken: FloatArray  # (H, A) purchases halved every 180 days
     last: FloatArray  # (H, A) time of the last purchase
     recent: BoolArray  # (H, A) bought within 91 days
     visits: FloatArray  # (H,)
@@ -123,6 +125,7 @@ def at_moment(panel: Panel, now: float) -> Moment:
         now=now,
         count=panel.matrix(cell),
         lately=panel.matrix(cell, np.exp2((time - now) / HALF_LIFE)),
+        taken=panel.matrix(cell, np.exp2((time - now) / TASTE)),
         last=last,
         recent=recent,
         visits=np.bincount(visitor, minlength=panel.households).astype(np.float64),

@@ -20,6 +20,7 @@ from nba_demo.replay import Replayed
 from nba_engine.app import open_logged
 from nba_engine.domain import DecisionRecord
 from nba_engine.learning.evaluation import (
+    ENOUGH,
     Estimate,
     Evaluation,
     Options,
@@ -106,8 +107,28 @@ def _policy(name: str, found: Evaluation) -> Policy:
         value=found.estimates[best_estimate(found)] if found.supported else None,
         effective_sample_size=found.effective_sample_size,
         verdict=verdict(found),
-        notes=found.notes,
+        notes=_notes(found),
     )
+
+
+def _notes(found: Evaluation) -> tuple[str, ...]:
+    """The warnings; of places that cannot be judged one line."""
+    if not found.supported:
+        return ()
+    refused = {
+        f"{one.place} is left out: {one.refused}": one for one in found.places if one.refused
+    }
+    notes = [note for note in found.notes if note not in refused]
+    if refused:
+        where = "; ".join(
+            f"{one.place} ({one.effective_sample_size:,.0f})" for one in refused.values()
+        )
+        notes.insert(
+            0,
+            "Left out, since what this policy would show there was hardly ever drawn (effective sample "
+            f"size below {ENOUGH}): {where}.",
+        )
+    return tuple(notes)
 
 
 def _changed(folder: Path, name: str, changes: Mapping[str, tuple[str, str]]) -> Path:

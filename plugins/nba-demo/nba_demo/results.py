@@ -7,11 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from nba_demo.checks import Explained, LimitsHeld, Sums
+from nba_demo.cycles import Cycles
 from nba_demo.funnel import FunnelLine, LimitUse, Speed
 from nba_demo.hits import Hits
 from nba_demo.importing import Imported
 from nba_demo.offline import Offline
+from nba_demo.personas import Personas
 from nba_demo.policies import Policies
+from nba_demo.tastes import Taste
 from nba_demo.worth import Worth
 
 __all__ = ["Results", "to_json"]
@@ -32,6 +35,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     train_seconds: float
     parity: float
     worth: Worth
+    taste: Taste
+    cycles: Cycles
+    personas: Personas
     model_version: str
     catalog_version: str
     decisions: int

@@ -16,6 +16,7 @@ from nba_demo.checks import Explained
 from nba_demo.hits import Chosen
 from nba_demo.measures import Measures
 from nba_demo.results import Results
+from nba_demo.summary_habits import told_habits, told_personas
 from nba_engine.learning.evaluation import Estimate
 
 __all__ = ["WIDTH", "print_summary", "seconds_line"]
@@ -35,6 +36,8 @@ def print_summary(console: Console, results: Results) -> None:
     for title, parts in (
         ("Propensity, on weeks the model has not seen", _offline(results)),
         ("What households are worth", _worth(results)),
+        ("What households like, and when they need it again", told_habits(results)),
+        ("Target groups", told_personas(results)),
         ("Eight weeks replayed through the server", _replay(results)),
         ("Did they buy what was recommended?", _hits(results)),
         ("What would another policy have found?", _policies(results)),
@@ -225,9 +228,8 @@ def _policies(results: Results) -> Iterable[RenderableType]:
     yield table
     for one in policies.others:
         yield Text(f"• {one.name.capitalize()}: {one.verdict}")
-    notes = sorted({note for one in policies.others for note in one.notes})
-    if notes:
-        yield Text("\n".join(notes), style="dim")
+        for note in one.notes:
+            yield Text(f"    {note}", style="dim")
 
 
 def _estimated(one: Estimate) -> tuple[str, str]:

@@ -10,21 +10,29 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from nba_demo.data import TIME_ZONE
-from nba_demo.features import FEATURES
+from nba_demo.features import ASSORTMENT, CYCLE, FEATURES
 from nba_demo.model import graph
 from nba_demo.offline import Offline, Trained, anchors
 from nba_demo.panel import HORIZON
 from nba_engine.domain import Manifest
+from nba_engine.domain.fitted import Fitted, FittedTable
 from nba_engine.learning.export import publish
-from nba_engine.models import OnnxRuntime, load_manifest, save_table
+from nba_engine.models import OnnxRuntime, load_manifest, save_fitted, save_table
 
 __all__ = ["parity_of", "publish_model"]
 
 NAME = "propensity"
 
 
-def publish_model(folder: Path, trained: Trained, offline: Offline, data_hash: str) -> Manifest:
-    """Write ``models/propensity`` and ``tables/complements.npz`` below ``folder``.
+def publish_model(
+    folder: Path,
+    trained: Trained,
+    offline: Offline,
+    data_hash: str,
+    *,
+    cycles: Fitted | None = None,
+) -> Manifest:
+    """Write ``models/propensity`` and its tables below ``folder``: complements, affinities, cycles.
 
     Raises `FailedPrecondition` when the graph differs from the model by more than 1e-5 on the
     held-out rows: nothing is published then.
@@ -52,6 +60,10 @@ def publish_model(folder: Path, trained: Trained, offline: Offline, data_hash: s
     )
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     save_table(folder / "tables" / "complements.npz", trained.table)
+    fitted = {ASSORTMENT.name: trained.tastes.fitted()}
+    if cycles is not None:
+        fitted[CYCLE.name] = cycles
+    save_fitted(folder / "tables" / "affinities.json", FittedTable(aggregates=fitted))
     return publish(
         folder / "models" / NAME,
         manifest,

@@ -15,6 +15,7 @@ from nba_demo.assumptions import (
     REQUIRED_MARGIN,
 )
 from nba_demo.data import CUT_OFF, DAY, Year
+from nba_engine.domain import FloatArray
 from nba_engine.learning.value import Purchases, ValueFit, fit_value
 from nba_engine.learning.value.written import MODEL_FILE, model_toml
 
@@ -44,8 +45,12 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Mapping[str, float]  # percentiles over households
 
 
-def fit_worth(year: Year) -> tuple[Worth, Mapping[str, str]]:
-    """Fit to the purchases before the cut-off: figures, and the file for the catalog."""
+def fit_worth(year: Year) -> tuple[Worth, Mapping[str, str], FloatArray]:
+    """Fit to the purchases before the cut-off: figures, the file for the catalog, revenue.
+
+    The last is what each household is expected to spend in the horizon, (H,); NaN where it had not
+    bought before.
+    """
     past = slice(0, int(np.searchsorted(year.basket_time, CUT_OFF)))
     purchases = Purchases(
         year.basket_household[past], year.basket_time[past] / DAY, year.basket_amount[past]
@@ -57,13 +62,14 @@ def fit_worth(year: Year) -> tuple[Worth, Mapping[str, str]]:
         amount="amount",
         about=f"{len(fit.buyers.customer)} households up to the cut-off",
     )
-    return _told(fit), {MODEL_FILE: text}
-
-
-def _told(fit: ValueFit) -> Worth:
     expected = fit.purchases.expected(fit.buyers, float(HORIZON_DAYS))
     spend = fit.spend.expected(fit.buyers) if fit.spend is not None else np.zeros(len(expected))
-    revenue = expected * spend
+    revenue = np.full(len(year.households), np.nan)
+    revenue[fit.buyers.customer] = expected * spend
+    return _told(fit, expected, expected * spend), {MODEL_FILE: text}, revenue
+
+
+def _told(fit: ValueFit, expected: FloatArray, revenue: FloatArray) -> Worth:
     budget = np.clip(revenue * (MARGIN - REQUIRED_MARGIN), BUDGET_FLOOR, BUDGET_CAP)
     return Worth(
         chosen=fit.choice.best,

@@ -1,4 +1,4 @@
-"""`nba demo --full`: what it declares fits the catalog, and its command lines are the commands'."""
+"""`nba demo --full`: its command lines are the commands'."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ from rich.console import Console
 
 from nba_demo import full
 from nba_demo.data import CUT_OFF
-from nba_demo.full import LEARNED, Learned, commands, learn_everything, learned_file
-from nba_engine.app import check
+from nba_demo.full import Learned, commands, learn_everything
 from nba_engine.cli.main import nba
 from nba_engine.errors import FailedPrecondition
-
-
-def test_what_is_declared_fits_the_catalog(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "demo"
-    shutil.copytree(folder, copy)
-    (copy / "catalog" / LEARNED).write_text(learned_file(), "utf-8")
-    assert check(copy / "nba.toml", environ={}) == []
 
 
 def test_every_line_is_one_that_the_commands_take(folder: Path) -> None:

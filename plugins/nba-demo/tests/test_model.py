@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nba_demo.baselines import GammaPoisson
 from nba_demo.complements import matrix_of
@@ -14,13 +15,19 @@ from nba_demo.importing import identity
 from nba_demo.measures import recall_at
 from nba_demo.model import graph
 from nba_demo.offline import anchors
-from nba_demo.panel import HORIZON, at_moment, labels
+from nba_demo.panel import HORIZON, Moment, at_moment, labels
 from nba_demo.training import parity_of
 from nba_engine.app import App
 from nba_engine.domain import CustomerView
 from nba_engine.models import OnnxRuntime, load_table, open_scorer
 
 from .conftest import Small
+
+
+def features_at(small: Small, moment: Moment) -> NDArray[np.float32]:
+    trained = small.trained
+    affinities = trained.tastes.affinities(moment)
+    return assemble(moment, trained.popularity, trained.strengths, affinities)
 
 
 def test_served_features_equal_the_ones_the_model_was_trained_on(
@@ -33,7 +40,7 @@ def test_served_features_equal_the_ones_the_model_was_trained_on(
     treatments = [catalog.treatment_index[f"{offer.id}.banner"] for offer in small.offers]
     index = np.array(treatments, np.intp)
     moment = at_moment(small.panel, CUT_OFF)
-    trained = assemble(moment, small.trained.popularity, small.trained.strengths)
+    trained = features_at(small, moment)
 
     compared = 0
     for household in np.flatnonzero(~np.isnan(moment.last_visit))[:40]:
@@ -50,7 +57,7 @@ def test_served_features_equal_the_ones_the_model_was_trained_on(
 
 def test_a_changed_declaration_changes_what_training_computes(small: Small) -> None:
     moment = at_moment(small.panel, CUT_OFF)
-    matrix = assemble(moment, small.trained.popularity, small.trained.strengths)
+    matrix = features_at(small, moment)
     names = [feature.name for feature in FEATURES]
     assert matrix[..., names.index("days_since_bought")].max() == 366.0
     assert np.array_equal(matrix[..., names.index("bought")], moment.count.astype(np.float32))
