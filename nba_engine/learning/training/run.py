@@ -124,7 +124,7 @@ def train(
         importance=_importance(fitted, test, options.seed),
         reference=reference_of(columns),
         last=None if last is None else compare_with_last(last, test, scores["model"]),
-        warnings=(*examples.warnings, *_suspects(test), *_about(choice)),
+        warnings=(*examples.warnings, *_suspects(split.train, test), *_about(choice)),
     )
 
 
@@ -231,19 +231,31 @@ def _columns(examples: Examples, score: FloatArray) -> dict[str, NDArray[Any]]:
     return {**columns, "": score}
 
 
-def _suspects(test: Examples) -> list[str]:
+def _suspects(train: Examples, test: Examples) -> list[str]:
     """Inputs that tell the outcome nearly alone: often, they became known with it."""
     found = []
     for at, feature in enumerate(test.features):
-        if feature.transform == "category":
-            continue
-        alone = auc(test.label, test.rows[:, at])
+        column = test.rows[:, at]
+        category = feature.transform == "category"
+        alone = auc(
+            test.label, _rates(train.rows[:, at], train.label, column) if category else column
+        )
         if max(alone, 1.0 - alone) >= _SUSPICIOUS:
             found.append(
                 f"{feature.name} tells the outcome almost by itself (AUC {max(alone, 1 - alone):.3f}): "
                 "was it known before? What becomes known with the outcome is no feature"
             )
     return found
+
+
+def _rates(known: NDArray[np.float32], label: FloatArray, asked: NDArray[np.float32]) -> FloatArray:
+    """The share of positives that each category asked about had, one more at the overall rate."""
+    codes, place = np.unique(known, return_inverse=True)
+    shown, taken = np.bincount(place), np.bincount(place, weights=label)
+    overall = float(label.mean())
+    rates = (taken + overall) / (shown + 1.0)
+    at = np.minimum(np.searchsorted(codes, asked), len(codes) - 1)
+    return np.where(codes[at] == asked, rates[at], overall)
 
 
 def _about(choice: Choice) -> list[str]:
