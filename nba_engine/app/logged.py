@@ -84,6 +84,16 @@ class Logged:
         return assembly.assemble(read_folder(settings.catalog.path) if files is None else files)
 
     @property
+    def settings(self) -> Settings:
+        """The settings it was opened by."""
+        return self._settings
+
+    @property
+    def register(self) -> Register:
+        """What plugins offer."""
+        return self._register
+
+    @property
     def log(self) -> LogReader:
         """The decision log; not to be asked for when it was opened without."""
         assert self._log is not None

@@ -14,7 +14,7 @@ from nba_engine.batch.workers import Events, Worker
 from nba_engine.domain import Adding, Progress, Sums
 from nba_engine.errors import FailedPrecondition, PartitionFailed
 
-__all__ = ["LocalBatch"]
+__all__ = ["Driven"]
 
 _AHEAD = 4  # answers held back beyond one per worker
 _DEATHS = 3  # of workers over one partition, until it is the partition's fault
@@ -58,8 +58,8 @@ class _Desk:
         self.alive, self.task = False, None
 
 
-class LocalBatch(Generic[S]):
-    """Partitions in workers of this machine. One call at a time; see `Batch`."""
+class Driven(Generic[S]):
+    """Partitions in workers, wherever these are. One call at a time; see `Batch`."""
 
     def __init__(
         self,

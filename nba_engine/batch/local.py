@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from nba_engine.batch.driver import LocalBatch
+from nba_engine.batch.driver import Driven
 from nba_engine.batch.workers import Events, ProcessWorker, ThreadWorker, Worker
 from nba_engine.domain import Progress
 
@@ -52,7 +52,7 @@ class LocalEngine:
         *,
         releases_gil: bool = False,
         progress: Progress | None = None,
-    ) -> LocalBatch[S]:
+    ) -> Driven[S]:
         """Start workers and build; see `BatchEngine`."""
         events = Events()
         kind = self._settings.workers_are
@@ -60,7 +60,7 @@ class LocalEngine:
         make = ThreadWorker if threads else ProcessWorker
         count = min(self.workers, len(partitions))
         workers: list[Worker] = [make(build, events) for _ in range(count)]
-        batch: LocalBatch[S] = LocalBatch(
+        batch: Driven[S] = Driven(
             workers, events, partitions, patience=self._settings.partition_seconds
         )
         try:

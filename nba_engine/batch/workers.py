@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias
 from nba_engine.batch.failures import failure_of
 from nba_engine.batch.resident import Answer, Build, Residents, Task
 
-__all__ = ["Event", "Events", "ProcessWorker", "ThreadWorker", "Worker"]
+__all__ = ["Event", "Events", "ProcessWorker", "ThreadWorker", "Worker", "sendable"]
 
 Event: TypeAlias = tuple["Worker", int, Answer | None]
 """The worker, which start of it, and its answer; None: it has died."""
@@ -124,7 +124,7 @@ class ProcessWorker:
 
     def give(self, task: Task) -> None:
         assert self._connection is not None
-        self._connection.send_bytes(_sendable(task))
+        self._connection.send_bytes(sendable(task))
 
     def stop(self, *, at_once: bool) -> None:
         if self._process is None or self._connection is None:
@@ -177,7 +177,7 @@ def _socket(connection: Connection) -> socket.socket:
     return socket.socket(fileno=os.dup(connection.fileno()))
 
 
-def _sendable(task: Task) -> bytes:
+def sendable(task: Task) -> bytes:
     """The task in bytes. Raises `TypeError` with a sentence that says what cannot travel."""
     try:
         return pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)

@@ -27,7 +27,7 @@ from nba_engine.domain import (
 from nba_engine.domain.words import spoken_money
 from nba_engine.sources import RowError, to_seconds
 
-__all__ = ["decide_command"]
+__all__ = ["context_of", "decide_command", "moment_of", "placement_of"]
 
 RUNNERS_UP = 10
 
@@ -76,8 +76,8 @@ def decide_command(
     \b
     nba decide crm:42 -p app_banner:3 -c cart='["milk"]' --explain
     """  # noqa: D301 (click reads the backspace as: keep these lines)
-    wanted = [_placement(name) for name in placements]
-    given = dict(_context(pair) for pair in context)
+    wanted = [placement_of(name) for name in placements]
+    given = dict(context_of(pair) for pair in context)
     with open_app(settings) as app:
         engine = app.engine
         if time is None and engine.store.simulated:
@@ -90,7 +90,7 @@ def decide_command(
             identity=identity,
             placements=tuple(wanted) or tuple(map(PlacementRequest, engine.catalog.placements)),
             context=given,
-            time=None if time is None else _moment(time, engine.catalog),
+            time=None if time is None else moment_of(time, engine.catalog),
             seed=seed,
         )
         decision = engine.decide(request)
@@ -104,21 +104,24 @@ def decide_command(
             _print_explanation(explanation, engine.catalog)
 
 
-def _moment(text: str, catalog: CatalogView) -> float:
+def moment_of(text: str, catalog: CatalogView) -> float:
+    """Seconds of what was written as a time. Raises `click.BadParameter`, as those below."""
     try:
         return to_seconds(text, ZoneInfo(catalog.time_zone))
     except RowError as error:
         raise click.BadParameter(error.message, param_hint="--time") from None
 
 
-def _placement(text: str) -> PlacementRequest:
+def placement_of(text: str) -> PlacementRequest:
+    """What ``NAME[:SLOTS]`` asks for."""
     name, _, slots = text.partition(":")
     if slots and not (slots.isascii() and slots.isdigit()):
         raise click.BadParameter(f"{text!r}: slots must be a number", param_hint="--placement")
     return PlacementRequest(name, int(slots or 0))
 
 
-def _context(text: str) -> tuple[str, Value]:
+def context_of(text: str) -> tuple[str, Value]:
+    """Name and value out of ``NAME=VALUE``."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise click.BadParameter(f"{text!r}: write NAME=VALUE", param_hint="--context")

@@ -15,6 +15,7 @@ from nba_engine import __version__
 from nba_engine.cli.catalog import catalog_group
 from nba_engine.cli.check import check_command
 from nba_engine.cli.decide import decide_command
+from nba_engine.cli.decide_all import decide_all_command
 from nba_engine.cli.diff import diff_command
 from nba_engine.cli.export import export_command
 from nba_engine.cli.identity import identity_group
@@ -67,6 +68,7 @@ for command in (
     serve_command,
     check_command,
     decide_command,
+    decide_all_command,
     import_command,
     identity_group,
     export_command,

@@ -28,6 +28,7 @@ from nba_engine.engine.record import RecordedCandidates, candidates_of, decision
 from nba_engine.engine.repetition import Repetition, repeat
 from nba_engine.engine.requests import MAX_IDENTITY, MAX_PLACEMENTS, MAX_SLOTS
 from nba_engine.engine.snapshot import Snapshot
+from nba_engine.engine.supposing import Standing, Supposed, Supposing, standing
 from nba_engine.engine.tap import Tap
 
 __all__ = [
@@ -55,7 +56,10 @@ __all__ = [
     "Repetition",
     "Snapshot",
     "SourceStatus",
+    "Standing",
     "Status",
+    "Supposed",
+    "Supposing",
     "Taken",
     "Tap",
     "candidates_of",
@@ -69,6 +73,7 @@ __all__ = [
     "old_catalogs",
     "ranked_by",
     "repeat",
+    "standing",
     "status_of",
     "table_of",
     "take_in",
