@@ -35,6 +35,7 @@ def test_a_block_that_is_not_run_has_a_reason_that_is_true(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != BY_ITSELF])
 @pytest.mark.timeout(180)
+@pytest.mark.usefixtures("uncovered")
 def test_the_blocks_of_a_page_do_what_they_show(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

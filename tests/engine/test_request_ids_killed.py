@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from nba_engine.store import open_log, open_store
 from tests.engine.world import NOON
 
@@ -56,6 +58,7 @@ def run_and_kill(folder: Path, start: int, lines: int, now: float) -> list[list[
     return [answer for answer in answers if len(answer) == 3]
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_after_kills_at_any_moment_each_request_has_one_answer_and_one_reservation(
     tmp_path: Path,
 ) -> None:

@@ -13,6 +13,7 @@ RUN = Path(__file__).parents[2] / "faults" / "run.py"
 
 
 @pytest.mark.timeout(240)  # half a minute; four times that on a busy machine
+@pytest.mark.usefixtures("uncovered")
 def test_nothing_is_lost_exceeded_or_doubled_while_processes_are_killed(tmp_path: Path) -> None:
     size = ["--reservations", "3000", "--kills", "3"]
     done = subprocess.run(

@@ -59,7 +59,11 @@ def sentences(name: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.timeout(300)
-def test_the_built_in_plugin_passes_its_own_check(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("uncovered")
+def test_the_built_in_plugin_passes_its_own_check(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBA_MACHINE_EXAMPLES", "5")  # test_builtins.py runs the whole suite
     assert run(["plugin", "check", "builtin", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["passed"]
