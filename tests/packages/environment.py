@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["ROOT", "Environment", "build_wheels", "linked_dependencies"]
@@ -44,16 +45,18 @@ class Environment:
         command = [sys.executable, "-m", "pip", "--python", str(self._bin / "python"), "install"]
         _run([*command, "--quiet", "--disable-pip-version-check", "--no-index", *map(str, wheels)])
 
-    def start(self, *command: str | Path, cwd: Path) -> subprocess.Popen[str]:
-        """Start a command of this environment; see `finish`."""
+    def start(
+        self, *command: str | Path, cwd: Path, environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command of this environment, with these variables, too; see `finish`."""
         program, *arguments = map(str, command)
         inherited = ("COVERAGE", "COV_CORE", "NBA_", "PYTHON", "PYTEST")
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(inherited)}
-        environ["PATH"] = f"{self._bin}{os.pathsep}{environ.get('PATH', '')}"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(inherited)}
+        kept["PATH"] = f"{self._bin}{os.pathsep}{kept.get('PATH', '')}"
         return subprocess.Popen(
             [self._bin / program, *arguments],
             cwd=cwd,
-            env=environ,
+            env={**kept, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

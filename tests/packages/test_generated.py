@@ -66,13 +66,23 @@ class Generated(NamedTuple):
     def start(self, what: str, kind: str) -> Popen[str]:
         """Start something in the folder of one package."""
         package = self.folder / f"nba-new-{kind}"
-        return self.environment.start(*COMMANDS[what], *_arguments(what, kind), cwd=package)
+        command = (*COMMANDS[what], *_arguments(what, kind))
+        return self.environment.start(*command, cwd=package, environ=SHORT_MACHINE)
 
     def result(self, what: str, kind: str) -> str:
         """What that printed; it must have ended well."""
         return finish(self.started.get((what, kind)) or self.start(what, kind))
 
 
+# `nba plugin new` for every kind; one process, which imports the engine once
+NEW = """
+import sys
+from nba_engine.cli.main import run
+for kind in sys.argv[1:]:
+    assert run(["plugin", "new", f"nba-new-{kind}", "--kind", kind]) == 0, kind
+"""
+# the generated store is one of SQLite's, which tests/testing runs through a longer machine
+SHORT_MACHINE = {"NBA_MACHINE_EXAMPLES": "5"}
 COMMANDS = {
     "tests": ("python", "-m", "pytest", "-q"),
     "types": ("python", "-m", "mypy", "--strict", "--cache-dir", "../mypy-cache"),
@@ -92,8 +102,7 @@ def _arguments(what: str, kind: str) -> list[str]:
 def generated(engine_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generated]:
     folder = tmp_path_factory.mktemp("generated")
     environment = Environment(folder, [engine_wheel])
-    for kind in KINDS:
-        environment.run("nba", "plugin", "new", f"nba-new-{kind}", "--kind", kind, cwd=folder)
+    environment.run("python", "-c", NEW, *KINDS, cwd=folder)
     sources = [folder / f"nba-new-{kind}" for kind in KINDS]
     environment.install(*build_wheels(folder / "wheels", *sources))
     made = Generated(environment, folder, {})
