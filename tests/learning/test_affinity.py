@@ -237,6 +237,14 @@ def test_affinities_that_say_nothing_of_responses_make_no_score() -> None:
     assert "no better than" in found.refusal
 
 
+def test_responses_that_contradict_the_affinities_make_no_score() -> None:
+    found = fit_score(scored(4, (-0.5, -0.5)), random=np.random.default_rng(1))
+    assert found.score is None
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(0.0, abs=1e-4)
+    assert "no better than" in found.refusal
+
+
 def test_without_logged_responses_there_is_no_score() -> None:
     found = fit_score(scored(3, (1.0, 1.0), number=40), random=np.random.default_rng(1))
     assert found.score is None

@@ -33,6 +33,7 @@ __all__ = ["ScoreFinding", "ScoreRows", "Scored", "fit_score"]
 LEAST = 50  # responses before and after the cut
 _CERTAIN = 1e-6
 _WEAKEST, _STRONGEST = 0.01, 100.0  # as the stage reads them
+_FELT = 1e-3  # a smaller exponent is none: what it seems to save is rounding
 _PULL = 2.0  # prior precision of slope (to 1) and exponents (to 0)
 
 
@@ -151,7 +152,8 @@ def fit_score(rows: Scored, *, hold_out: float = 0.25, random: np.random.Generat
     gain = weighted_interval(
         lambda weight: float(weight @ saved) / float(weight @ count), len(count), random=random
     )
-    refusal = "" if gain.low > 0 else f"it predicts responses no better than {best}"
+    felt = bool((mine[2:] > _FELT).any())
+    refusal = "" if felt and gain.low > 0 else f"it predicts responses no better than {best}"
     return ScoreFinding(
         contacts=len(rows.time),
         answered=int(rows.answered.sum()),
