@@ -12,7 +12,7 @@ __all__ = ["PriceUpdater"]
 
 _log = logging.getLogger("nba_engine.app")
 
-_SIMULATED_SECONDS = 0.02  # over a simulated store time passes as fast as decisions come
+_SIMULATED_SECONDS = 0.1  # over a simulated store time passes as fast as decisions come
 
 
 class PriceUpdater(Repeating):
