@@ -8,9 +8,10 @@ For single picks these are, as the Open Bandit Pipeline defines them (Saito et a
 - DR    ``mean(q(x, π) + w (r - q(x, a)))``      Dudík, Langford and Li 2011
 
 In slates ``w`` is the product from the top down to the pick (McInerney et al. 2020, "RIPS"), a
-decision's value the sum over its places; SNIPS divides place by place, and DR adds
-``w_above q(x, π) + w (r - q(x, a))`` per place (Kiyohara et al. 2022, with a prediction of each
-place's own reward): unbiased whatever is predicted.
+decision's value the sum over its places; SNIPS divides place by place, by the weights of all slates,
+those that ended above included (the weighted per-decision estimator of Precup, Sutton and Singh 2000),
+and DR adds ``w_above q(x, π) + w (r - q(x, a))`` per place (Kiyohara et al. 2022, with a prediction of
+each place's own reward): unbiased whatever is predicted.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from nba_engine.learning.evaluation.estimators import (
     values_of,
 )
 from nba_engine.learning.evaluation.found import Estimate, Evaluation, Part, Place
-from nba_engine.learning.evaluation.picks import Picks, cumulative_weights, place_names
+from nba_engine.learning.evaluation.picks import Picks, cumulative_weights, ended_above, place_names
 from nba_engine.learning.evaluation.resampling import draws, independent_units, interval
 from nba_engine.learning.evaluation.support import ENOUGH, supported_places
 
@@ -47,6 +47,29 @@ class _Weighed(NamedTuple):
     unit: IntArray
     decisions: FloatArray  # (units,)
     drawn: FloatArray  # (resamples, units)
+
+    def place_sums(self, place: IntArray, kept: BoolArray) -> Sums:
+        """Sums by unit and place, over the places that are ``kept``.
+
+        A slate that ended above a place earned nothing there, and counts with the weight it ended
+        with: how many slates come that far is another number under test than it was in the log.
+        """
+        rows, below = ended_above(self.picks, place)
+        every = np.concatenate([np.arange(len(place)), rows])
+        where = np.concatenate([place, below])
+        there = np.arange(len(every)) < len(place)
+        some = kept[where]
+        every, where, there = every[some], where[some], there[some]
+        return place_sums(
+            unit=self.unit[every],
+            units=len(self.decisions),
+            place=where,
+            places=len(kept),
+            decisions=self.decisions,
+            reward=self.picks.reward[every] * there,
+            weight=self.weight[every],
+            doubly=None if self.doubly is None else self.doubly[every] * there,
+        )
 
     def sums(self, code: IntArray, size: int, rows: BoolArray) -> Sums:
         """Sums by unit and a code of each pick, over the ``rows`` of a mask."""
@@ -82,13 +105,13 @@ def evaluate(
         picks = picks.where(picks.position < chosen.positions)
     weighed = _weighed(picks, chosen)
     place, names = place_names(picks)
-    everything = np.ones(len(picks), dtype=np.bool_)
-    places = _judged(weighed, place, names, everything, chosen)
+    places = _judged(weighed, place, names, chosen)
     kept = np.array([not one.refused for one in places], dtype=np.bool_)
     supported = bool(kept.any())
     # without any support only what was earned is told: of everything then
-    rows = kept[place] if supported else everything
-    values = _values(weighed, weighed.sums(place, len(names), rows), chosen)
+    kept |= not supported
+    rows = kept[place]
+    values = _values(weighed, weighed.place_sums(place, kept), chosen)
     sizes = [one.effective_sample_size for one in places if not one.refused or not supported]
     actions, channels, models = (
         () if column is None else _parts(weighed, column, rows, chosen, told=supported)
@@ -140,10 +163,9 @@ def _judged(
     weighed: _Weighed,
     place: IntArray,
     names: tuple[str, ...],
-    rows: BoolArray,
     options: Options,
 ) -> tuple[Place, ...]:
-    sums = weighed.sums(place, len(names), rows)
+    sums = weighed.place_sums(place, np.ones(len(names), dtype=np.bool_))
     with np.errstate(invalid="ignore"):
         again = (weighed.drawn @ sums.weight) / np.maximum(weighed.drawn @ sums.picks, 1.0)
     high = np.array([interval(column, options.confidence)[1] for column in again.T])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nba_engine.domain.values import FloatArray, IntArray
 from nba_engine.errors import NbaError
 
-__all__ = ["Picks", "check_picks", "cumulative_weights", "place_names"]
+__all__ = ["Picks", "check_picks", "cumulative_weights", "ended_above", "place_names"]
 
 _ROUNDING = 1e-6  # of float32 probabilities
 
@@ -138,6 +138,23 @@ def cumulative_weights(
     weights, weights_above = np.empty(len(order)), np.empty(len(order))
     weights[order], weights_above[order] = whole, above
     return weights, weights_above, clipped
+
+
+def ended_above(picks: Picks, place: IntArray) -> tuple[IntArray, IntArray]:
+    """Places that slates did not reach: of each the row that ended its slate, and its code, (m,).
+
+    A slate is over at its last pick, whatever came to others below; it goes on with that weight.
+    ``place`` (n,) as `place_names` gives it.
+    """
+    order, slate, _ = _slates(picks)
+    last = order[np.append(np.diff(slate) != 0, True)]
+    codes = np.unique(picks.placement.astype(str), return_inverse=True)[1].reshape(-1)
+    deepest = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.intp)
+    np.maximum.at(deepest, codes, place)
+    missing = deepest[codes[last]] - place[last]
+    rows = np.repeat(last, missing)
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(missing) - missing, missing)
+    return rows, place[rows] + 1 + nth
 
 
 def place_names(picks: Picks) -> tuple[IntArray, tuple[str, ...]]:

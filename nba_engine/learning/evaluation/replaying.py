@@ -20,18 +20,22 @@ from nba_engine.domain import (
 from nba_engine.engine import Ranked
 from nba_engine.stages.slate import Together
 
-__all__ = ["Pick", "picks_of"]
+__all__ = ["Pick", "TopDraw", "picks_of", "top_draws"]
 
 
 class Pick(NamedTuple):
-    """One pick of a logged decision: what stood there, or was removed again (``shown`` is None).
+    """One pick of a logged decision: what stands there, or *nothing* that ended the slate.
 
-    ``target``: the probability of it under test, given all that came before in the log, by an
-    ``expected`` propensity and worth of this pick and of what the policy under test picks instead.
+    ``propensity`` and ``target``: the probability of it as logged and under test, given what stands
+    above. What was drawn before it and removed again is part of it: the product of all these draws,
+    since the policy under test would have met a refusal more or less often. ``expected`` propensity
+    and worth are of this pick, ``expected_target`` of what the policy under test picks instead, such
+    that ``w_above expected_target - w expected`` is the sum over the draws (`picks_of`). ``shown`` is
+    None for *nothing* below something, and where all that could be drawn was removed.
     """
 
     placement: str
-    position: int  # among the picks of its placement, those removed included
+    position: int  # from the top
     treatment: str
     shown: Recommendation | None
     propensity: float
@@ -46,9 +50,12 @@ _NO_WORTH = (0.0, 0.0)
 def picks_of(record: DecisionRecord, other: Ranked | None) -> Iterator[Pick]:
     """The picks of a decision in the order of its placements and draws.
 
-    Where the logged policy drew, every draw is a pick, also one that the ledger refused: it was
-    made with its probability, and earned nothing. Without ``other`` the policy under test is the
-    logged one.
+    Where the logged policy drew, draws that were removed (by the ledger, by a template) belong to
+    the pick that came instead. With ``w`` the target over the logged probability of a draw, ``q`` its
+    prediction and ``q(π)`` that of the policy under test in its place, the prediction of a pick with
+    draws 1 … k is ``Σ w_1…w_(j-1) q_j(π) - Σ_(j<k) w_1…w_j q_j`` against its own ``q_k``: a sum of
+    terms whose means are 0, whatever is predicted and whatever the ledger refuses. Without
+    ``other`` the policy under test is the logged one.
     """
     drawn = {draw.placement for draw in record.draws}
     walk = None if other is None else _Walk(record, other)
@@ -61,12 +68,45 @@ def picks_of(record: DecisionRecord, other: Ranked | None) -> Iterator[Pick]:
         chance = _Chance(1.0) if walk is None else walk.shown(shown)
         yield _pick(shown.placement, at, shown.treatment, shown, 1.0, chance)
     stands = {(one.placement, one.treatment): one for one in record.recommendations}
+    before: dict[str, _Removed] = {}
     for draw in record.draws:
+        chance = _Chance(draw.probability) if walk is None else walk.drawn(draw)
+        removed = before.pop(draw.placement, _Removed())
+        if draw.removed:
+            before[draw.placement] = removed.and_then(draw, chance)
+            continue
         at = position.setdefault(draw.placement, 0)
         position[draw.placement] += 1
-        chance = _Chance(draw.probability) if walk is None else walk.drawn(draw)
-        one = None if draw.removed else stands.get((draw.placement, draw.treatment))
-        yield _pick(draw.placement, at, draw.treatment, one, draw.probability, chance)
+        one = stands.get((draw.placement, draw.treatment))
+        yield removed.pick(draw, at, one, chance)
+    for placement, removed in before.items():  # nothing was left to be drawn instead
+        at = position.setdefault(placement, 0)
+        yield removed.end(placement, at)
+
+
+class TopDraw(NamedTuple):
+    """The first draw for a placement: of an action, with all actions that it was drawn from.
+
+    ``actions`` (n,) are indices of the catalog that decided again, one for each treatment that was left,
+    ``chances`` (n,) their probabilities. ``target`` is that of the treatment that was drawn.
+    """
+
+    draw: Draw
+    target: float
+    actions: IntArray
+    chances: FloatArray
+
+
+def top_draws(record: DecisionRecord, other: Ranked) -> Iterator[TopDraw]:
+    """What the logged policy drew for the top of each placement that explored, and from what."""
+    walk = _Walk(record, other)
+    met: set[str] = set()
+    for draw in record.draws:
+        left = walk.left(draw.placement)
+        target = walk.drawn(draw).target
+        if draw.placement not in met:
+            met.add(draw.placement)
+            yield TopDraw(draw, target, *left)
 
 
 class _Chance(NamedTuple):
@@ -94,6 +134,57 @@ class _Stand:
     def __init__(self, together: Together) -> None:
         self.actions: set[int] = set()
         self.standing = together.standing() if together else None
+
+
+class _Removed(NamedTuple):
+    """What was drawn for a place and removed again: products of probabilities, sums of predictions."""
+
+    treatment: str = ""
+    propensity: float = 1.0
+    target: float = 1.0
+    ratio: float = 1.0
+    expected_target: tuple[float, float] = _NO_WORTH
+
+    def and_then(self, draw: Draw, chance: _Chance) -> _Removed:
+        """With one more draw that was removed."""
+        ratio = self.ratio * chance.target / draw.probability
+        mine = zip(self.expected_target, chance.expected_target, chance.expected, strict=True)
+        response, worth = (sofar + self.ratio * there - ratio * own for sofar, there, own in mine)
+        return _Removed(
+            draw.treatment,
+            self.propensity * draw.probability,
+            self.target * chance.target,
+            ratio,
+            (response, worth),
+        )
+
+    def pick(self, draw: Draw, position: int, shown: Recommendation | None, last: _Chance) -> Pick:
+        """The pick that a last draw ends with."""
+        mine = zip(self.expected_target, last.expected_target, strict=True)
+        response, worth = (sofar + self.ratio * there for sofar, there in mine)
+        return Pick(
+            draw.placement,
+            position,
+            draw.treatment,
+            shown,
+            self.propensity * draw.probability,
+            self.target * last.target,
+            last.expected,
+            (response, worth),
+        )
+
+    def end(self, placement: str, position: int) -> Pick:
+        """A place that stays empty."""
+        return Pick(
+            placement,
+            position,
+            self.treatment,
+            None,
+            self.propensity,
+            self.target,
+            _NO_WORTH,
+            self.expected_target,
+        )
 
 
 class _Walk:
@@ -150,6 +241,12 @@ class _Walk:
             if draw.removed:
                 self._asked.append((draw.placement, draw.treatment))
         return found
+
+    def left(self, placement: str) -> tuple[IntArray, FloatArray]:
+        """Actions of all treatments that may be drawn next, and their probabilities."""
+        free = np.flatnonzero(self._free(placement, self._stand))
+        exploration = self._catalog.placements[placement].exploration
+        return self._actions[free], chances(exploration, self._worth[free])
 
     def _decided(self, one: Recommendation) -> _Chance:
         """Neither policy explores: the pick is the other's own, or it is not."""
