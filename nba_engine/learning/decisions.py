@@ -25,7 +25,7 @@ from nba_engine.learning.as_read import AsRead, FittedOf
 from nba_engine.learning.interactions import Interactions, Progress, read_interactions
 from nba_engine.learning.outcomes import Shown, find_outcomes, types_of
 
-__all__ = ["Coded", "LoggedDecisions", "read_decisions"]
+__all__ = ["Coded", "LoggedDecisions", "read_decisions", "whose"]
 
 N = TypeVar("N", bound=str)
 
@@ -140,7 +140,7 @@ def read_decisions(
         Shown(
             recommendation_id=rows.recommendation_id,
             time=times,
-            customer=_customers(rows, store, interactions),
+            customer=whose(rows.words["customer"], rows.identity, store, interactions),
             spec=np.array([spec_of[spec] for spec in rows.specs], dtype=np.intp),
             specs=specs,
             word=rows.word,
@@ -236,14 +236,19 @@ def _coded(words: Sequence[str]) -> Coded[Any]:
     return Coded(np.array([names[word] for word in words], dtype=np.intp), tuple(names))
 
 
-def _customers(rows: _Rows, store: Store, interactions: Interactions) -> NDArray[np.intp]:
-    """Whose interactions to look at, (n,): customers may have been merged, or known, since."""
+def whose(
+    names: Sequence[str], identities: Mapping[str, str], store: Store, interactions: Interactions
+) -> NDArray[np.intp]:
+    """Whose interactions to look at, (n,), -1: nobody's. Customers may have been merged, or known, since.
+
+    ``names`` (n,) are customer ids as logged, ``identities`` those that were asked for, by such an id.
+    """
     place = {name: code for code, name in enumerate(interactions.customer_ids)}
     found: dict[str, int] = {}
-    for name, identity in rows.identity.items():
+    for name, identity in identities.items():
         at = place.get(name)
         if at is None:
             known = store.customer(identity)
             at = -1 if known is None else place.get(known[0].customer_id, -1)
         found[name] = at
-    return np.array([found[name] for name in rows.words["customer"]], dtype=np.intp)
+    return np.array([found[name] for name in names], dtype=np.intp)

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import math
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,10 @@ from nba_engine.cli.learning.options import (
     seed_option,
 )
 from nba_engine.cli.output import output, progress_bar, say
-from nba_engine.cli.replay import moment_option
-from nba_engine.errors import FailedPrecondition
+from nba_engine.cli.replay import moment_option, tell_unread
+from nba_engine.domain import DecisionRecord
+from nba_engine.errors import FailedPrecondition, NotFound
+from nba_engine.settings import load_settings
 
 if TYPE_CHECKING:
     from nba_engine.domain import CatalogView
@@ -40,6 +42,7 @@ def uplift_group() -> None:
     """What showing an action changes: for actions with objective = "uplift" in the catalog.
 
     \b
+    nba uplift fit                             from decisions that explored, in the log
     nba uplift fit --since 2026-03-01          from the control group, in the store
     nba uplift fit trial.csv --action coffee   from a plain file
     """  # noqa: D301 (click reads the backspace as: keep these lines)
@@ -55,7 +58,16 @@ def uplift_group() -> None:
     'the store: every action with objective = "uplift".',
 )
 @click.option("--without", multiple=True, metavar="COLUMN", help="No feature. Repeatable.")
-@click.option("--since", metavar="TIME", help="In the store: when the control group began.")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["decisions", "control"]),
+    help="Without FILE: learn from placements that explored, or from a control group. Default: control "
+    "with --since, otherwise decisions.",
+)
+@click.option(
+    "--since", metavar="TIME", help="When the control group began; of decisions, the first."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -72,6 +84,7 @@ def fit_command(
     settings: Path,
     action: str,
     without: tuple[str, ...],
+    origin: str | None,
     since: str | None,
     out: Path,
     report: Path | None,
@@ -80,9 +93,11 @@ def fit_command(
 ) -> int:
     """Learn from a randomized log what being treated adds to the chance of a positive outcome.
 
-    Without FILE from a control group of the catalog that began at --since: who is not in it was
-    treated, features are as of then, and the outcome is what customers did by themselves within the
-    action's window after.
+    Without FILE from the decision log: where a placement explored, who was drawn the action for the
+    top place was treated, with the probability that was logged. Or, with --since, from a control group
+    of the catalog that began then: who is not in it was treated. Features are as of the decision (as of
+    then), and the outcome is what customers did by themselves within the action's window after. A
+    log that holds no randomization is refused.
 
     FILE, Parquet or CSV: `treated` and `outcome` (0 or 1), optionally `propensity` (the probability
     of being treated it was drawn with; otherwise the share of the treated), `action` (several trials),
@@ -100,7 +115,12 @@ def fit_command(
     from nba_engine.learning.uplift import export_uplift, fit_uplift
     from nba_engine.learning.uplift.report import report_uplift
 
-    found = _of_store(settings, action, since) if file is None else _of_file(file, action, without)
+    if file is not None:
+        found, source = _of_file(file, action, without), file.name
+    elif (origin or ("decisions" if since is None else "control")) == "decisions":
+        found, source = _of_decisions(settings, action, since), "decisions that explored"
+    else:
+        found, source = _of_store(settings, action, since), "the control groups"
     fits: list[Uplift] = []
     refused: dict[str, str] = {}
     with progress_bar() as bar:
@@ -120,7 +140,7 @@ def fit_command(
         raise FailedPrecondition("; ".join(f"{name}: {why}" for name, why in refused.items()))
     page = report or out.with_name(f"{out.name}.html")
     page.absolute().parent.mkdir(parents=True, exist_ok=True)
-    report_uplift(fits, source=file.name if file is not None else "the control groups").write(page)
+    report_uplift(fits, source=source).write(page)
     effects = {one.action: one.effect for one in fits if one.effect is not None}
     if effects:
         export_uplift(
@@ -158,6 +178,43 @@ def _of_file(file: Path, action: str, without: tuple[str, ...]) -> Trials:
             "the file has no column `action`: say which one it is, with --action"
         )
     return found
+
+
+def _of_decisions(settings: Path, action: str, since: str | None) -> Trials:
+    from nba_engine.app import open_logged
+    from nba_engine.engine import ranked_by
+    from nba_engine.learning.as_read import fitted_by_version
+    from nba_engine.learning.uplift.explored import trials_in_log
+
+    try:
+        opened = open_logged(settings)
+    except NotFound as error:
+        raise NotFound(
+            f"{error.message}; or name the begin of a control group with --since"
+        ) from None
+    with opened as logged, progress_bar() as bar:
+        tell_unread(logged)
+        catalog = logged.snapshot.catalog
+        actions = [action] if action else _by_uplift(catalog)
+        moment = moment_option(since, catalog)
+        deciding = bar.add_task("reading decisions", total=logged.log.count(since=moment))
+        outcomes = bar.add_task("reading outcomes", total=None)
+
+        def records() -> Iterator[DecisionRecord]:
+            for record in logged.log.records(since=moment):
+                yield record
+                bar.advance(deciding)
+
+        return trials_in_log(
+            records(),
+            logged.store,
+            catalog,
+            logged.catalog_of,
+            lambda record: ranked_by(logged.of(record), record),
+            actions=actions,
+            fitted_of=fitted_by_version(load_settings(settings).affinities.path),
+            progress=lambda done, total: bar.update(outcomes, completed=done, total=total),
+        )
 
 
 def _of_store(settings: Path, action: str, since: str | None) -> Trials:

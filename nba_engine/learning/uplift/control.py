@@ -14,7 +14,7 @@ from nba_engine.learning.uplift.learner import Trial
 from nba_engine.learning.uplift.sources import Trials
 from nba_engine.stages.contact_policy.control import in_control_group
 
-__all__ = ["trials_in_store"]
+__all__ = ["check_outcome", "trials_in_store"]
 
 _DAY = 86_400.0
 
@@ -39,7 +39,7 @@ def trials_in_store(
     """
     groups = {action: _group_of(catalog, action) for action in actions}
     for action in actions:
-        _check_outcome(catalog, action)
+        check_outcome(catalog, action)
     names = [name for name, feature in catalog.features.items() if _of_customer(feature, catalog)]
     if not names:
         raise FailedPrecondition(
@@ -96,8 +96,11 @@ def _group_of(catalog: CatalogView, action: str) -> ControlGroup:
     )
 
 
-def _check_outcome(catalog: CatalogView, action: str) -> None:
-    """Its outcome must be told by what customers do: those kept out have no recommendation."""
+def check_outcome(catalog: CatalogView, action: str) -> None:
+    """Raise `FailedPrecondition` unless its outcome is told by what customers do.
+
+    Those who were not treated have no recommendation that an interaction could name.
+    """
     own = np.flatnonzero(catalog.action_of == catalog.action_index[action]).tolist()
     spec = catalog.outcomes[own[0]]
     if not spec.by or not isinstance(
