@@ -132,7 +132,7 @@ def evaluate_command(
     nba evaluate                                          what was logged
     nba evaluate --catalog new-catalog --report new.html  a changed catalog
     nba evaluate --model propensity=models/new --json     a challenger
-    nba evaluate --log parquet --interactions did.parquet exported
+    nba evaluate --log parquet --interactions did.csv     exported decisions
     nba evaluate log.csv                                  a log of something else
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.evaluation import Options, read_picks
