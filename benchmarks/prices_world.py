@@ -16,6 +16,7 @@ from nba_engine.domain import BoolArray, FloatArray, IntArray
 ACTIONS, CAMPAIGNS, CHANNELS = 12, 4, 3
 LIMITS = CAMPAIGNS + CHANNELS
 DAY = 86_400.0
+MONDAY = 1_509_926_400.0  # 6 November 2017, 00:00 UTC: when days are played on a clock
 FITTING = 0.45  # of the actions, per request
 # letters, calls, e-mails: cost of a contact in money
 COSTS = np.array([0.9, 4.0, 0.05])
@@ -106,3 +107,27 @@ def uses(world: World) -> FloatArray:
     use[np.arange(ACTIONS), world.campaign] = world.cost
     use[np.arange(ACTIONS), CAMPAIGNS + world.channel] = 1.0
     return use
+
+
+def catalog_of(world: World) -> str:
+    """A catalog that takes what an action would earn from the context: ``gain``, by action."""
+    lines = [
+        '[context.gain]\ntype = "map<string,double>"',
+        '[channels.any]\nreservation_ttl = "30d"\n[placements.place]\nchannel = "any"',
+        '[actions.nothing]\nkind = "nothing"',
+    ]
+    lines += [
+        f'[actions.a{a}]\ncampaign = "campaign{world.campaign[a]}"\nprior = 1.0\n'
+        f'tags = ["channel{world.channel[a]}"]\nvalue = "context.gain[\'a{a}\']"\n'
+        f'treatments.any = {{ channel = "any", cost = {world.cost[a]:.6f} }}'
+        for a in range(ACTIONS)
+    ]
+    for k in range(CAMPAIGNS + CHANNELS):
+        money = k < CAMPAIGNS
+        selected = f'campaigns = ["campaign{k}"]' if money else f'tags = ["channel{k - CAMPAIGNS}"]'
+        lines.append(
+            f'[limits.limit{k}]\nmeasure = "{"money" if money else "contacts"}"\n'
+            f'amount = {int(world.amount[k])}\nwindow = "day"\npace = "profile"\n'
+            f"applies_to = {{ {selected} }}"
+        )
+    return "\n".join(lines)
