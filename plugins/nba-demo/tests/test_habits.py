@@ -9,16 +9,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nba_demo.catalog_files import write_catalog
+from nba_demo.baselines import fit_gamma_poisson
+from nba_demo.catalog_files import ASKED, write_catalog
 from nba_demo.catalog_policy import rules_file
 from nba_demo.cycles import Cycles, fit_cycles
 from nba_demo.data import CUT_OFF, DAY
+from nba_demo.features import CYCLE
+from nba_demo.hits import count_hits
+from nba_demo.importing import identity
 from nba_demo.panel import at_moment
 from nba_demo.personas import Persona, Personas, fit_personas
+from nba_demo.replay import Replayed, Shown
 from nba_demo.summary_habits import told_cycles
 from nba_demo.tastes import events_before
-from nba_engine.app import check
-from nba_engine.domain.fitted import ReorderPrior, shares
+from nba_demo.training import publish_model
+from nba_engine.app import check, open_app
+from nba_engine.domain import DecisionRequest, PlacementRequest
+from nba_engine.domain.fitted import Fitted, ReorderPrior, shares
+from nba_engine.engine import Engine
+from nba_engine.learning.reorder import cycle_of
+from nba_engine.learning.reorder.cycles import Pace
 from nba_engine.learning.resampling import Interval
 
 from .conftest import Small
@@ -109,3 +119,88 @@ def test_a_catalog_with_cycles_and_segments_is_a_right_one(
     assert check(settings, environ={}) == []
     offers = tomllib.loads((copy / "catalog" / "offers.toml").read_text("utf-8"))["actions"]
     assert [name for name, one in offers.items() if one.get("reorder")] == [small.offers[0].id]
+
+
+def test_survivors_are_reproduced_where_offers_wait_for_a_cycle(
+    small: Small, folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "demo"
+    shutil.copytree(folder, copy)
+    waiting = [offer.category for offer in small.offers[:40]]
+    cycle = cycle_of(Pace(2.0, 3.0, 60.0), 0.5)
+    cycles = Fitted(
+        by=CYCLE.by,
+        half_life=CYCLE.half_life,
+        types=CYCLE.types,
+        prior=ReorderPrior(cycles=dict.fromkeys(waiting[:30], cycle), share=0.5),
+    )
+    trained = small.trained
+    publish_model(copy, trained, small.offline, small.year.data_hash, cycles=cycles)
+    settings = write_catalog(
+        copy, small.offers, trained.popularity, listen="127.0.0.1:0", cycles=waiting
+    )
+    with open_app(settings, environ={}) as app:
+        engine = app.engine
+        made = [_decided(engine, small, basket) for basket in _first_trips(small)[:15]]
+        engine.log.flush()
+        hits = count_hits(
+            small.year,
+            small.panel,
+            small.offers,
+            made,
+            catalog=engine.catalog,
+            log=engine.log,
+            popularity=trained.popularity,
+            frequency=fit_gamma_poisson(at_moment(small.panel, CUT_OFF)),
+        )
+        told = [word for one in made for word in engine.explain(one.decision_id).sentences]
+    assert (hits.decisions, hits.mismatches) == (15, 0)
+    kept_back = sum(one.dropped.get("cross_sell/bought_recently", 0) for one in made)
+    assert kept_back > 15 * 20
+    assert any("as much as others" in sentence for sentence in told)
+
+
+def _first_trips(small: Small) -> list[int]:
+    """The first trip of each household after the cut-off: the store knows all that was before."""
+    year = small.year
+    start = int(np.searchsorted(year.basket_time, CUT_OFF))
+    _, first = np.unique(year.basket_household[start:], return_index=True)
+    return sorted((start + first).tolist())
+
+
+def _decided(engine: Engine, small: Small, basket: int) -> Replayed:
+    year = small.year
+    decision = engine.decide(
+        DecisionRequest(
+            identity=identity(int(year.households[year.basket_household[basket]])),
+            placements=tuple(
+                PlacementRequest(placement=name, slots=slots) for name, slots in ASKED.items()
+            ),
+            time=float(year.basket_time[basket]),
+        )
+    )
+    return Replayed(
+        decision_id=decision.decision_id,
+        basket=basket,
+        time=decision.time,
+        seconds=0.0,
+        candidates=decision.candidates,
+        dropped=decision.dropped,
+        stage_micros={},
+        shown=tuple(
+            Shown(
+                one.placement,
+                one.position,
+                one.action,
+                one.treatment,
+                one.channel,
+                0,
+                one.propensity,
+                0,
+                reserved=False,
+            )
+            for one in decision.recommendations
+        ),
+        degraded=decision.degraded,
+        overruns=0,
+    )
