@@ -55,6 +55,8 @@ class Outcomes:
             *(one.positive for one in rules if one.by and one.word)
         )
         """types that matter also when they name none"""
+        self.told_by: tuple[str, ...] = tuple(sorted({one.by for one in rules if one.by}))
+        """properties that tell which contacts an interaction is the outcome of"""
         self.reach = 2 * max((one.within for one in rules if one.by), default=0.0)
         """seconds before an interaction in which lies what it may belong to"""
 
@@ -78,11 +80,12 @@ class _Contact:
         self._id, self._decided = name, decided
 
     def wins(self, one: Interaction) -> bool:
-        """Whether an interaction is its positive outcome; one that need not name it must be later."""
+        """Whether an interaction is its positive outcome, which names it, or holds its word.
+
+        One that need not name it must be later than the decision.
+        """
         rule = self.rule
         if one.type not in rule.positive:
-            return False
-        if rule.by and not _holds(one.properties.get(rule.by), rule.word):
             return False
         decided = self._decided(self._id)
         if decided is None:  # of another system: what names it is all that is known
@@ -99,21 +102,32 @@ class _Customer:
         self._outcomes = outcomes
         self._decided = decided
         self._named: dict[str, _Contact] = {}
-        self._open: list[_Contact] = []  # whose outcome is told otherwise, and was not yet
-        self._happened: list[Interaction] = []  # that may be the outcome of what is named later
+        # by the property that tells the outcome, and the word that it must hold
+        self._open: dict[tuple[str, str], list[_Contact]] = {}  # contacts without an outcome yet
+        self._happened: dict[tuple[str, str], list[Interaction]] = {}  # for what is named later
 
     def add(self, one: Interaction) -> Iterator[tuple[str, bool, bool]]:
         """Action, whether that is one contact more, and whether it is one positive outcome more."""
         if one.recommendation_id:
             yield from self._name(one)
         if one.type in self._outcomes.unnamed:
-            self._happened.append(one)
-            for contact in self._open:
-                if contact.wins(one):
-                    contact.won = True
-                    if contact.seen:
-                        yield contact.action, False, True
-            self._open = [contact for contact in self._open if not contact.won]
+            for by in self._outcomes.told_by:
+                for word in _words(one.properties.get(by)):
+                    yield from self._happen(one, (by, word))
+
+    def _happen(self, one: Interaction, key: tuple[str, str]) -> Iterator[tuple[str, bool, bool]]:
+        """What an interaction with this word is the outcome of."""
+        self._happened.setdefault(key, []).append(one)
+        waiting = self._open.pop(key, [])
+        left = []
+        for contact in waiting:
+            contact.won = contact.wins(one)
+            if not contact.won:
+                left.append(contact)
+            elif contact.seen:
+                yield contact.action, False, True
+        if left:
+            self._open[key] = left
 
     def _name(self, one: Interaction) -> Iterator[tuple[str, bool, bool]]:
         contact = self._named.get(one.recommendation_id)
@@ -125,9 +139,10 @@ class _Customer:
             contact = _Contact(one.recommendation_id, action, rule, self._decided)
             self._named[one.recommendation_id] = contact
             if rule.by:
-                contact.won = any(contact.wins(earlier) for earlier in self._happened)
+                key = (rule.by, rule.word)
+                contact.won = any(contact.wins(earlier) for earlier in self._happened.get(key, ()))
                 if not contact.won and rule.word:
-                    self._open.append(contact)
+                    self._open.setdefault(key, []).append(contact)
         seen, won = contact.seen, contact.won and contact.seen
         contact.seen |= one.type in contact.rule.contact
         if not contact.rule.by and not contact.won:
@@ -160,5 +175,6 @@ def _rule(spec: OutcomeSpec, word: object) -> _Rule:
     return _Rule(contact, positive, spec.within, spec.by, known)
 
 
-def _holds(value: object, word: str) -> bool:
-    return bool(word) and (word in value if isinstance(value, list) else value == word)
+def _words(value: object) -> set[str]:
+    found = value if isinstance(value, list) else [value]
+    return {word for word in found if isinstance(word, str) and word}
