@@ -19,6 +19,7 @@ BENCHMARKS = (
     "store.py",
     "models.py",
     "value.py",
+    "plan.py",
     "prices.py",
 )
 

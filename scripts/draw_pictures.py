@@ -19,6 +19,7 @@ PICTURES = ROOT / "docs" / "pictures"
 LAYERS = {
     "cli": "the command nba",
     "app": "wires everything; the only place that knows all",
+    "planning": "contact plans for all customers, prices of limits",
     "server": "the gRPC shell",
     "learning": "training and export",
     "processes": "several servers, and who watches over them",

@@ -1,0 +1,127 @@
+"""Prices of limits by cutting planes in a box that follows the best prices found.
+
+The Lagrangian bound L(prices) = sum of worths + prices · amounts is convex in the prices, and each
+pass over the customers gives one plane below it (Kelley 1960). The next prices go a part of the way
+(Wentges 1997) to where the planes are lowest within a box around the best so far (Marsten, Hogan
+and Blankenship 1975), whose sides grow and shrink with the signs of the slopes, as the steps of
+Rprop do (Riedmiller and Braun 1993). The planes' mixture that keeps all limits is a plan in which
+customers may be divided: its value says how far the bound still is from what it can come to.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+__all__ = ["Cut", "Search", "begin", "next_prices", "with_cut"]
+
+_F64 = NDArray[np.float64]
+_STEP = 0.3  # of the way: what lies between the best and the lowest tells more than the corner does
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass: at prices, each times its limit's amount, what was used (shares of the amounts)."""
+
+    prices: list[float]
+    value: float
+    used: list[float]
+    bound: float
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the search stands: its cuts, the best of them, the box around it, what can be had.
+
+    ``reach`` (k,): half of each side of the box. ``mixture``: the value of the best mixture of the
+    passes that keeps every limit.
+    """
+
+    cuts: tuple[Cut, ...]
+    best: int
+    reach: list[float]
+    mixture: float
+
+    @property
+    def bound(self) -> float:
+        """The best bound so far."""
+        return self.cuts[self.best].bound
+
+    @property
+    def gap(self) -> float:
+        """How far the mixture is below the best bound, as a share of it."""
+        return (self.bound - self.mixture) / self.bound if self.bound > 0.0 else 0.0
+
+
+def begin(cut: Cut, *, share: float) -> Search:
+    """A search from one pass; prices may first move by this share of themselves, and of the bound.
+
+    From a first guess at all prices a small share keeps what was guessed; without one the box
+    finds its size in a few passes.
+    """
+    k = max(len(cut.prices), 1)
+    reach = [share * max(price, 0.04 * cut.bound / k**0.5) for price in cut.prices]
+    return Search(cuts=(cut,), best=0, reach=reach, mixture=_mixture((cut,)))
+
+
+def with_cut(search: Search, cut: Cut) -> Search:
+    """The search after one more pass.
+
+    A side of the box that the planes wanted to leave, and beyond which the bound still falls,
+    doubles; one whose slope turned shrinks, and all do after a bad step.
+    """
+    center = search.cuts[search.best]
+    moved = np.abs(np.array(cut.prices) - np.array(center.prices)) / _STEP
+    reach = np.array(search.reach)
+    same = (np.array(cut.used) > 1.0) == (np.array(center.used) > 1.0)
+    better = cut.bound < center.bound
+    if better:
+        reach = np.where(same & (moved > 0.999 * reach), 2.0 * reach, reach)
+    else:
+        reach = 0.9 * reach
+    reach = np.where(~same & (moved > 0.0), np.maximum(0.9 * reach, 1e-9 * center.bound), reach)
+    cuts = (*search.cuts, cut)
+    return Search(
+        cuts=cuts,
+        best=len(cuts) - 1 if better else search.best,
+        reach=reach.tolist(),
+        mixture=_mixture(cuts),
+    )
+
+
+def next_prices(search: Search) -> _F64:
+    """Prices (times amounts) between the best so far and where the planes in the box are lowest."""
+    cuts, scale = search.cuts, search.bound
+    center, reach = np.array(cuts[search.best].prices), np.array(search.reach)
+    k = len(center)
+    value = np.array([cut.value for cut in cuts])
+    slope = 1.0 - np.array([cut.used for cut in cuts]).reshape(-1, k)
+    low, high = np.maximum(center - reach, 0.0) / scale, (center + reach) / scale
+    solved = linprog(
+        np.append(np.zeros(k), 1.0),
+        A_ub=np.column_stack([slope, -np.ones(len(cuts))]),
+        b_ub=-value / scale,
+        bounds=[*zip(low, high, strict=True), (None, None)],
+        method="highs",
+    )
+    if solved.x is None:  # numerically spent: where we are is as good as it gets
+        return center
+    lowest: _F64 = np.maximum(solved.x[:k], 0.0) * scale
+    prices: _F64 = center + _STEP * (lowest - center)
+    return prices
+
+
+def _mixture(cuts: tuple[Cut, ...]) -> float:
+    """The value of the best mixture of the passes, and of doing nothing, that keeps every limit."""
+    scale = max(*(cut.value for cut in cuts), 1e-300)
+    value = np.array([cut.value for cut in cuts])
+    used = np.array([cut.used for cut in cuts])
+    k = used.shape[1]
+    solved = linprog(
+        -value / scale,
+        A_ub=np.vstack([used.T, np.ones((1, len(cuts)))]),
+        b_ub=np.ones(k + 1),
+        bounds=(0.0, 1.0),
+        method="highs",
+    )
+    return 0.0 if solved.x is None else float(value @ np.clip(solved.x, 0.0, 1.0))

@@ -1,0 +1,87 @@
+"""What is planned: contacts, the rules of chains, and the limits that all customers share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.chains import ChainRules, Contacts
+
+__all__ = ["Contact", "PlanLimit", "Problem", "contacts_of"]
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One way to contact: an action by a treatment, at a cost in micros."""
+
+    action: str
+    treatment: str
+    channel: str = ""
+    campaign: str = ""
+    cost: int = 0
+
+
+class PlanLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """At most ``amount`` of all that is counted: contacts, or money in micros.
+
+    ``use`` (contacts, periods) int64: what one contact in a period takes; 0: it is not counted.
+    """
+
+    name: str
+    amount: int
+    measure: Literal["contacts", "money"]
+    use: NDArray[np.int64]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a plan but the customers: what a worker needs, and small enough to be sent to it."""
+
+    rules: ChainRules
+    names: tuple[Contact, ...]
+    contacts: Contacts
+    limits: tuple[PlanLimit, ...]
+
+    @property
+    def amounts(self) -> NDArray[np.int64]:
+        """The amounts of the limits (k,)."""
+        return np.array([limit.amount for limit in self.limits], dtype=np.int64)
+
+    @property
+    def use(self) -> NDArray[np.int64]:
+        """What contacts take of the limits (k, contacts, periods)."""
+        shape = (len(self.limits), len(self.names), self.rules.periods)
+        return np.array([limit.use for limit in self.limits], dtype=np.int64).reshape(shape)
+
+    def used(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What so many contacts (contacts, periods) take of the limits (k,); whole numbers, exact."""
+        used: NDArray[np.int64] = np.einsum("kct,ct->k", self.use, counts)
+        return used
+
+    def prices_of_contacts(
+        self, prices: NDArray[np.float64], forbidden: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float64]:
+        """What contacts cost at prices of the limits' units (k,): (contacts, periods).
+
+        What takes of a ``forbidden`` limit (k,), or more than there is of any, is infinitely dear.
+        """
+        use = self.use
+        total: NDArray[np.float64] = np.einsum("k,kct->ct", prices, use.astype(np.float64))
+        never = (use > self.amounts[:, None, None]).any(axis=0)
+        if forbidden is not None:
+            never |= (use[forbidden] > 0).any(axis=0)
+        total[never] = np.inf
+        return total
+
+
+def contacts_of(names: Sequence[Contact], factor: NDArray[np.float64]) -> Contacts:
+    """The contacts as the kernel sees them; actions are numbered in the order they come in."""
+    number: dict[str, int] = {}
+    action = [number.setdefault(one.action, len(number)) for one in names]
+    return Contacts(
+        action=np.array(action, dtype=np.int32),
+        cost=np.array([one.cost for one in names], dtype=np.int64),
+        factor=factor,
+    )
