@@ -119,8 +119,8 @@ from nba_engine.domain.rules import (
 )
 from nba_engine.domain.shadow import Shadow
 from nba_engine.domain.sink import ErasingSink, Sink, SinkFactory, SinkRecord, Topic
-from nba_engine.domain.source import Source, SourceBatch, SourceFactory, SourceRecord
 from nba_engine.domain.slate_rules import Per, SlateRule
+from nba_engine.domain.source import Source, SourceBatch, SourceFactory, SourceRecord
 from nba_engine.domain.stage import (
     Channel,
     ChannelFactory,
@@ -234,8 +234,9 @@ __all__ = [
     "Objective",
     "OnError",
     "Origin",
-    "Pace",
     "OutcomeSpec",
+    "Pace",
+    "Per",
     "Placement",
     "PlacementRequest",
     "ProfileSource",
@@ -262,10 +263,10 @@ __all__ = [
     "Sink",
     "SinkFactory",
     "SinkRecord",
+    "SlateRule",
     "Source",
     "SourceBatch",
     "SourceFactory",
-    "SlateRule",
     "SourceRecord",
     "SpendModel",
     "Stage",

@@ -54,11 +54,11 @@ _DROPPED: Mapping[str, tuple[str, str]] = {
         "rests after the customer refused it",
         "rest after the customer refused them",
     ),
-    "bought_recently": ("was bought recently", "were bought recently"),
     "not_after": (
         "has to wait after an earlier contact, by the rule",
         "have to wait after an earlier contact, by the rule",
     ),
+    "bought_recently": ("was bought recently", "were bought recently"),
     "substitute_bought": (
         "has a substitute that was bought recently",
         "have a substitute that was bought recently",
@@ -75,11 +75,11 @@ _DROPPED: Mapping[str, tuple[str, str]] = {
         "is another form of what is recommended",
         "are other forms of what is recommended",
     ),
-    "outranked": ("was outranked", "were outranked"),
     "slate_rule": (
         "may not stand beside what is recommended, by the rule",
         "may not stand beside what is recommended, by the rule",
     ),
+    "outranked": ("was outranked", "were outranked"),
     "stage_failed": (
         "could not be judged because a stage failed",
         "could not be judged because a stage failed",
