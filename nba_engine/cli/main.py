@@ -20,16 +20,18 @@ from nba_engine.cli.diff import diff_command
 from nba_engine.cli.export import export_command
 from nba_engine.cli.identity import identity_group
 from nba_engine.cli.importing_command import import_command
-from nba_engine.cli.learning.affinity import affinity_group
-from nba_engine.cli.learning.crosssell import crosssell_group
-from nba_engine.cli.learning.evaluate import evaluate_command
-from nba_engine.cli.learning.model import model_group
-from nba_engine.cli.learning.reorder import reorder_group
-from nba_engine.cli.learning.segments import segments_group
-from nba_engine.cli.learning.slipped import slipped_command
-from nba_engine.cli.learning.train import train_command
-from nba_engine.cli.learning.uplift import uplift_group
-from nba_engine.cli.learning.value import value_group
+from nba_engine.cli.learning import (
+    affinity_group,
+    crosssell_group,
+    evaluate_command,
+    model_group,
+    reorder_group,
+    segments_group,
+    slipped_command,
+    train_command,
+    uplift_group,
+    value_group,
+)
 from nba_engine.cli.limits import limits_command
 from nba_engine.cli.log import log_group
 from nba_engine.cli.output import errors

@@ -40,7 +40,9 @@ class GammaGamma(NamedTuple):
         """The parameters of the greatest likelihood, from those who bought again for money."""
         paid = (buyers.repeats > 0) & (buyers.mean_amount > 0)
         if np.count_nonzero(paid) < 2:
-            raise refuse("fewer than two customers bought again for money: nothing tells what they spend")
+            raise refuse(
+                "fewer than two customers bought again for money: nothing tells what they spend"
+            )
         scale = float(buyers.mean_amount[paid].mean())
         (x, mean), counts = compressed(buyers.repeats[paid], buyers.mean_amount[paid] / scale)
 
