@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT
 PAGE = (ROOT / "docs" / "stages.md").read_text("utf-8")
 STAGES = nba_stages()
 ROWS = {
-    name: (policy, set(re.findall(r"`(\w+)`", reasons)))
+    name: (policy, set(re.findall(r"`(\w+)(?::<id>)?`", reasons)))
     for name, policy, reasons in re.findall(
         r"^\| \[`(\w+)`\]\(#\w+\) \| `(\w+)` \|(.*)\|$", PAGE, re.MULTILINE
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from nba_demo.actions import Offer, choose_offers
+from nba_demo.actions import choose_offers
 from nba_demo.catalog_files import write_catalog
-from nba_demo.data import CUT_OFF, Year, load_year
+from nba_demo.data import CUT_OFF, load_year
 from nba_demo.importing import import_year
-from nba_demo.offline import Offline, Trained, evaluate, train
-from nba_demo.panel import Panel, make_panel
+from nba_demo.offline import evaluate, train
+from nba_demo.panel import make_panel
 from nba_demo.training import publish_model
 from nba_engine.app import App, open_app
+
+from .small import Small
 
 HOUSEHOLDS = 120
 
@@ -27,14 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(folder):
             item.add_marker(pytest.mark.xdist_group("demo"))
-
-
-class Small(msgspec.Struct, frozen=True, kw_only=True):
-    year: Year
-    offers: tuple[Offer, ...]
-    panel: Panel
-    trained: Trained
-    offline: Offline
 
 
 @pytest.fixture(scope="session")

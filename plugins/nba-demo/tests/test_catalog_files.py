@@ -10,7 +10,7 @@ from nba_demo.catalog_files import ASKED, catalog_files
 from nba_demo.checks import count_candidates
 from nba_engine.app import App, check
 
-from .conftest import Small
+from .small import Small
 
 
 def test_what_the_demo_writes_has_no_mistakes(folder: Path) -> None:

@@ -9,7 +9,7 @@ from nba_demo.data import CUT_OFF, find_data, load_year
 from nba_demo.importing import Baskets
 from nba_demo.names import readable, slug
 
-from .conftest import Small
+from .small import Small
 
 
 def test_the_cut_off_is_local_midnight_five_hours_behind_utc() -> None:

@@ -15,7 +15,7 @@ from nba_demo.replay import Replayed, Shown, replay
 from nba_demo.serving import ServerProcess
 from nba_engine.errors import FailedPrecondition, Unavailable
 
-from .conftest import Small
+from .small import Small
 
 
 def test_a_missed_gate_ends_the_whole_run_but_not_a_quick_look(small: Small) -> None:

@@ -14,7 +14,7 @@ from nba_demo.measures import BINS
 from nba_engine.domain import FloatArray
 from nba_engine.learning import auc, ece, log_loss
 
-from .conftest import Small
+from .small import Small
 
 ROWS, OFFERS = 300, 8
 

@@ -31,7 +31,7 @@ from nba_engine.learning.reorder import cycle_of
 from nba_engine.learning.reorder.cycles import Pace
 from nba_engine.learning.resampling import Interval
 
-from .conftest import Small
+from .small import Small
 
 
 def test_affinities_are_those_that_serving_computes(small: Small) -> None:

@@ -21,7 +21,7 @@ from nba_engine.app import App
 from nba_engine.domain import CustomerView
 from nba_engine.models import OnnxRuntime, load_table, open_scorer
 
-from .conftest import Small
+from .small import Small
 
 
 def features_at(small: Small, moment: Moment) -> NDArray[np.float32]:

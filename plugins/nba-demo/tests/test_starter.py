@@ -15,7 +15,7 @@ from nba_engine.learning import auc, log_loss
 from nba_engine.models import OnnxRuntime, load_manifest
 from nba_engine.testing import NOW, ModelSuite
 
-from .conftest import Small
+from .small import Small
 
 SETTINGS = """
 [models]

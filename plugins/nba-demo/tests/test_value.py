@@ -10,7 +10,7 @@ import pytest
 
 from nba_engine.cli.main import run
 
-from .conftest import Small
+from .small import Small
 
 
 @pytest.fixture
