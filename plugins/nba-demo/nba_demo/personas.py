@@ -77,7 +77,7 @@ def fit_personas(
         fit = fit_segments(
             behavior,
             references=_REFERENCES,
-            rfm=("days_away", "visits", "spending"),
+            rfm=("last_visit", "visits", "spending"),
             seed=seed,
         )
     except FailedPrecondition as error:  # too few households
@@ -131,7 +131,7 @@ def _behavior(year: Year, panel: Panel, offers: Sequence[Offer], revenue: FloatA
     ]
     away = (CUT_OFF - moment.last_visit) / DAY
     sources.append(
-        Source(name="days_away", source="customer.last_visit", values=away[there], since=True)
+        Source(name="last_visit", source="customer.last_visit", values=away[there], since=True)
     )
     short = ["_".join(offer.id.split("_")[:2]) for offer in offers[:_WIDEST]]
     sources += [
