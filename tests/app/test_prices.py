@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -59,17 +60,16 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def crowd(app: App, start: float, number: int) -> None:
-    """Many customers within a minute of the simulated day."""
-    for who in range(number):
-        app.engine.decide(
-            DecisionRequest(
-                identity=f"crm:{who}",
-                placements=(PlacementRequest("banner"),),
-                time=start + who,
-                seed=who,
-            )
+def come(app: App, who: int) -> None:
+    """A customer of the simulated day, five seconds after the one before."""
+    app.engine.decide(
+        DecisionRequest(
+            identity=f"crm:{who}",
+            placements=(PlacementRequest("banner"),),
+            time=NOON + 5.0 * who,
+            seed=who,
         )
+    )
 
 
 def test_a_crowd_makes_a_price_that_another_process_takes_over(settings: Path) -> None:
@@ -77,10 +77,10 @@ def test_a_crowd_makes_a_price_that_another_process_takes_over(settings: Path) -
 
     open_store(settings.parent / "nba.db", simulated=True).close()
     with open_app(settings, publish=True) as one, open_app(settings, publish=True) as other:
-        crowd(one, NOON, 20)
-        until(lambda: one.engine.prices.current)
+        customers = count()
+        # the price moves while they come, as often as the thread gets to it
+        until(lambda: come(one, next(customers)) or one.engine.prices.current)
         until(lambda: other.engine.prices.current == one.engine.prices.current)
-        crowd(one, NOON + 60, 1)
         before = one.engine.prices.mark
         assert before.cells["seats"].price > 0.0
     with open_app(settings, publish=True) as again:  # the first decision has them at once
