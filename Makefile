@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 BUILD := build
+RAY := $(BUILD)/ray
 # tests wait for disks and servers: one more at a time than there are cores
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # where containers set this, every `nba` that is started would compile half of itself anew
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-full test test-all packages lint types unit docs bench faults fresh lock protos schemas format clean
+.PHONY: help venv ray demo demo-full test test-all packages lint types unit docs bench faults fresh lock protos schemas format clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,18 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml $(wildcard plugins/*/pyprojec
 	@touch $@
 
 venv: $(VENV)/.installed ## build .venv when it is missing or stale
+
+# Ray is large and needed by one plugin alone: an environment of its own, over that of everything else.
+$(RAY)/.installed: plugins/nba-ray/requirements.lock $(VENV)/.locked
+	@echo "Installing Ray into $(RAY) (once; 80 MB) ..."
+	@$(BIN)/python -m venv --clear $(RAY)
+	@$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r plugins/nba-ray/requirements.lock
+	@$(BIN)/python scripts/ray_environment.py $(RAY)
+	@touch $@
+
+ray: venv $(RAY)/.installed ## nba-ray with Ray: one machine, two nodes, killed workers
+	@$(RAY)/bin/python -m pytest -q -p no:cacheprovider plugins/nba-ray
+	@touch $(RAY)/.tested
 
 demo: venv ## a real year of shopping, from the raw data to explained decisions (under five minutes)
 	@$(BIN)/nba demo --out $(BUILD)/demo
@@ -81,6 +94,8 @@ fresh: ## clone into an empty folder and run both commands with only Python, mak
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --all-extras --group build --group plugins --group docs --group dev pyproject.toml -o requirements.lock
+	sed -n 's/^ray = \["\(.*\)"\]$$/\1/p' plugins/nba-ray/pyproject.toml | uv pip compile --universal --generate-hashes \
+	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url -c requirements.lock - -o plugins/nba-ray/requirements.lock
 
 protos: venv ## generate nba_engine/_gen from proto/
 	@$(BIN)/python scripts/generate_protos.py
