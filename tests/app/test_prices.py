@@ -78,8 +78,13 @@ def test_a_crowd_makes_a_price_that_another_process_takes_over(settings: Path) -
     open_store(settings.parent / "nba.db", simulated=True).close()
     with open_app(settings, publish=True) as one, open_app(settings, publish=True) as other:
         customers = count()
-        # the price moves while they come, as often as the thread gets to it
-        until(lambda: come(one, next(customers)) or one.engine.prices.current)
+
+        def moved() -> bool:
+            """The price moves while customers come, as often as the thread gets to it."""
+            come(one, next(customers))
+            return bool(one.engine.prices.current)
+
+        until(moved)
         until(lambda: other.engine.prices.current == one.engine.prices.current)
         before = one.engine.prices.mark
         assert before.cells["seats"].price > 0.0
