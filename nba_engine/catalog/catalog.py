@@ -13,6 +13,7 @@ from nba_engine.domain import (
     Attribute,
     BoolArray,
     ChannelSpec,
+    ContactPlanSpec,
     ControlGroup,
     EvidenceSpec,
     Feature,
@@ -69,6 +70,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     outcomes: tuple[OutcomeSpec, ...]
     features: Mapping[str, Feature]
     treatment_score: TreatmentScore | None = None
+    contact_plan: ContactPlanSpec | None = None
     files: Mapping[str, str]
     folder: str = ""
     warnings: tuple[Mistake, ...] = ()

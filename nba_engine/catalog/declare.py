@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nba_engine.catalog.contact_plan_schema import ContactPlanEntry
 from nba_engine.catalog.customer_value import value_aggregates
 from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.read import Tables
 from nba_engine.catalog.schema import AggregateEntry, AttributeEntry
-from nba_engine.domain import AggregateSpec, Attribute
+from nba_engine.domain import PLAN_ATTRIBUTE, AggregateSpec, Attribute
 from nba_engine.domain.fitted import FITTED, Fitted, FittedTable
 from nba_engine.settings import suggest
 
@@ -50,6 +51,7 @@ def declare(
     """Check attributes, context and aggregates; what is wrong is noted and left out."""
     broken: set[str] = set()
     attributes = _attributes(tables.attributes, "customer", findings, broken)
+    attributes |= _plan_attribute(tables.contact_plan, tables.attributes, findings)
     context = _attributes(tables.context, "context", findings, broken)
     aggregates: dict[str, AggregateSpec] = {}
     for name, entry in tables.aggregates.items():
@@ -129,6 +131,22 @@ def _attributes(
             merge=table.merge,
         )
     return result
+
+
+def _plan_attribute(
+    entry: Entry[ContactPlanEntry],
+    declared: Mapping[str, Entry[AttributeEntry]],
+    findings: Findings,
+) -> dict[str, Attribute]:
+    """The profile attribute that holds a customer's plan; none without ``[contact_plan]``."""
+    if not entry.file:
+        return {}
+    if PLAN_ATTRIBUTE in declared:
+        other = declared[PLAN_ATTRIBUTE]
+        message = f"customer.{PLAN_ATTRIBUTE} is where [contact_plan] keeps what is planned"
+        findings.mistake(other.file, other.place, message, "choose another name")
+    description = "what is planned for the customer; nba plan writes it"
+    return {PLAN_ATTRIBUTE: Attribute(name=PLAN_ATTRIBUTE, type="string", description=description)}
 
 
 # The types that a merge rule can work on; latest and first work on all

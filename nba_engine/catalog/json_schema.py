@@ -28,6 +28,7 @@ _ABOUT = {
     "evidence": "how actions learn of which little is known; without it nothing but training does",
     "value": "what customers are worth: `customer.p_alive`, `customer.ad_budget` … in rules",
     "value_model": "what `nba value fit` found; do not edit",
+    "contact_plan": "how contacts are planned ahead; without it nothing is planned",
     "control_group": "customers that are kept out, to measure against",
 }
 

@@ -23,6 +23,7 @@ from nba_engine.catalog.attributes import (
 from nba_engine.catalog.catalog import Catalog
 from nba_engine.catalog.channels import make_channels, make_placements
 from nba_engine.catalog.compile import action_values, compile_rules
+from nba_engine.catalog.contact_plan import make_contact_plan
 from nba_engine.catalog.declare import Declared, declare
 from nba_engine.catalog.draft import Draft
 from nba_engine.catalog.evidence import make_evidence
@@ -178,6 +179,7 @@ def _build(
         by_placement=MappingProxyType(by_placement),
         outcomes=make_outcomes(draft),
         features=MappingProxyType(make_features(tables, findings)),
+        contact_plan=make_contact_plan(draft, channels, placements),
         treatment_score=vocabulary.fitted.score,
         files=MappingProxyType(dict(files)),
         folder=folder,

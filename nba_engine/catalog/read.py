@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from nba_engine.catalog.contact_plan_schema import ContactPlanEntry
 from nba_engine.catalog.evidence import EvidenceEntry
 from nba_engine.catalog.findings import Entry, Findings
 from nba_engine.catalog.learning_schema import FeatureEntry, OutcomeEntry
@@ -127,6 +128,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     control_group: Entry[ControlGroupEntry]
     evidence: Entry[EvidenceEntry]
     value: Entry[ValueEntry]
+    contact_plan: Entry[ContactPlanEntry]
     value_model: Entry[ValueModelEntry]
 
 
@@ -154,6 +156,7 @@ SINGLES: dict[str, Any] = {
     "evidence": EvidenceEntry,
     "value": ValueEntry,
     "value_model": ValueModelEntry,
+    "contact_plan": ContactPlanEntry,
 }
 # Names that rules use must be CEL identifiers; all other ids are parts of keys and of output
 NAMED = frozenset({"attributes", "context", "aggregates"})

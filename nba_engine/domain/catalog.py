@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from nba_engine.domain.aggregates import AggregateSpec
+from nba_engine.domain.contact_plan import ContactPlanSpec
 from nba_engine.domain.evidence import EvidenceSpec
 from nba_engine.domain.exploration import Exploration
 from nba_engine.domain.features import Feature
@@ -274,6 +275,10 @@ class CatalogView(Protocol):
     @property
     def treatment_score(self) -> TreatmentScore | None:
         """How propensity and affinities make a response; None: that was not fitted."""
+
+    @property
+    def contact_plan(self) -> ContactPlanSpec | None:
+        """How contacts are planned ahead; None: they are not."""
 
     def fitting(self, placement: str) -> IntArray:
         """Treatment indices that fit a placement, ascending (the same array every time)."""

@@ -9,6 +9,7 @@ import pytest
 
 from nba_engine.catalog import (
     Vocabulary,
+    contact_plan_schema,
     evidence,
     exploration,
     learning_schema,
@@ -44,6 +45,7 @@ SECTIONS = {
     "LeverEntry": "[levers.<id>]",
     "ControlGroupEntry": "[control_group]",
     "EvidenceEntry": "[evidence]",
+    "ContactPlanEntry": "[contact_plan]",
     "ControlOfEntry": "[control_groups.<id>]",
     "ValueEntry": "[value]",
     "ValueModelEntry": "[value_model]",
@@ -52,7 +54,15 @@ SECTIONS = {
 }
 STRUCTS = {
     name: getattr(module, name)
-    for module in (schema, exploration, evidence, learning_schema, slate_schema, value_schema)
+    for module in (
+        schema,
+        contact_plan_schema,
+        exploration,
+        evidence,
+        learning_schema,
+        slate_schema,
+        value_schema,
+    )
     for name in module.__all__
     if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), msgspec.Struct)
 }

@@ -1,0 +1,162 @@
+"""Contact plans: what is planned for customers, at which prices, and how both are stored.
+
+A plan for all customers is a progress mark of the store (`PlanMark`, under `PLAN_MARK`). What is
+planned for one customer is text in its profile attribute `PLAN_ATTRIBUTE`, which a catalog with
+``[contact_plan]`` declares by itself. A customer's plan is in force while it names the mark's plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nba_engine.domain.rules import Expression
+
+__all__ = [
+    "PLAN_ATTRIBUTE",
+    "PLAN_MARK",
+    "ContactPlanSpec",
+    "ContactPlanTerms",
+    "CustomerPlan",
+    "PlanMark",
+    "PlannedContact",
+    "decode_customer_plan",
+    "decode_plan_mark",
+    "encode_customer_plan",
+    "encode_plan_mark",
+]
+
+PLAN_ATTRIBUTE = "contact_plan"  # the profile attribute
+PLAN_MARK = "contact_plan"  # the progress mark
+
+
+class ContactPlanTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What every chain of contacts keeps to.
+
+    ``period`` is in seconds. ``spacing``: periods from one contact to the next. The j-th contact
+    earns ``diminishing**(j-1)`` of its value. ``placements``: those that are planned, all outbound.
+    """
+
+    period: float
+    periods: int
+    most_contacts: int
+    spacing: int = 1
+    diminishing: float = 1.0
+    placements: tuple[str, ...] = ()
+
+
+class ContactPlanSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """``[contact_plan]`` of a catalog.
+
+    ``budget``: what may be spent on a customer over the plan, in the catalog's currency; None: no
+    budget of its own. ``only_planned``: planned placements show nothing that is not planned.
+    """
+
+    terms: ContactPlanTerms
+    budget: float | Expression | None = None
+    only_planned: bool = False
+
+
+class PlannedContact(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A contact of a chain. Times are seconds since the epoch; money in the catalog's currency.
+
+    ``period`` counts from 0, and lasts from ``starts`` to before ``ends``. ``value`` is what it is
+    expected to earn, diminishing included. ``reason``: `best_at_prices`, `made_room`, `used_room`.
+    """
+
+    period: int
+    starts: float
+    ends: float
+    action: str
+    treatment: str
+    channel: str
+    value: float
+    cost: float
+    reason: str = ""
+
+
+class CustomerPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is planned for one customer, in the order of time.
+
+    ``plan`` is the id of the mark, ``made`` when this was computed. ``newest`` and ``merges`` are
+    those of the customer's `History` it was computed from: when they are others, something happened
+    since.
+    """
+
+    plan: str
+    made: float
+    newest: int = 0
+    merges: int = 0
+    contacts: tuple[PlannedContact, ...] = ()
+
+
+class PlanMark(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan for all customers: in force for those whose `CustomerPlan` names its ``id``.
+
+    ``prices``: limit (of one with a scope: its cells, such as ``budget|campaign=autumn``, as the
+    names of online prices) → price per period, per contact or per unit of money. Limits that were
+    not planned are not there; those that were not used up have prices of 0.
+    """
+
+    id: str
+    made: float
+    starts: float
+    catalog_version: str
+    terms: ContactPlanTerms
+    prices: Mapping[str, tuple[float, ...]] = {}
+
+    @property
+    def ends(self) -> float:
+        """When the last period is over."""
+        return self.starts + self.terms.period * self.terms.periods
+
+    def period_of(self, time: float) -> int | None:
+        """The period that a time lies in, from 0; None: before the first or after the last."""
+        if not self.starts <= time < self.ends:
+            return None
+        return min(int((time - self.starts) // self.terms.period), self.terms.periods - 1)
+
+    def times_of(self, period: int) -> tuple[float, float]:
+        """When a period starts and ends."""
+        return (
+            self.starts + period * self.terms.period,
+            self.starts + (period + 1) * self.terms.period,
+        )
+
+    def prices_of(self, period: int) -> dict[str, float]:
+        """The prices of one period; those of 0 as well: they replace others."""
+        return {name: prices[period] for name, prices in self.prices.items()}
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode_plan = msgspec.json.Decoder(CustomerPlan).decode
+_decode_mark = msgspec.json.Decoder(PlanMark).decode
+
+
+def encode_customer_plan(plan: CustomerPlan) -> str:
+    """The text of the profile attribute."""
+    return _encode(plan).decode()
+
+
+def decode_customer_plan(text: object) -> CustomerPlan | None:
+    """What an attribute's value says; None: it is not the text of a plan."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return _decode_plan(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def encode_plan_mark(mark: PlanMark) -> str:
+    """The value of the progress mark."""
+    return _encode(mark).decode()
+
+
+def decode_plan_mark(text: str) -> PlanMark | None:
+    """What a progress mark says; None: it is not that of a plan, or there is none ("")."""
+    try:
+        return _decode_mark(text)
+    except msgspec.DecodeError:
+        return None
