@@ -13,10 +13,14 @@ __all__ = ["CustomerPage", "History", "Rebuilt"]
 
 
 class CustomerPage(msgspec.Struct, frozen=True):
-    """A page of customer ids. ``more`` leads to the next page; 0: there is none."""
+    """A page of customer ids. ``more`` leads to the next page; 0: there is none.
+
+    ``identities``: one of each of these customers, the first in the order of code points.
+    """
 
     customer_ids: tuple[str, ...]
     more: int = 0
+    identities: tuple[str, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     any, what it was asked to begin after); ``newest``: that of the customer's newest one, 0 without
     any; with ``last < newest`` there are further pages. ``merges``: how many customers were merged
     into this one: only a merge brings it interactions with numbers that were passed already.
+    ``recorded``: when each of them arrived, None where that was not noted.
     """
 
     state: CustomerState
@@ -33,6 +38,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     newest: int
     merges: int
+    recorded: tuple[float | None, ...] = ()
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):

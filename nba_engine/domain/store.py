@@ -37,6 +37,8 @@ class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
     ``request_id`` makes the update idempotent; "" does not. ``undated`` names the consents that
     were given without a time, and have that of their arrival: a repeat may have another. ``time``:
     when the attributes were set, for merges of customers; 0.0: not known, older than any other.
+    ``customer_id``: whom it is meant for; when the identity leads to somebody else by now, or to
+    nobody, nothing is changed and nobody created. "": whoever the identity leads to.
     """
 
     identity: str
@@ -46,6 +48,7 @@ class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str = ""
     undated: tuple[str, ...] = ()
     time: float = 0.0
+    customer_id: str = ""
 
 
 class Store(Protocol):
@@ -117,6 +120,7 @@ class Store(Protocol):
     def customer_ids(self, *, before: int = 0, most: int = 1_000) -> CustomerPage:
         """Ids of customers, the one known shortest first; ``before`` is ``more`` of the last page.
 
+        Each with an identity that leads to it.
         A merge leaves the customer known longest. So whoever walks through all of them meets each,
         or the one that it has become, however many are merged meanwhile.
         """

@@ -119,6 +119,21 @@ class CustomersSuite:
         )
         assert state_of(store).attributes == {"age": 42, "city": "Bonn"}
 
+    def test_what_is_meant_for_a_certain_customer_changes_and_creates_nobody_else(
+        self, make_store: MakeStore
+    ) -> None:
+        store = make_store()
+        mine, other = store.update([update(age=41), update("crm:2", age=7)])
+        meant = [
+            ProfileUpdate(identity=identity, attributes={"age": 50}, customer_id=mine.customer_id)
+            for identity in ("crm:1", "crm:2", "crm:3")
+        ]
+        changed, left, nobody = store.update(meant)
+        assert changed.attributes == state_of(store).attributes == {"age": 50}
+        assert left == state_of(store, "crm:2") == other
+        assert (nobody.customer_id, store.customer("crm:3")) == ("", None)
+        assert store.count_customers() == 2
+
     def test_null_attributes_are_dropped(self, make_store: MakeStore) -> None:
         store = make_store()
         store.update([update(age=41)])

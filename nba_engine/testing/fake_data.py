@@ -43,6 +43,7 @@ class FakeData:
         self.identities = FakeIdentities()
         self.interactions: dict[str, Interaction] = {}
         self.numbers: dict[str, int] = {}  # of all that ever came, in that order; none comes again
+        self.recorded: dict[str, float] = {}  # when each of them came
         self.progress: dict[str, str] = {}
         self.catalogs = FakeCatalogs()
         self.ledger = FakeLedger(simulated=simulated)
@@ -55,6 +56,7 @@ class FakeData:
         other.identities = self.identities.copy()
         other.interactions = dict(self.interactions)
         other.numbers = dict(self.numbers)
+        other.recorded = dict(self.recorded)
         other.progress = dict(self.progress)
         other.catalogs = self.catalogs.copy()
         other.ledger = self.ledger.copy()
@@ -92,6 +94,10 @@ def update(
         if _is_done(data, number, update):
             known_as = data.identities.of.get(update.identity, "")
             states.append(data.identities.customers.get(known_as, NOBODY))
+            continue
+        meant = data.identities.of.get(update.identity, "")
+        if update.customer_id and meant != update.customer_id:
+            states.append(data.identities.customers.get(meant, NOBODY))
             continue
         state = data.identities.customer(update.identity, data.ledger)
         data.identities.stamp(state.customer_id, update)
@@ -158,6 +164,7 @@ def record(
             status = "recorded"
             data.interactions[one.interaction_id] = one
             data.numbers[one.interaction_id] = len(data.numbers) + 1
+            data.recorded[one.interaction_id] = now
             customer = data.identities.customer(one.identity, data.ledger)
             news.setdefault(customer.customer_id, []).append(one)
             if one.recommendation_id and one.type in CONFIRMING:

@@ -35,7 +35,11 @@ class FakeHistories:
         end = before or len(known) + 1
         earlier = [name for name in identities.customers if known[name] < end]
         page = sorted(earlier, key=known.__getitem__, reverse=True)[:most]
-        return CustomerPage(tuple(page), known[page[-1]] if len(page) == most else 0)
+        more = known[page[-1]] if len(page) == most else 0
+        names: dict[str, str] = {}
+        for name in sorted(identities.of, reverse=True):
+            names[identities.of[name]] = name
+        return CustomerPage(tuple(page), more, tuple(names.get(one, "") for one in page))
 
     def history(self, customer_id: str, *, after: int = 0) -> History | None:
         """A customer with a page of its interactions; None: is no more."""
@@ -48,6 +52,7 @@ class FakeHistories:
         return History(
             state=state,
             interactions=tuple(one for _, one in page),
+            recorded=tuple(data.recorded[one.interaction_id] for _, one in page),
             last=page[-1][0] if page else after,
             newest=numbered[-1][0] if numbered else 0,
             merges=_merges(data, customer_id),
@@ -66,7 +71,7 @@ class FakeHistories:
         data = self._read()
         leads, numbers = data.identities.of, data.numbers
         wanted = [
-            (numbers[name], Arrival(leads[one.identity], one))
+            (numbers[name], Arrival(leads[one.identity], one, data.recorded[name]))
             for name, one in data.interactions.items()
             if (one.type in types and one.recommendation_id) or one.type in unnamed
         ]

@@ -52,12 +52,16 @@ class HistoriesSuite:
         assert (store.count_customers(), store.customer_ids()) == (0, CustomerPage(()))
         store.update([update(f"crm:{number}") for number in range(7)])
         known = [state_of(store, f"crm:{number}").customer_id for number in range(7)]
+        link(store, "crm:3", "app:3", "web:3")
         found: list[str] = []
+        names: list[str] = []
         page = store.customer_ids(most=3)
         while page.customer_ids:
             found += page.customer_ids
+            names += page.identities
             page = store.customer_ids(before=page.more, most=3) if page.more else CustomerPage(())
         assert found == known[::-1]
+        assert names == ["crm:6", "crm:5", "crm:4", "app:3", "crm:2", "crm:1", "crm:0"]
         assert store.count_customers() == 7
 
     def test_whoever_walks_through_customers_meets_what_those_merged_meanwhile_became(

@@ -260,12 +260,15 @@ def update_customers(
 ) -> list[CustomerState]:
     """Apply checked updates in their order; those already ``done`` only read.
 
-    A repeat does not bring back whoever was erased since: it finds nobody.
+    A repeat does not bring back whoever was erased since: it finds nobody. Neither does what is
+    meant for a certain customer.
     """
     states = []
     for update, is_done in zip(updates, done, strict=True):
-        if is_done:
+        if is_done or update.customer_id:
             known = customers.find(update.identity)
+            if known is not None and not is_done and known.state.customer_id == update.customer_id:
+                _apply(known, update)
             states.append(NOBODY if known is None else known.state)
         else:
             working = customers.find_or_create(update.identity)

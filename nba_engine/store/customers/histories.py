@@ -20,8 +20,8 @@ __all__ = ["StoredHistories"]
 _COUNT = "SELECT count(*) FROM customers"
 # by row, from the newest on: a merge leaves the customer with the lowest row
 _IDS = """
-SELECT id, customer_id FROM customers WHERE id < coalesce(nullif(?, 0), 9223372036854775807)
-ORDER BY id DESC LIMIT ?
+SELECT id, customer_id, (SELECT min(identity) FROM identities WHERE customer = customers.id)
+FROM customers WHERE id < coalesce(nullif(?, 0), 9223372036854775807) ORDER BY id DESC LIMIT ?
 """
 _ROW = "SELECT id FROM customers WHERE customer_id = ?"
 _STATE = "SELECT state FROM customers WHERE id = ?"
@@ -51,7 +51,8 @@ class StoredHistories:
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         more = int(rows[-1][0]) if len(rows) == most else 0
-        return CustomerPage(tuple([str(name) for _, name in rows]), more)
+        ids, names = [str(row[1]) for row in rows], [row[2] or "" for row in rows]
+        return CustomerPage(tuple(ids), more, tuple(names))
 
     def history(self, customer_id: str, *, after: int = 0) -> History | None:
         """A customer with a page of its interactions, at one moment; None: is no more."""
@@ -83,7 +84,8 @@ def _history(connection: apsw.Connection, customer_id: str, after: int) -> Histo
     numbered = read_interactions(connection, row, after)
     return History(
         state=decode_state(connection.execute(_STATE, (row,)).get),
-        interactions=tuple([interaction for _, interaction in numbered]),
+        interactions=tuple([interaction for _, interaction, _ in numbered]),
+        recorded=tuple([at for _, _, at in numbered]),
         last=numbered[-1][0] if numbered else after,
         newest=newest,
         merges=merges,

@@ -81,12 +81,16 @@ def _nobodys(unit: Unit, create: set[str]) -> list[str]:
 
 
 def _updated(unit: Unit) -> set[str]:
-    """The identities of updates that were not done before: a repeat makes nobody."""
+    """The identities of updates that make whom they do not find: a repeat does not.
+
+    Nor does what is meant for a certain customer.
+    """
     return {
         update.identity
         for change in unit.of(Write)
         for update in change.updates
-        if not update.request_id or digest_of(update.request_id) not in unit.done
+        if not update.customer_id
+        and (not update.request_id or digest_of(update.request_id) not in unit.done)
     }
 
 

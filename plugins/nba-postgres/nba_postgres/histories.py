@@ -16,7 +16,9 @@ __all__ = ["count_customers", "read_customer_ids", "read_history", "rebuild"]
 
 # by row, from the newest on: a merge leaves the customer with the lowest row
 _IDS = """
-SELECT id, customer_id FROM customers WHERE %(before)s = 0 OR id < %(before)s
+SELECT id, customer_id, (
+  SELECT min(identity COLLATE "C") FROM identities WHERE customer = customers.id
+) FROM customers WHERE %(before)s = 0 OR id < %(before)s
 ORDER BY id DESC LIMIT %(most)s
 """
 _CUSTOMER = """
@@ -43,7 +45,8 @@ def read_customer_ids(connection: Connection, before: int, most: int) -> Custome
     """Ids of customers, the one known shortest first. See `nba_engine.domain.Store`."""
     rows: Any = connection.execute(_IDS, {"before": before, "most": most}).fetchall()
     more = int(rows[-1][0]) if len(rows) == most else 0
-    return CustomerPage(tuple([str(name) for _, name in rows]), more)
+    ids, names = [str(row[1]) for row in rows], [row[2] or "" for row in rows]
+    return CustomerPage(tuple(ids), more, tuple(names))
 
 
 def read_history(connection: Connection, customer_id: str, after: int) -> History | None:
@@ -56,7 +59,8 @@ def read_history(connection: Connection, customer_id: str, after: int) -> Histor
         numbered = read_interactions(connection, row, after)
     return History(
         state=decode_state(state),
-        interactions=tuple([interaction for _, interaction in numbered]),
+        interactions=tuple([interaction for _, interaction, _ in numbered]),
+        recorded=tuple([at for _, _, at in numbered]),
         last=numbered[-1][0] if numbered else after,
         newest=newest,
         merges=merges,
