@@ -72,6 +72,7 @@ class Deciding:
 
     __slots__ = (
         "_random",
+        "ahead",
         "answers",
         "candidates",
         "catalog",
@@ -125,6 +126,9 @@ class Deciding:
         self.now = now
         self.seed = seed
         self.deadline = deadline  # on time.monotonic
+        # it is about the weeks to come: what only concerns today (quiet hours, windows of limits)
+        # does not count
+        self.ahead = False
         # lists and maps of its own: what was asked goes to the log as it came
         self.context: Values = _NONE
         if request.context:

@@ -39,6 +39,11 @@ class Pipeline:
         """The stages in order."""
         return tuple(step.name for step in self.steps)
 
+    def before(self, stages: Collection[str]) -> Pipeline:
+        """The steps before the first of these stages, with the same breakers."""
+        at = next((i for i, step in enumerate(self.steps) if step.name in stages), len(self.steps))
+        return Pipeline(self.steps[:at], self._pool)
+
     def run(self, deciding: Deciding) -> dict[str, int]:
         """Decide; the wall time of each stage in µs.
 

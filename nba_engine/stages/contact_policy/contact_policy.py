@@ -82,7 +82,7 @@ class ContactPolicy:
             closed = self._without_consent(deciding)
             if closed is not None:
                 candidates.drop(closed[self._channel_of[candidates.index]], "no_consent")
-        if self._quiet:
+        if self._quiet and not deciding.ahead:
             closed = self._quiet_now(deciding.now)
             if closed is not None:
                 candidates.drop(closed[self._channel_of[candidates.index]], "quiet_hours")

@@ -33,6 +33,8 @@ class Rooms:
         needed: list[tuple[int, list[int]]] = []
         accounts: list[str] = []
         for position in touched:
+            if deciding.ahead and deciding.catalog.limits[position].window.unit != "lifetime":
+                continue  # there will be other windows
             cells = self._accounts.limits[position]
             drawn = _drawn(cells, index)
             if drawn:

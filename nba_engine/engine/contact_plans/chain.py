@@ -1,0 +1,83 @@
+"""The best chain of contacts for one customer, at the prices of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from nba_engine.chains import best_chains
+from nba_engine.domain import FloatArray, PlannedContact, to_micros
+from nba_engine.engine.contact_plans.contacts import PlanContacts
+from nba_engine.engine.contact_plans.offers import UNLIMITED, Offers
+
+__all__ = ["BEST", "Made", "chain_of"]
+
+BEST = "best_at_prices"
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact of the plan's time that has taken place: it counts, and is not made again."""
+
+    period: int
+    action: str
+    treatment: str
+    cost: float = 0.0
+
+
+def chain_of(
+    offers: Offers,
+    contacts: PlanContacts,
+    prices: FloatArray,
+    *,
+    first: int = 0,
+    made: Sequence[Made] = (),
+) -> tuple[PlannedContact, ...]:
+    """The chain of most value less prices, from period ``first`` on, beside what was ``made``.
+
+    ``prices`` (c, periods) as `PlanContacts.prices` has them. What was made counts in the number of
+    contacts, in diminishing, in spacing and in the budget, and its action does not come again.
+    """
+    catalog, terms = contacts.catalog, contacts.terms
+    patterns = contacts.patterns(len(made))
+    if patterns is None or not len(offers.treatment) or first >= terms.periods:
+        return ()
+    position = contacts.position_of[offers.treatment]
+    there = position >= 0
+    values = np.full((1, len(contacts.treatments), terms.periods), np.nan, dtype=np.float32)
+    values[0, position[there]] = offers.value[there, None]
+    values[:, :, :first] = np.nan
+    for one in made:
+        near = range(one.period - terms.spacing + 1, one.period + terms.spacing)
+        values[:, :, [period for period in near if 0 <= period < terms.periods]] = np.nan
+        number = catalog.action_index.get(one.action, -1)
+        values[:, contacts.actions == number] = np.nan
+    budget = offers.budget
+    if budget < UNLIMITED:
+        budget = max(0, budget - sum(to_micros(one.cost) for one in made))
+    chains = best_chains(patterns, values, np.array([budget], dtype=np.int64), prices)
+    weights = patterns.rules.weights
+    found = []
+    for j, (contact, period) in enumerate(
+        zip(chains.contact[0].tolist(), chains.period[0].tolist(), strict=True)
+    ):
+        if contact < 0:
+            break
+        treatment = catalog.treatments[int(contacts.treatments[contact])]
+        earns = float(values[0, contact, period]) * patterns.contacts.factor[contact, period]
+        starts = contacts.starts + period * terms.period
+        found.append(
+            PlannedContact(
+                period=period,
+                starts=starts,
+                ends=starts + terms.period,
+                action=treatment.action,
+                treatment=treatment.id,
+                channel=treatment.channel,
+                value=float(weights[j] * earns),
+                cost=treatment.cost,
+                reason=BEST,
+            )
+        )
+    return tuple(found)

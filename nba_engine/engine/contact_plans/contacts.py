@@ -1,0 +1,96 @@
+"""The contacts that can be planned, as the kernel of chains sees them: the same for all customers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.chains import ChainRules, Contacts, Patterns, patterns_of
+from nba_engine.domain import CatalogView, ContactPlanTerms, FloatArray, IntArray, to_micros
+from nba_engine.errors import FailedPrecondition
+from nba_engine.stages.limits import Accounts, Prices
+
+__all__ = ["PlanContacts"]
+
+
+class PlanContacts:
+    """The treatments that fit a planned placement, by the terms of a plan that starts at a time.
+
+    ``treatments`` (c,): their indices in the catalog, ascending; a contact of the kernel is a
+    position among them. ``factor`` (c, periods): 1 where the season of the action covers the
+    period's beginning, else 0. Periods that began before ``now`` begin then.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogView,
+        terms: ContactPlanTerms,
+        *,
+        starts: float,
+        now: float | None = None,
+    ) -> None:
+        """Raises `FailedPrecondition` when there is nothing to plan, or too much."""
+        self.catalog = catalog
+        self.terms = terms
+        self.starts = starts
+        fitting = [catalog.fitting(name) for name in terms.placements if name in catalog.placements]
+        every = np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *fitting]))
+        self.treatments: IntArray = every[~catalog.is_nothing[every]]
+        if not len(self.treatments):
+            raise FailedPrecondition(
+                f"no treatment fits a planned placement ({', '.join(terms.placements)})"
+            )
+        self.position_of: IntArray = np.full(len(catalog.treatments), -1, dtype=np.intp)
+        self.position_of[self.treatments] = np.arange(len(self.treatments))
+        self.actions: NDArray[np.int32] = catalog.action_of[self.treatments].astype(np.int32)
+        self.cost: NDArray[np.int64] = np.array(
+            [to_micros(catalog.treatments[at].cost) for at in self.treatments.tolist()],
+            dtype=np.int64,
+        )
+        begins = starts + terms.period * np.arange(terms.periods)
+        begins = np.maximum(begins, -np.inf if now is None else now)
+        self.factor: FloatArray = self._seasons(begins)
+        self._prices = Prices(catalog, Accounts(catalog))
+        self._patterns: dict[int, Patterns] = {}
+        self.patterns(0)  # that there are not too many is to be known at once
+
+    def patterns(self, made: int) -> Patterns | None:
+        """What is left of chains when so many contacts were made already; None: nothing is."""
+        terms = self.terms
+        if made >= terms.most_contacts:
+            return None
+        found = self._patterns.get(made)
+        if found is None:
+            rules = ChainRules(
+                periods=terms.periods,
+                most_contacts=terms.most_contacts - made,
+                spacing=terms.spacing,
+                diminishing=terms.diminishing,
+            )
+            contacts = Contacts(
+                action=self.actions,
+                cost=self.cost,
+                factor=self.factor * terms.diminishing**made,
+            )
+            try:
+                found = self._patterns[made] = patterns_of(contacts, rules)
+            except ValueError as error:
+                raise FailedPrecondition(f"[contact_plan] cannot be planned: {error}") from None
+        return found
+
+    def prices(self, prices: Mapping[str, tuple[float, ...]]) -> FloatArray:
+        """What contacts cost (c, periods) at prices of limits, as a `PlanMark` has them."""
+        columns = [
+            self._prices.of_treatments({name: row[period] for name, row in prices.items()})
+            for period in range(self.terms.periods)
+        ]
+        return np.stack(columns, axis=1)[self.treatments]
+
+    def _seasons(self, begins: FloatArray) -> FloatArray:
+        actions = [self.catalog.actions[at] for at in self.actions.tolist()]
+        starts = np.array([-np.inf if a.starts is None else a.starts for a in actions])
+        ends = np.array([np.inf if a.ends is None else a.ends for a in actions])
+        inside = (starts[:, None] <= begins) & (begins < ends[:, None])
+        return inside.astype(np.float64)
