@@ -52,10 +52,14 @@ NO_EVIDENCE = Evidence()
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """An interaction that arrived. ``customer`` is the same for all of one customer in a page."""
+    """An interaction that arrived. ``customer`` is the same for all of one customer in a page.
+
+    ``recorded``: when it arrived; None: that was not noted.
+    """
 
     customer: int | str
     interaction: Interaction
+    recorded: float | None = None
 
 
 class Arrivals(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import apsw
@@ -28,6 +28,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     application_id: int
     version: int
     schema: str
+    upgrades: Mapping[int, str] = {}  # version → what makes the next one of it
 
 
 def path_of(path_or_url: str | Path) -> Path:
@@ -117,6 +118,10 @@ def _check_or_create(
                 connection.pragma("user_version", kind.version)
         elif application_id != kind.application_id:
             raise FailedPrecondition(f"{path} is a SQLite database, but not a {kind.name}")
+        elif version in kind.upgrades and version + 1 == kind.version:
+            with connection:
+                connection.execute(kind.upgrades[version])
+                connection.pragma("user_version", kind.version)
         elif version != kind.version:
             raise FailedPrecondition(
                 f"{path} has version {version} of the {kind.name}; this release reads "

@@ -44,8 +44,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 _INSERT = (
     "INSERT INTO interactions"
-    "(interaction_id, customer, identity, type, time, recommendation_id, properties)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(interaction_id) DO NOTHING"
+    "(interaction_id, customer, identity, type, time, recommendation_id, properties, recorded)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(interaction_id) DO NOTHING"
 )
 _KNOWN = "SELECT 1 FROM interactions WHERE interaction_id = ?"
 
@@ -101,7 +101,7 @@ def record_interactions(
     results, news = record_items(
         items,
         latest=latest,
-        insert=lambda item: _insert(connection, customers, item),
+        insert=lambda item: _insert(connection, customers, item, now),
         move=lambda interaction: _move(connection, ledger, interaction, now),
     )
     for working, interactions in news:
@@ -200,7 +200,9 @@ def fold_into(customer: Changing, interactions: Sequence[Interaction], fold: Fol
         customer.replace(aggregates=after)
 
 
-def _insert(connection: apsw.Connection, customers: WorkingSet, item: Prepared) -> Working | None:
+def _insert(
+    connection: apsw.Connection, customers: WorkingSet, item: Prepared, now: float
+) -> Working | None:
     """Store one interaction; its customer, or None when its id is known."""
     interaction = item.interaction
     working = customers.find(interaction.identity)
@@ -219,6 +221,7 @@ def _insert(connection: apsw.Connection, customers: WorkingSet, item: Prepared) 
             interaction.time,
             interaction.recommendation_id,
             item.properties,
+            now,
         ),
     )
     return working if connection.changes() else None

@@ -56,7 +56,8 @@ CREATE TABLE interactions(             -- a number is not used again: who read i
   type TEXT NOT NULL,
   time REAL NOT NULL,
   recommendation_id TEXT NOT NULL,
-  properties BLOB NOT NULL            -- msgpack of a map
+  properties BLOB NOT NULL,           -- msgpack of a map
+  recorded REAL                       -- when it arrived; NULL: before that was noted
 ) STRICT;
 CREATE INDEX interactions_of ON interactions(customer);
 
@@ -141,6 +142,7 @@ CREATE INDEX erased_by ON erased(sequence);
 STORE = Format(
     name="store of nba-engine",
     application_id=0x6E626173,  # "nbas"
-    version=3,  # 2: decision_requests; 3: windows that roll
+    version=4,  # 2: decision_requests; 3: windows that roll; 4: when interactions arrived
     schema=_SCHEMA + CATALOGS,
+    upgrades={3: "ALTER TABLE interactions ADD COLUMN recorded REAL"},
 )

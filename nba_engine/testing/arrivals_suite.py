@@ -61,6 +61,14 @@ class ArrivalsSuite:
         record(store, *sent[4:])
         assert [one.interaction for one in everything(store)] == sent
 
+    def test_it_is_told_when_each_arrived(self, make_store: MakeStore) -> None:
+        store = make_store()
+        store.record([named(1, time=NOW - 900.0)], FOLD, now=NOW)
+        store.record([named(2, "accept", time=NOW - 800.0)], FOLD, now=NOW + 60.0)
+        page = store.arrivals(TYPES)
+        assert [one.recorded for one in page.arrivals] == [NOW, NOW + 60.0]
+        assert [one.recorded for one in store.arrivals(TYPES, after=1).before] == [NOW]
+
     def test_other_types_and_what_names_no_recommendation_are_passed_over(
         self, make_store: MakeStore
     ) -> None:

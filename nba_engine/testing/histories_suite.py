@@ -92,6 +92,16 @@ class HistoriesSuite:
         assert {page.state.version for page in pages} == {state_of(store).version}
         assert pages[-1].last == pages[-1].newest
 
+    def test_it_is_known_when_each_interaction_arrived(self, make_store: MakeStore) -> None:
+        store = make_store()
+        store.record([happened(1), happened(2, time=NOW - 900.0)], FOLD, now=NOW)
+        late, again = happened(3, time=NOW - 800.0), happened(1)
+        store.record([late, again], FOLD, now=NOW + 60.0)
+        store.bulk(interactions=[happened(4, identity="crm:2")], fold=FOLD, now=NOW + 90.0)
+        link(store, "crm:2", "crm:1")
+        (page,) = pages_of(store, state_of(store).customer_id)
+        assert page.recorded == (NOW, NOW, NOW + 60.0, NOW + 90.0)
+
     def test_the_history_of_someone_without_interactions_is_one_empty_page(
         self, make_store: MakeStore
     ) -> None:

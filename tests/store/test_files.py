@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import apsw
 import pytest
 
-from nba_engine.domain import ProfileUpdate
+from nba_engine.domain import Interaction, ProfileUpdate
 from nba_engine.errors import FailedPrecondition, InvalidRequest, NbaError, NotFound, Unavailable
 from nba_engine.store import open_log, open_store
 from nba_engine.store.faults import translated
 from nba_engine.store.files import path_of
+from nba_engine.testing.customers_suite import FOLD
 
 
 @pytest.mark.parametrize(
@@ -99,8 +101,32 @@ def test_a_newer_schema_is_refused_by_its_version(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "nba.db"))
     connection.pragma("user_version", 7)
     connection.close()
-    with pytest.raises(FailedPrecondition, match=r"has version 7 .* reads version 3"):
+    with pytest.raises(FailedPrecondition, match=r"has version 7 .* reads version 4"):
         open_store(tmp_path / "nba.db")
+
+
+def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "nba.db"
+    store = open_store(path)
+    at = float(int(time.time()))
+    store.record([_bought(1, at)], FOLD, now=at)
+    store.close()
+    connection = apsw.Connection(str(path))
+    connection.execute("ALTER TABLE interactions DROP COLUMN recorded")
+    connection.pragma("user_version", 3)
+    connection.close()
+    store = open_store(path)
+    store.record([_bought(2, at)], FOLD, now=at)
+    (customer,) = store.customer_ids().customer_ids
+    page = store.history(customer)
+    store.close()
+    assert page is not None
+    assert page.recorded == (None, at)
+    open_store(path).close()
+
+
+def _bought(number: int, at: float) -> Interaction:
+    return Interaction(interaction_id=f"p{number}", identity="crm:1", type="purchase", time=at)
 
 
 def test_a_damaged_file_is_called_damaged(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ _TABLES = {
     "links": "id, customer, time, source, identities, merged",
     "consent_history": "customer, consent, time, granted, source, identity",
     "interactions": (
-        "id, interaction_id, customer, identity, type, time, recommendation_id, properties"
+        "id, interaction_id, customer, identity, type, time, recommendation_id, properties, recorded"
     ),
     "accounts": "account, limit_id, ceiling, reserved, spent, overrun, rolls",
     "spends": "account, time, falls, amount, overrun",

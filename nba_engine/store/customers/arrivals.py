@@ -20,9 +20,7 @@ SPAN = 50_000  # looked at in one call
 
 # there is one writer: numbers become visible in their order
 _LAST = "SELECT coalesce(max(id), 0) FROM interactions"
-_COLUMNS = (
-    "i.customer, i.interaction_id, i.identity, i.type, i.time, i.recommendation_id, i.properties"
-)
+_COLUMNS = "i.customer, i.interaction_id, i.identity, i.type, i.time, i.recommendation_id, i.properties, i.recorded"
 _WANTED = """(
   (i.recommendation_id <> '' AND i.type IN (SELECT value FROM json_each(?1)))
   OR i.type IN (SELECT value FROM json_each(?2))
@@ -94,7 +92,8 @@ def _before(
 
 
 def _arrival(customer: int, *columns: Any) -> Arrival:
-    return Arrival(customer, interaction_of(*columns))
+    *happened, recorded = columns
+    return Arrival(customer, interaction_of(*happened), recorded)
 
 
 def _json(values: object) -> str:

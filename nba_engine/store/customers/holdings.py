@@ -39,8 +39,8 @@ SELECT consent, granted, time, source, identity FROM consent_history
 WHERE customer = ? ORDER BY time, consent, granted DESC, source
 """
 _INTERACTIONS = """
-SELECT id, interaction_id, identity, type, time, recommendation_id, properties FROM interactions
-WHERE customer = ? AND id > ? ORDER BY id LIMIT ?
+SELECT id, interaction_id, identity, type, time, recommendation_id, properties, recorded
+FROM interactions WHERE customer = ? AND id > ? ORDER BY id LIMIT ?
 """
 _RESERVATIONS = """
 SELECT r.reservation_id, r.decision_id, r.status, r.expires, r.holds
@@ -126,7 +126,7 @@ def read_holdings(connection: apsw.Connection, identity: str, after: int) -> Hol
         if not after:
             reserved = connection.execute(_RESERVATIONS, (row,)).fetchall()
     return Holdings(
-        interactions=tuple([interaction for _, interaction in happened]),
+        interactions=tuple([interaction for _, interaction, _ in happened]),
         reservations=tuple([_reservation(*columns) for columns in reserved]),
         more=happened[-1][0] if len(happened) == _PAGE else 0,
     )
@@ -134,10 +134,13 @@ def read_holdings(connection: apsw.Connection, identity: str, after: int) -> Hol
 
 def read_interactions(
     connection: apsw.Connection, row: int, after: int
-) -> list[tuple[int, Interaction]]:
-    """A page of a customer's interactions with their numbers, from behind the number ``after``."""
+) -> list[tuple[int, Interaction, float | None]]:
+    """A page of a customer's interactions with their numbers, from behind the number ``after``.
+
+    The third: when it was recorded.
+    """
     found: list[Any] = connection.execute(_INTERACTIONS, (row, after, _PAGE)).fetchall()
-    return [(number, interaction_of(*columns)) for number, *columns in found]
+    return [(number, interaction_of(*columns), at) for number, *columns, at in found]
 
 
 def interaction_of(

@@ -15,7 +15,7 @@ __all__ = ["read_arrivals", "read_newest", "settled"]
 SPAN = 50_000  # looked at in one call
 
 _NEWEST = "SELECT coalesce(max(id), 0) FROM interactions"
-_COLUMNS = "customer, interaction_id, identity, type, time, recommendation_id, properties"
+_COLUMNS = "customer, interaction_id, identity, type, time, recommendation_id, properties, recorded"
 _WANTED = (
     "((recommendation_id <> '' AND type = ANY(%(types)s::text[])) "
     "OR type = ANY(%(unnamed)s::text[]))"
@@ -78,4 +78,5 @@ def read_arrivals(
 
 
 def _arrival(customer: int, *columns: Any) -> Arrival:
-    return Arrival(customer, interaction_of(*columns))
+    *happened, recorded = columns
+    return Arrival(customer, interaction_of(*happened), recorded)

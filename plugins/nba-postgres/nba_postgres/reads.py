@@ -47,8 +47,8 @@ SELECT consent, granted, time, source, identity FROM consent_history
 WHERE customer = %s ORDER BY time, consent, granted DESC, source
 """
 _INTERACTIONS = """
-SELECT id, interaction_id, identity, type, time, recommendation_id, properties FROM interactions
-WHERE customer = %s AND id > %s ORDER BY id LIMIT %s
+SELECT id, interaction_id, identity, type, time, recommendation_id, properties, recorded
+FROM interactions WHERE customer = %s AND id > %s ORDER BY id LIMIT %s
 """
 _RESERVATIONS = """
 SELECT reservation_id, decision_id, status, expires, holds FROM reservations
@@ -133,7 +133,7 @@ def read_holdings(connection: Connection, identity: str, after: int) -> Holdings
         if not after:
             reserved = connection.execute(_RESERVATIONS, (customer_id,)).fetchall()
     return Holdings(
-        interactions=tuple([interaction for _, interaction in happened]),
+        interactions=tuple([interaction for _, interaction, _ in happened]),
         reservations=tuple(
             [
                 Reservation(
@@ -172,10 +172,13 @@ def read_progress(connection: Connection, name: str) -> str | None:
 
 def read_interactions(
     connection: Connection, row: int, after: int
-) -> list[tuple[int, Interaction]]:
-    """A page of a customer's interactions with their numbers, from behind the number ``after``."""
+) -> list[tuple[int, Interaction, float | None]]:
+    """A page of a customer's interactions with their numbers, from behind the number ``after``.
+
+    The third: when it was recorded.
+    """
     found: Any = connection.execute(_INTERACTIONS, (row, after, _PAGE)).fetchall()
-    return [(number, interaction_of(*columns)) for number, *columns in found]
+    return [(number, interaction_of(*columns), at) for number, *columns, at in found]
 
 
 def interaction_of(

@@ -132,10 +132,10 @@ WITH arrived AS MATERIALIZED (
   SELECT nextval('interactions_id') AS id, new.*
   FROM unnest(%(names)s::text[], %(customers)s::bigint[], %(identities)s::text[],
               %(types)s::text[], %(times)s::float8[], %(recommendations)s::text[],
-              %(properties)b::bytea[])
-    AS new(name, customer, identity, type, time, recommendation, properties))
+              %(properties)b::bytea[], %(recorded)s::float8[])
+    AS new(name, customer, identity, type, time, recommendation, properties, recorded))
 INSERT INTO interactions(
-  id, interaction_id, customer, identity, type, time, recommendation_id, properties)
+  id, interaction_id, customer, identity, type, time, recommendation_id, properties, recorded)
 SELECT * FROM arrived ORDER BY name COLLATE "C" ON CONFLICT DO NOTHING RETURNING interaction_id
 """
 
@@ -193,9 +193,9 @@ def note_updates(bodies: Mapping[bytes, bytes], now: float) -> Statement:
     return Statement(_NOTE_UPDATES, values)
 
 
-def interactions(items: Iterable[Prepared], rows: Mapping[str, int]) -> Statement:
-    """Interactions of these customers, as far as they are not there yet."""
-    prepared = list(items)
+def interactions(items: Iterable[tuple[Prepared, float]], rows: Mapping[str, int]) -> Statement:
+    """Interactions of these customers with when they arrived, as far as they are not there yet."""
+    prepared, recorded = zip(*items, strict=True)
     happened = [one.interaction for one in prepared]
     values = {
         "names": [one.interaction_id for one in happened],
@@ -205,5 +205,6 @@ def interactions(items: Iterable[Prepared], rows: Mapping[str, int]) -> Statemen
         "times": [float(one.time) for one in happened],
         "recommendations": [one.recommendation_id for one in happened],
         "properties": [one.properties for one in prepared],
+        "recorded": list(recorded),
     }
     return Statement(_INTERACTIONS, values)

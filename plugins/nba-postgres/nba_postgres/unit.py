@@ -173,11 +173,11 @@ class Unit:
 
     def insert_interactions(self) -> None:
         """Insert those whose ids are not known yet."""
-        new: dict[str, Prepared] = {}
+        new: dict[str, tuple[Prepared, float]] = {}
         for change in self.of(Write):
             for item in self.valid(change):
                 if item.interaction.identity in self.people.rows:
-                    new.setdefault(item.interaction.interaction_id, item)
+                    new.setdefault(item.interaction.interaction_id, (item, change.now))
         if new:
             inserted = self.session.run(statements.interactions(new.values(), self.people.rows))
             self.fresh = {name for (name,) in inserted[0]}
