@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.chains.by_columns import search_columns
+from nba_engine.chains.by_customer import FEW, search_customers
 from nba_engine.chains.patterns import Patterns
 
 __all__ = ["Chains", "best_chains", "is_compiled"]
@@ -59,7 +60,8 @@ def best_chains(
     if use_numba and search is None:
         raise ModuleNotFoundError("numba is not installed", name="numba")
     if search is None:
-        search_columns(patterns, values, budget, by_period, contact, period, worth, value)
+        plain = search_customers if n <= FEW else search_columns
+        plain(patterns, values, budget, by_period, contact, period, worth, value)
     else:
         search(
             values,

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nba_engine.chains import ChainRules, Chains, Contacts, best_chains, is_compiled, patterns_of
+from nba_engine.chains.by_customer import FEW
 
 _SHAPES = 200
 _EACH = 50  # customers of a shape: 10,000 in all
@@ -84,6 +85,16 @@ def test_numba_and_numpy_give_the_same_chains_to_the_last_bit_ties_included() ->
         one, other = world.best(use_numba=True), world.best(use_numba=False)
         for name in Chains.__struct_fields__:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def test_a_few_customers_get_the_same_chains_as_many() -> None:
+    for seed in range(80):
+        world = _World(seed)
+        one = world.best(use_numba=True)
+        world.values, world.budget = world.values[:FEW], world.budget[:FEW]
+        other = world.best(use_numba=False)
+        for name in Chains.__struct_fields__:
+            np.testing.assert_array_equal(getattr(one, name)[:FEW], getattr(other, name))
 
 
 def test_a_chain_keeps_every_rule_and_says_what_it_is_worth() -> None:

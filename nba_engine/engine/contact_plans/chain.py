@@ -56,7 +56,9 @@ def chain_of(
     budget = offers.budget
     if budget < UNLIMITED:
         budget = max(0, budget - sum(to_micros(one.cost) for one in made))
-    chains = best_chains(patterns, values, np.array([budget], dtype=np.int64), prices)
+    # a server has no use for a compiler: for one customer there is nothing to gain by it
+    purse = np.array([budget], dtype=np.int64)
+    chains = best_chains(patterns, values, purse, prices, use_numba=False)
     weights = patterns.rules.weights
     found = []
     for j, (contact, period) in enumerate(

@@ -19,18 +19,11 @@ class PlanContacts:
     """The treatments that fit a planned placement, by the terms of a plan that starts at a time.
 
     ``treatments`` (c,): their indices in the catalog, ascending; a contact of the kernel is a
-    position among them. ``factor`` (c, periods): 1 where the season of the action covers the
-    period's beginning, else 0. Periods that began before ``now`` begin then.
+    position among them. ``factor`` (c, periods): 0 in periods that begin when the season of the action
+    is over, else 1.
     """
 
-    def __init__(
-        self,
-        catalog: CatalogView,
-        terms: ContactPlanTerms,
-        *,
-        starts: float,
-        now: float | None = None,
-    ) -> None:
+    def __init__(self, catalog: CatalogView, terms: ContactPlanTerms, *, starts: float) -> None:
         """Raises `FailedPrecondition` when there is nothing to plan, or too much."""
         self.catalog = catalog
         self.terms = terms
@@ -49,9 +42,7 @@ class PlanContacts:
             [to_micros(catalog.treatments[at].cost) for at in self.treatments.tolist()],
             dtype=np.int64,
         )
-        begins = starts + terms.period * np.arange(terms.periods)
-        begins = np.maximum(begins, -np.inf if now is None else now)
-        self.factor: FloatArray = self._seasons(begins)
+        self.factor: FloatArray = self._seasons(starts + terms.period * np.arange(terms.periods))
         self._prices = Prices(catalog, Accounts(catalog))
         self._patterns: dict[int, Patterns] = {}
         self.patterns(0)  # that there are not too many is to be known at once
@@ -90,7 +81,5 @@ class PlanContacts:
 
     def _seasons(self, begins: FloatArray) -> FloatArray:
         actions = [self.catalog.actions[at] for at in self.actions.tolist()]
-        starts = np.array([-np.inf if a.starts is None else a.starts for a in actions])
         ends = np.array([np.inf if a.ends is None else a.ends for a in actions])
-        inside = (starts[:, None] <= begins) & (begins < ends[:, None])
-        return inside.astype(np.float64)
+        return (begins < ends[:, None]).astype(np.float64)  # what has not begun is not offered

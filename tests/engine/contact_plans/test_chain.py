@@ -124,7 +124,7 @@ def test_a_chain_says_when_what_and_what_for() -> None:
     assert second.period > 0
 
 
-def test_an_action_is_planned_only_where_its_season_covers_the_beginning_of_the_period() -> None:
+def test_no_action_is_planned_for_a_period_that_begins_when_its_season_is_over() -> None:
     season = CATALOG.replace('name = "Milk"', 'name = "Milk"\nends = 2020-11-25')
     catalog = make_shop(season).catalog
     contacts = PlanContacts(catalog, TERMS, starts=START)
