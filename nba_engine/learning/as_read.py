@@ -20,11 +20,12 @@ from nba_engine.domain import (
     DecisionRecord,
     Feature,
     IntArray,
+    Interaction,
     Store,
 )
 from nba_engine.domain.algebra import fold_for
 from nba_engine.domain.fitted import AFFINITIES, FITTED, FittedTable
-from nba_engine.learning.interactions import history_of
+from nba_engine.learning.interactions import arrived_of
 from nba_engine.models import load_fitted
 from nba_engine.models.assembly import Assembly
 
@@ -170,24 +171,24 @@ class AsRead:
         waiting: Sequence[_Waiting],
         rows: NDArray[np.float32],
     ) -> None:
-        """Fold the customer's interactions up to each of its decisions."""
+        """Fold what had taken place, and had been recorded, before each of a customer's decisions."""
         if store.kept_since() is not None:
             return  # what was forgotten is missing in them
         changed = self._changed_names(waiting)
         found = store.customer(identity)
-        history = (history_of(store, found[0].customer_id) if found else None) or []
-        history.sort(key=lambda one: one.time)
+        history = (arrived_of(store, found[0].customer_id) if found else None) or []
+        history.sort(key=lambda one: (max(one[0].time, one[1]), one[0].time))
         specs = self._catalog.aggregates
         fold = fold_for({name: specs[name] for name in changed})
         states: dict[str, Any] = {}
         done = 0
         for one in sorted(waiting, key=lambda one: one.record.time):
-            until = done
-            while until < len(history) and history[until].time < one.record.time:
-                until += 1
-            states = fold(states, history[done:until])
-            done = until
             record = one.record
+            until = done
+            while until < len(history) and _known(*history[until], record.time):
+                until += 1
+            states = fold(states, [happened for happened, _ in history[done:until]])
+            done = until
             then = one.state.aggregates
             kept = {name: then[name] for name in then if name not in changed}
             again = {name: states[name] for name in changed if name in states}
@@ -200,6 +201,11 @@ class AsRead:
             assert assembly is not None  # nothing waits for a catalog that is gone
             out = rows[one.row : one.row + len(one.treatments)]
             assembly.rows(one.treatments, view, record.request.context, record.time, out)
+
+
+def _known(one: Interaction, recorded: float, at: float) -> bool:
+    """Whether a decision could know of it: what is told later was not known, whenever it was."""
+    return one.time < at and recorded <= at
 
 
 def _index(record: DecisionRecord, catalog: CatalogView) -> IntArray | None:

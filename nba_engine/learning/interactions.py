@@ -17,6 +17,7 @@ __all__ = [
     "Exploded",
     "Interactions",
     "Progress",
+    "arrived_of",
     "customers_of",
     "history_of",
     "read_interactions",
@@ -161,14 +162,22 @@ def _read_twice(
 
 def history_of(store: Store, customer_id: str) -> list[Interaction] | None:
     """All that a customer did, as of one moment, in the order of arrival; None: it is no more."""
+    found = arrived_of(store, customer_id)
+    return None if found is None else [one for one, _ in found]
+
+
+def arrived_of(store: Store, customer_id: str) -> list[tuple[Interaction, float]] | None:
+    """The same, each with when it was recorded; with when it took place if that was not noted."""
     for _ in range(_TRIES):
-        found: list[Interaction] = []
+        found: list[tuple[Interaction, float]] = []
         page = store.history(customer_id)
         if page is None:
             return None
         merges, newest = page.merges, page.newest
         while page is not None and page.merges == merges:
-            found += page.interactions
+            noted = page.recorded or (None,) * len(page.interactions)
+            for one, at in zip(page.interactions, noted, strict=True):
+                found.append((one, one.time if at is None else at))
             if page.last >= min(newest, page.newest):  # what came since the first page is later
                 return found
             page = store.history(customer_id, after=page.last)

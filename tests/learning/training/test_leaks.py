@@ -81,7 +81,9 @@ class Past:
             shown = self.engine.decide(request).recommendations[0].recommendation_id
             self.accepted.append(bool(random.random() < visits / 6))
             if self.accepted[-1]:
-                self._happen(("accept", at + DAY), ("thanks", at + DAY), name=name, about=shown)
+                # told with the outcome, of a time before the decision: a perfect leak, too
+                told = (("accept", at + DAY), ("thanks", at + DAY), ("survey", at - DAY))
+                self._happen(*told, name=name, about=shown)
                 update = ProfileUpdate(identity=name, attributes={"loyal": True})
                 self.engine.update_profile(update)
 
@@ -149,6 +151,23 @@ def test_an_aggregate_declared_since_does_not_see_what_followed_the_outcome(past
     visits = examples.rows[:, names.index("visits")]
     assert set(visits.tolist()) == {0.0, 1.0, 2.0, 3.0, 4.0, 5.0}
     assert np.array_equal(visits, past.examples(past.catalog).rows[:, names.index("visits")])
+
+
+def test_what_was_told_after_the_decision_is_not_seen_whenever_it_took_place(past: Past) -> None:
+    declared = catalog(
+        aggregates={
+            "surveys": {"kind": "count", "types": ["survey"]},
+            "thanked": {"kind": "count", "types": ["thanks"]},
+        },
+        features=FEATURES | {"surveys": {"source": "customer.surveys"}},
+    )
+    examples = past.examples(declared)
+    names = [feature.name for feature in examples.features]
+    today = past.store.customer(f"crm:{past.accepted.index(True)}")
+    assert today is not None
+    history = history_of(past.store, today[0].customer_id) or []
+    assert any(one.type == "survey" and one.time < NOW + CUSTOMERS * DAY for one in history)
+    assert np.unique(examples.rows[:, names.index("surveys")]).tolist() == [0.0]
 
 
 BOUGHT = {
