@@ -1,0 +1,212 @@
+"""A plan within its limits by period can be carried out: no window of any limit is overdrawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from nba_engine.app.contact_plans.limits import (
+    exceeding_limits,
+    periods_ahead,
+    shared_limits,
+)
+from nba_engine.domain import CatalogView, ContactPlanTerms, IntArray
+from nba_engine.testing import make_catalog
+from tests.app.carried_out import carried_out
+
+HOUR, DAY = 3_600.0, 86_400.0
+COSTS = {"letter": 0.7, "call": 4.0, "email": 0.02}
+TREATMENTS = "".join(
+    f"""
+[channels.{channel}]
+direction = "outbound"
+[placements.{channel}s]
+channel = "{channel}"
+"""
+    for channel in COSTS
+) + "".join(
+    f"""
+[actions.{action}]
+campaign = "{campaign}"
+value = 1.0
+prior = 0.1
+"""
+    + "".join(
+        f'[actions.{action}.treatments.{channel}]\nchannel = "{channel}"\ncost = {cost}\n'
+        for channel, cost in COSTS.items()
+    )
+    for action, campaign in (("milk", "autumn"), ("wine", "winter"))
+)
+PLAN = '[contact_plan]\nperiod = "7d"\nperiods = 4\nmost_contacts = 3\n'
+
+
+def shop(limits: str, *, zone: str = "Europe/Berlin") -> CatalogView:
+    head = f'[catalog]\ntime_zone = "{zone}"\n[actions.nothing]\nkind = "nothing"\n'
+    return make_catalog(head + TREATMENTS + PLAN + limits, base={})
+
+
+def planned_of(catalog: CatalogView) -> IntArray:
+    return np.flatnonzero(~catalog.is_nothing)
+
+
+def unused(_accounts: Sequence[str]) -> Mapping[str, int]:
+    return {}
+
+
+def window_of(time: float, unit: str, zone: str, begin: float, rolls: float) -> Any:
+    """What tells the window of a moment from others, by the calendar itself."""
+    local = dt.datetime.fromtimestamp(time, ZoneInfo(zone))
+    return {
+        "hour": (local.date(), local.hour, local.utcoffset()),
+        "day": local.date(),
+        "week": local.isocalendar()[:2],
+        "month": (local.year, local.month),
+        "lifetime": 0,
+        "rolling": (time - begin) // rolls if rolls else 0,
+    }[unit]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_window_of_any_limit_is_overdrawn(seed: int) -> None:
+    rng = random.Random(seed)
+    zone = rng.choice(["Europe/Berlin", "America/New_York", "UTC", "Asia/Kathmandu"])
+    unit, rolls = rng.choice(["hour", "day", "week", "month", "lifetime", "rolling"]), 0.0
+    window = unit
+    if unit == "rolling":
+        rolls = rng.choice([1, 3, 7, 10]) * DAY
+        window = f"rolling {rolls / DAY:g}d"
+    measure = rng.choice(["contacts", "money"])
+    scope = rng.choice(["", '"campaign"', '"channel"', '"action", "channel"'])
+    amount = rng.choice([1, 3, 8, 20])
+    limit = f'[limits.one]\nscope = [{scope}]\nmeasure = "{measure}"\namount = {amount}\nwindow = "{window}"\n'
+    catalog = shop(limit, zone=zone)
+    # half of them around a change of clocks
+    now = 1_509_000_000.0 + rng.choice([0.0, 40 * DAY]) + rng.random() * 7 * DAY
+    terms = ContactPlanTerms(
+        period=rng.choice([1, 7, 10]) * DAY, periods=rng.randint(1, 4), most_contacts=3
+    )
+    starts = now - rng.choice([0.0, 0.3]) * terms.period
+    periods = periods_ahead(terms, starts, now)
+    planned = planned_of(catalog)
+    seen: dict[str, int] = {}
+
+    def usage(accounts: Sequence[str]) -> Mapping[str, int]:
+        unit_of = 1_000_000 if measure == "money" else 1
+        for name in accounts:
+            seen.setdefault(name, rng.randint(0, (amount + 1) * unit_of) * rng.randint(0, 1))
+        return {name: seen[name] for name in accounts}
+
+    found = shared_limits(catalog, usage, planned, periods).limits
+    counts = np.zeros((len(planned), terms.periods), dtype=np.int64)
+    for _ in range(300):  # whatever fits
+        at = rng.randrange(len(planned)), rng.randrange(terms.periods)
+        counts[at] += 1
+        if any((one.use * counts).sum() > one.amount for one in found):
+            counts[at] -= 1
+    begin = periods[0][0]
+    hours: dict[Any, list[float]] = {}
+    # windows begin and end at full (or three quarters of) hours; the periods anywhere
+    step, end = HOUR / 4, periods[-1][1]
+    time = begin if unit == "rolling" else begin // step * step
+    while time < end:
+        hours.setdefault(window_of(time, unit, zone, begin, rolls), []).append(time)
+        time += step
+    for cell, members in by_cell(catalog, planned, scope).items():
+        accounts = sorted(name for name in seen if cell in name)
+        assert len(accounts) == (1 if unit in ("lifetime", "rolling") else len(hours)), accounts
+        left = []
+        for number, times in enumerate(hours.values()):
+            full = amount * (1_000_000 if measure == "money" else 1)
+            used = seen[accounts[number if len(accounts) > 1 else 0]]
+            used = 0 if unit == "rolling" and number else used
+            first, last = times[0], times[-1] + step
+            if unit in ("month", "week", "day", "lifetime"):
+                first, last = whole(unit, times, zone, step)
+            left.append((first, last, full - used))
+        amounts = [
+            [
+                round(COSTS[catalog.treatments[planned[m]].channel] * 1_000_000)
+                if measure == "money"
+                else 1
+                for m in members
+                for _ in range(counts[m, t])
+            ]
+            for t in range(terms.periods)
+        ]
+        assert carried_out(amounts, periods, left), (limit, counts.tolist(), left)
+
+
+def by_cell(catalog: CatalogView, planned: IntArray, scope: str) -> dict[str, list[int]]:
+    """What is counted together, by a part of the names of its accounts."""
+    found: dict[str, list[int]] = {}
+    for m, at in enumerate(planned.tolist()):
+        treatment = catalog.treatments[at]
+        action = catalog.actions[catalog.action_index[treatment.action]]
+        named = {"campaign": action.campaign, "channel": treatment.channel, "action": action.id}
+        words = [word.strip(' "') for word in scope.split(",") if word]
+        found.setdefault("".join(f"|{w}={named[w]}" for w in words), []).append(m)
+    return found
+
+
+def whole(unit: str, times: list[float], zone: str, step: float) -> tuple[float, float]:
+    """The whole window, of which the plan may only see a part."""
+    if unit == "lifetime":
+        return -np.inf, np.inf
+    first, last = times[0], times[-1]
+    key = window_of(first, unit, zone, 0.0, 0.0)
+    while window_of(first - step, unit, zone, 0.0, 0.0) == key:
+        first -= step
+    while window_of(last + step, unit, zone, 0.0, 0.0) == key:
+        last += step
+    return first, last + step
+
+
+def test_limits_per_customer_are_not_planned_with_and_told_of() -> None:
+    catalog = shop(
+        """
+[limits.each]
+name = "Letters per customer"
+scope = ["customer"]
+measure = "contacts"
+amount = 2
+window = "month"
+[limits.fine]
+scope = ["customer"]
+measure = "contacts"
+amount = 1
+window = "week"
+"""
+    )
+    spec = catalog.contact_plan
+    assert spec is not None
+    now = 1_510_000_000.0
+    periods = periods_ahead(spec.terms, now, now)
+    assert shared_limits(catalog, unused, planned_of(catalog), periods).limits == ()
+    (told,) = exceeding_limits(catalog, spec.terms)
+    assert "3 contacts in one window of Letters per customer, which allows 2" in told
+
+
+def test_prices_of_spans_add_up_by_period() -> None:
+    catalog = shop(
+        '[limits.letters]\nscope = ["campaign"]\nmeasure = "money"\namount = 10\nwindow = "month"\n'
+    )
+    spec = catalog.contact_plan
+    assert spec is not None
+    now = dt.datetime(2017, 11, 20, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    found = shared_limits(catalog, unused, planned_of(catalog), periods_ahead(spec.terms, now, now))
+    assert [limit.name for limit in found.limits][:3] == [
+        "letters|campaign=autumn, period 1",  # all of it in November
+        "letters|campaign=autumn",
+        "letters|campaign=autumn, period 3-4",  # all of it in December
+    ]
+    prices = found.prices(np.array([1.0, 2.0, 4.0, 0.0, 0.0, 8.0]) / 1e6, 4)
+    assert prices == {
+        "letters|campaign=autumn": pytest.approx((3.0, 2.0, 6.0, 6.0)),
+        "letters|campaign=winter": pytest.approx((0.0, 0.0, 8.0, 8.0)),
+    }
