@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -69,6 +70,7 @@ def make_limits(draft: Draft, default_zone: str) -> tuple[list[Limit], list[tupl
                 scope=table.scope,
                 measure=table.measure,
                 amount=amount,
+                at_least=table.at_least or 0,
                 window=msgspec.structs.replace(table.window, time_zone=zone),
                 pace=table.pace,
                 assumption=table.assumption,
@@ -129,18 +131,22 @@ def _check_scope(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> N
 
 
 def _check_pace(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> None:
-    """A price needs an amount that customers share, and an end by which it is to be spent."""
+    """A price needs an amount that customers share, and an end by which it is to be spent.
+
+    So does what is to be reached by then.
+    """
     table = entry.table
-    if table.pace == "free":
+    if table.pace == "free" and table.at_least is None:
         return
-    place = f"{entry.place}.pace"
+    place = f"{entry.place}.{'pace' if table.at_least is None else 'at_least'}"
 
     def mistake(message: str, remedy: str) -> None:
         draft.findings.mistake(entry.file, place, message, remedy)
 
     if "customer" in table.scope:
+        what = "a price" if table.at_least is None else "a minimum"
         mistake(
-            "only limits that customers share have a price", "remove it, or customer from scope"
+            f"only limits that customers share have {what}", "remove it, or customer from scope"
         )
     unit = "" if table.window is None else table.window.unit
     if unit == "rolling":
@@ -160,10 +166,30 @@ def _check_pace(draft: Draft, entry: Entry[LimitEntry], matched: IntArray) -> No
             mistake(message, "give them starts and ends, or write a calendar window")
 
 
+def _check_at_least(draft: Draft, entry: Entry[LimitEntry]) -> None:
+    """What is to be reached is contacts, and not more than there may be."""
+    table, place = entry.table, f"{entry.place}.at_least"
+    if table.measure == "money":
+        message, remedy = "money has no minimum, contacts have", 'write measure = "contacts"'
+        draft.findings.mistake(entry.file, place, message, remedy)
+    most = table.amount
+    if isinstance(most, int | float) and (table.at_least or 0) > most:
+        message = f"{table.at_least} are more than the amount of {most:g}"
+        draft.findings.mistake(entry.file, place, message, "lower it, or raise the amount")
+
+
 def _amount(draft: Draft, entry: Entry[LimitEntry]) -> float | Expression | None:
     findings = draft.findings
     table = entry.table
     place = f"{entry.place}.amount"
+    if table.at_least is not None:
+        _check_at_least(draft, entry)
+    if table.amount is None:
+        told = any(one.place.startswith(entry.place) for one in findings.mistakes)  # unreadable
+        if table.at_least is None and not told:
+            message, remedy = "'amount' is missing", "add amount = …, or at_least = …"
+            findings.mistake(entry.file, entry.place, message, remedy)
+        return math.inf
     if isinstance(table.amount, str):
         if "customer" not in table.scope:
             message = "an amount per customer needs the customer in its scope"

@@ -307,8 +307,14 @@ class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     measure: Annotated[Measure | None, REQUIRED] = None
     """what is counted; money counts the cost of treatments, and those that cost nothing are free of it
     """
-    amount: Annotated[Number, REQUIRED] = 0.0
-    """contacts are whole. An expression sees `customer` only, and needs `customer` in the scope"""
+    amount: Number | None = None
+    """the most there may be; contacts are whole. An expression sees `customer` only, and needs `customer`
+    in the scope. May be left out where there is `at_least`
+    """
+    at_least: Annotated[int, Meta(ge=1)] | None = None
+    """how many contacts there are to be per account and window: what is behind that gets a bonus. Of
+    limits that count contacts and that customers share
+    """
     window: Annotated[Window | None, Written(parse_window, _WINDOW), REQUIRED] = None
     """`hour`, `day`, `week` (from Monday), `month`, `lifetime`, or `rolling` and a duration:
     `"rolling 7d"`
@@ -317,7 +323,8 @@ class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     """where the window's calendar is; one that rolls has none"""
     pace: Pace = "free"
     """how a price keeps it for those contacts that are worth most: `even` (as much in every hour), `profile`
-    (along the hourly profile learned from traffic) or `free`, without a price
+    (along the hourly profile learned from traffic) or `free`, without a price. `at_least` is then spread
+    evenly
     """
     applies_to: Selector = Selector()
     """which treatments draw on it"""

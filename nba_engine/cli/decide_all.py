@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import time as clock
 from collections.abc import Iterator
 from pathlib import Path
@@ -238,6 +239,12 @@ def _print_limits(sums: PartSums, catalog: CatalogView) -> None:
             if money
             else (f"{units:,}", f"{ceiling:,}")
         )
+        if limits[limit].amount == math.inf:  # only a minimum
+            say(
+                f"{limits[limit].name} ({account}): {wanted} wanted of at least "
+                f"{limits[limit].at_least:,}"
+            )
+            continue
         over = units > ceiling
         style = "bold yellow" if over else ""
         more = ": more than there is, so not all of them can be carried out" if over else ""

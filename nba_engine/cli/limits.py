@@ -145,7 +145,7 @@ def _cells(
     if row.name and row.name != row.limit and not narrow:
         name.append(f" ({row.limit})", style="dim")
     money = catalog.currency if row.measure == "money" else ""
-    amount = "by customer" if row.amount is None else _number(row.amount, money, unit=not narrow)
+    amount = _amount(row, money, narrow=narrow)
     return [
         name,
         Text(_whose(row)),
@@ -157,6 +157,15 @@ def _cells(
         Text(f"{amount} each" if row.together and row.amount is not None else amount),
         Text(_resets(row, zone, now)),
     ]
+
+
+def _amount(row: LimitRow, money: str, *, narrow: bool) -> str:
+    """What there may be, or there is to be."""
+    least = f"at least {row.at_least:,}" if row.at_least else ""
+    if row.amount is None:
+        return least or "by customer"
+    most = _number(row.amount, money, unit=not narrow)
+    return f"{least}, at most {most}" if least else most
 
 
 def _whose(row: LimitRow) -> str:

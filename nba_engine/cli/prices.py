@@ -45,11 +45,11 @@ def prices_group(
     time: str | None,
     as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
 ) -> None:
-    """Show the prices of limits that are paced: what one more unit would earn.
+    """Show the prices of limits that are paced, and what is added for minimums.
 
     A price is subtracted from the score of whatever draws on the limit, so that its units go where they
-    earn most. It rises while more is used than planned, and falls while less. Changes nothing, and
-    may run beside a server.
+    earn most. It rises while more is used than planned, and falls while less. What is to reach a minimum
+    (at_least) gets a bonus instead, as long as it is behind. Changes nothing, and may run beside a server.
 
     \b
     nba prices                          every limit with a pace, in the window of now
@@ -85,7 +85,7 @@ def prices_group(
         output.print_json(json.dumps(told))
         return
     if not rows:
-        say("no limit has a price: none is paced (pace of a limit in the catalog)")
+        say("no limit has a price: none has a pace or at_least in the catalog")
         return
     _print(rows, catalog)
     if book.mark.time:
@@ -122,7 +122,7 @@ def _print(rows: Sequence[PriceRow], catalog: CatalogView) -> None:
             Text(", ".join(f"{word} {value}" for word, value in row.scope.items())),
             Text(_number(row.used, row, catalog)),
             Text(_number(row.planned, row, catalog)),
-            Text(_number(row.amount, row, catalog)),
+            Text(f"{'≥ ' if row.floor else ''}{_number(row.amount, row, catalog)}"),
             Text(_price(row, catalog)),
             Text(_until(row, zones[row.limit])),
             Text(meaning(row, catalog)),
@@ -132,6 +132,8 @@ def _print(rows: Sequence[PriceRow], catalog: CatalogView) -> None:
 
 def meaning(row: PriceRow, catalog: CatalogView) -> str:
     """A price in words: how spending goes, and what a contact must earn to be made."""
+    if row.floor:
+        return _reaching(row, catalog)
     if row.used >= row.amount:
         pace = "used up"
     elif row.used > row.planned * (1 + _NEAR) + row.per_contact:
@@ -146,7 +148,23 @@ def meaning(row: PriceRow, catalog: CatalogView) -> str:
     return f"{pace}; a contact goes out if it earns {earned} more than it costs"
 
 
+def _reaching(row: PriceRow, catalog: CatalogView) -> str:
+    """How a minimum goes, and what it adds."""
+    if row.used >= row.amount:
+        return "reached; nothing is added any more"
+    behind = row.used < row.planned * (1 - _NEAR) - row.per_contact
+    pace = "behind its plan" if behind else "as planned"
+    if not row.price:
+        return f"{pace}; so many go out anyway, and nothing is added"
+    added = f"a contact counts {spoken_money(row.price, catalog.currency)} more than it earns"
+    if behind and row.most is not None and row.price >= row.most:
+        return f"{pace}, and it will not be met: {added}, which is the most that is added"
+    return f"{pace}; {added}"
+
+
 def _price(row: PriceRow, catalog: CatalogView) -> str:
+    if row.floor:
+        return f"+{spoken_money(row.price, catalog.currency)}" if row.price else "0"
     if row.measure == "money":
         return f"{row.price:.2f} per {catalog.currency}"
     return spoken_money(row.price, catalog.currency)

@@ -61,8 +61,9 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """Anything countable that must not be exceeded: ``measure`` ``contacts`` or ``money``.
 
-    One of ``contacts``, ``money_micros`` and ``expression`` is given. ``pace``: ``even`` or
-    ``profile`` of one that has prices, otherwise empty.
+    One of ``contacts``, ``money_micros`` and ``expression`` is given; none where there is only a
+    minimum: ``at_least`` so many contacts, 0 for none. ``pace``: ``even`` or ``profile`` of one that has
+    prices, otherwise empty.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     assumption: str
     pace: str
+    at_least: int = 0
 
 
 class ControlGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,6 +236,7 @@ def read_limit(message: catalog_pb2.Limit) -> Limit:
         time_zone=message.time_zone,
         assumption=message.assumption,
         pace=message.pace,
+        at_least=message.at_least,
     )
 
 

@@ -22,7 +22,8 @@ class LimitUsage(msgspec.Struct, frozen=True, kw_only=True):
 
     ``overrun`` is the part of ``spent`` that late confirmations charged without room for it.
     ``window_start`` and ``window_end`` are None for a lifetime. ``price`` (money for one more contact,
-    or per unit of money) and ``planned`` (to be used by now) are those of limits that are paced.
+    or per unit of money) and ``planned`` (to be used by now) are those of limits that are paced,
+    ``bonus`` (money added per contact) and ``planned_at_least`` those of limits with a minimum.
     """
 
     account: str
@@ -34,6 +35,8 @@ class LimitUsage(msgspec.Struct, frozen=True, kw_only=True):
     window_end: datetime | None
     price: float | None = None
     planned: int | None = None
+    bonus: float | None = None
+    planned_at_least: int | None = None
 
     @property
     def room(self) -> int:
@@ -63,6 +66,8 @@ def read_usage(message: limit_service_pb2.LimitUsage) -> LimitUsage:
         window_end=read_time(message.window_end_time) if ends else None,
         price=message.price if message.HasField("price") else None,
         planned=message.planned if message.HasField("planned") else None,
+        bonus=message.bonus if message.HasField("bonus") else None,
+        planned_at_least=message.planned_at_least if message.HasField("planned_at_least") else None,
     )
 
 

@@ -157,7 +157,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """Anything countable that must not be exceeded. One account per combination of its scope.
 
-    ``scope`` () is one shared account. ``amount`` is contacts or money in the catalog's currency.
+    ``scope`` () is one shared account. ``amount`` is contacts or money in the catalog's currency, inf
+    where only ``at_least`` matters: so many contacts are wanted per account and window (0: none are).
     ``pace``: how a price spreads it over its window; "free": there is none, first come, first served.
     """
 
@@ -168,6 +169,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     amount: float | Expression
     window: Window
     pace: Pace = "free"
+    at_least: int = 0
     assumption: str = ""
 
 

@@ -23,8 +23,8 @@ class LimitRow(msgspec.Struct, frozen=True, kw_only=True):
     """What one account of a limit has used in one window; or those of all customers together.
 
     Amounts are contacts, or money in the catalog's currency. ``amount`` is that of one account, in
-    force now; None where it depends on the customer, by ``expression``. ``scope``: whose account it
-    is. ``together``: the row is that of all customers; ``accounts`` tells how many accounts were
+    force now; None where it depends on the customer, by ``expression``, and where there is none.
+    ``at_least``: the contacts there are to be (0: no minimum). ``scope``: whose account it is. ``together``: the row is that of all customers; ``accounts`` tells how many accounts were
     used, and ``full`` how many have nothing left. ``overrun`` is the part of ``spent`` that late confirmations charged
     without room for it, ``overhang`` what is used beyond the amount. ``start``, ``end``: the
     calendar window, in seconds since the epoch.
@@ -37,6 +37,7 @@ class LimitRow(msgspec.Struct, frozen=True, kw_only=True):
     window: str
     amount: float | None
     expression: str = ""
+    at_least: int = 0
     scope: Mapping[str, str] = {}
     reserved: float = 0.0
     spent: float = 0.0
@@ -95,14 +96,16 @@ class _Table:
             amount_of(self._limit, units)
             for units in (one.usage.reserved, one.usage.spent, one.usage.ceiling, one.usage.overrun)
         )
-        amount = ceiling if self._amount is None else self._amount
-        room = amount - reserved - spent
+        amount: float | None = ceiling if self._amount is None else self._amount
+        if self._limit.amount == math.inf:  # as much as comes
+            amount = None
+        room = math.inf if amount is None else amount - reserved - spent
         self._rows[key] = msgspec.structs.replace(
             row,
             amount=row.amount if self._together else amount,
             reserved=row.reserved + reserved,
             spent=row.spent + spent,
-            left=None if self._together else max(0.0, room),
+            left=None if self._together or amount is None else max(0.0, room),
             overrun=row.overrun + overrun,
             overhang=row.overhang + max(0.0, -room),
             accounts=row.accounts + 1,
@@ -121,6 +124,7 @@ class _Table:
             window=window,
             amount=self._amount,
             expression="" if isinstance(limit.amount, int | float) else limit.amount.text,
+            at_least=limit.at_least,
             scope=scope,
             left=None if self._together else self._amount,
             together=self._together,
@@ -176,8 +180,10 @@ def _used(
 def _amount(
     catalog: CatalogView, limit: Limit, customer: CustomerState | None, now: float | None
 ) -> float | None:
-    """What one account may use, as the catalog says; None: another amount for each customer."""
+    """What one account may use, as the catalog says; None: another amount for each customer, or any."""
     amount = limit.amount
+    if amount == math.inf:
+        return None
     if not isinstance(amount, int | float):
         if customer is None or now is None:
             return None

@@ -18,6 +18,7 @@ from nba_engine.domain import (
 from nba_engine.domain.affinity_words import said_code
 from nba_engine.domain.words import a_share, enumerated, spoken_money, spoken_time
 from nba_engine.stages.limits import Accounts, PricePart, Prices
+from nba_engine.stages.wording import asked
 
 __all__ = ["asked_by_limits", "recommended_text", "runners_up", "story"]
 
@@ -125,8 +126,7 @@ def recommended_text(
     multiplied = f", times {enumerated(changed)}," if changed else ""
     cost = f" less {spoken_money(one.cost, catalog.currency)} for the contact" if one.cost else ""
     cost += "".join(
-        f" less {spoken_money(part.total, catalog.currency)} for the limit “{part.limit.name}”"
-        for part in prices
+        f" {'plus' if part.floor else 'less'} {asked(catalog, part)}" for part in prices
     )
     text = (
         f"“{action.name}” by {channel} is {rank} in {one.placement}: {_chance(one, prices)} "

@@ -37,7 +37,7 @@ from nba_engine.engine.supposed import SupposedReads
 from nba_engine.engine.types import reader_of
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
-from nba_engine.stages.limits import LimitCells
+from nba_engine.stages.limits import FLOOR, LimitCells
 
 __all__ = ["what_if"]
 
@@ -125,14 +125,16 @@ class _Overlay:
 def _changed_prices(
     record: DecisionRecord, catalog: CatalogView, changes: Sequence[Change]
 ) -> dict[str, float]:
-    """The prices on record; one of a limit is that of all of its accounts."""
+    """The prices on record; one of a limit, or of its minimum, is that of all of its accounts."""
     prices = dict(record.prices)
     wanted = {c.target: float(c.value) for c in changes if c.kind == "price"}
     for position, limit in enumerate(catalog.limits if wanted else ()):
-        for name in LimitCells(catalog, position).names:
-            price = wanted.get(name, wanted.get(limit.id))
-            if price is not None:
-                prices[name] = price
+        cells = LimitCells(catalog, position)
+        for names, whole in ((cells.names, limit.id), (cells.floors, f"{limit.id}{FLOOR}")):
+            for name in names:
+                price = wanted.get(name, wanted.get(whole))
+                if price is not None:
+                    prices[name] = price
     return prices
 
 
@@ -206,10 +208,12 @@ def _check(changes: Sequence[Change], snapshot: Snapshot) -> None:
 
 
 def _priced(catalog: CatalogView) -> set[str]:
-    """What a price may be of: limits, and their accounts."""
+    """What a price may be of: limits, what they are to reach, and the accounts of both."""
     names = {limit.id for limit in catalog.limits}
+    names |= {f"{limit.id}{FLOOR}" for limit in catalog.limits if limit.at_least}
     for position in range(len(catalog.limits)):
-        names.update(LimitCells(catalog, position).names)
+        cells = LimitCells(catalog, position)
+        names.update(cells.names, cells.floors)
     return names
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from nba_engine._gen.nba.v1 import limit_service_pb2
 from nba_engine.domain import CatalogView
 from nba_engine.engine import usage_of_customer, usage_of_limit
-from nba_engine.engine.prices import PriceRow, steered
+from nba_engine.engine.prices import Steered, steered
 from nba_engine.errors import NotFound
 from nba_engine.server.calls import Call
 from nba_engine.server.convert import (
@@ -88,7 +88,7 @@ class LimitServicer:
         )
         return write_usages(catalog, query, found, since=since, room=self._room)
 
-    def _prices(self, catalog: CatalogView) -> Mapping[str, PriceRow]:
+    def _prices(self, catalog: CatalogView) -> Mapping[str, Steered]:
         """The prices of accounts in the windows of now."""
         book = self._engine.prices
         now = book.latest if self._engine.store.simulated else time.time()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from nba_engine.domain import Action, CatalogView, ChannelSpec, Deciding, Limit, Treatment
 from nba_engine.domain.words import rounded_up, spoken_money, spoken_time
-from nba_engine.stages.limits import amount_of
+from nba_engine.stages.limits import PricePart, amount_of
 
 __all__ = [
     "amount",
+    "asked",
     "days",
     "length",
     "lever",
+    "minimum",
     "moment",
     "money",
     "named",
@@ -18,6 +20,14 @@ __all__ = [
     "subject",
     "type_of",
 ]
+
+_WHEN = {
+    "hour": "this hour",
+    "day": "today",
+    "week": "this week",
+    "month": "this month",
+    "lifetime": "in all",
+}
 
 
 def parts(deciding: Deciding, treatment: int) -> tuple[Action, Treatment, ChannelSpec]:
@@ -54,6 +64,18 @@ def amount(catalog: CatalogView, limit: Limit, units: int) -> str:
     if limit.measure == "money":
         return money(catalog, amount_of(limit, units))
     return f"{units} contact" if units == 1 else f"{units} contacts"
+
+
+def minimum(limit: Limit) -> str:
+    """What a limit is to reach: the minimum of 500 contacts this week (“Letters”)."""
+    count = f"{limit.at_least:,} contact{'' if limit.at_least == 1 else 's'}"
+    return f"the minimum of {count} {_WHEN[limit.window.unit]} (“{limit.name}”)"
+
+
+def asked(catalog: CatalogView, part: PricePart) -> str:
+    """The price or bonus of a contact: 0.42 EUR for the limit “Letters”."""
+    what = minimum(part.limit) if part.floor else f"the limit “{part.limit.name}”"
+    return f"{money(catalog, abs(part.total))} for {what}"
 
 
 def days(seconds: float) -> str:

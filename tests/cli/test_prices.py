@@ -82,3 +82,34 @@ def test_a_price_in_words(used: float, price: float, words: str) -> None:
     row |= {"measure": "contacts", "account": "x|d", "amount": 50.0, "planned": 25.0}
     row |= {"used": used, "price": price, "per_contact": 1.0, "start": 0.0, "end": 9.0}
     assert words in meaning(PriceRow(**row), make_catalog())
+
+
+@pytest.mark.parametrize(
+    ("used", "bonus", "words"),
+    [
+        (50, 1.0, "reached; nothing is added any more"),
+        (5, 1.0, "behind its plan; a contact counts 1.00 USD more than it earns"),
+        (5, 9.0, "behind its plan, and it will not be met: a contact counts 9.00 USD more"),
+        (25, 0.0, "as planned; so many go out anyway"),
+    ],
+)
+def test_a_minimum_in_words(used: float, bonus: float, words: str) -> None:
+    row: dict[str, Any] = {"limit": "x", "name": "X", "scope": {}, "pace": "even", "floor": True}
+    row |= {"measure": "contacts", "account": "x|d", "amount": 50.0, "planned": 25.0, "most": 9.0}
+    row |= {"used": used, "price": bonus, "per_contact": 1.0, "start": 0.0, "end": 9.0}
+    assert words in meaning(PriceRow(**row), make_catalog())
+
+
+def test_a_minimum_stands_beside_its_limit(paced: Path, nba: Nba) -> None:
+    limits = paced.parent / "catalog" / "limits.toml"
+    limits.write_text(LIMITS.replace("amount = 50", "at_least = 60"))
+    store = open_store(paced.parent / "data" / "nba.db", simulated=True)
+    cells = {"seats|channel=web|at_least": CellPrice(0.12, 30, "2017-11-07")}
+    mark = msgspec.json.encode(PriceMark(NOON, cells)).decode()
+    store.bulk(now=NOON, progress=(MARK, mark))
+    store.close()
+    assert nba("prices", "-s", paced) == 0, nba.err
+    row = nba.out.splitlines()[1]
+    assert " ".join(row.split()).startswith("Contacts a day channel web 30 33 ≥ 60 +0.12 EUR")
+    assert nba("limits", "seats", "-s", paced) == 0, nba.err
+    assert "at least 60" in nba.out

@@ -48,6 +48,10 @@ measure = "contacts"
 amount = 1000
 window = "hour"
 pace = "even"
+[limits.reminders]
+measure = "contacts"
+at_least = 5000
+window = "month"
 """
 HOUR = dt.datetime(2017, 11, 7, 12, tzinfo=dt.UTC)
 
@@ -187,6 +191,22 @@ def test_a_paced_limit_has_a_price_and_a_plan(world: World) -> None:
     assert (paces["letters"], paces["budget"]) == ("even", "")
     world.reserve("budget|lifetime")
     assert not world.usage("budget").usages[0].HasField("price")
+
+
+def test_a_minimum_has_a_bonus_and_a_plan(world: World) -> None:
+    prices, catalog, now = world.engine.prices, world.engine.catalog, time.time()
+    (least,) = (one for one in prices.cells(catalog) if one.floor)
+    prices.step(catalog, now - 10.0)
+    prices.step(catalog, now)  # nobody was written to meanwhile
+    world.reserve(least.account(now), 1)
+    (used,) = world.usage("reminders").usages
+    assert used.bonus == prices.current["reminders|at_least"] > 0.0
+    assert used.HasField("planned_at_least")
+    assert not used.HasField("price")
+    (limit,) = (
+        one for one in world.stub.ListLimits(ListLimitsRequest()).limits if one.id == "reminders"
+    )
+    assert (limit.at_least, limit.WhichOneof("amount")) == (5000, None)
 
 
 def test_what_is_wrong_with_a_query_is_named(world: World) -> None:

@@ -21,6 +21,7 @@ from nba_engine.domain import CatalogView, DecisionRecord
 from nba_engine.domain.words import spoken_money, spoken_time
 from nba_engine.engine.prices import PacedCell, PriceBook, price_rows
 from nba_engine.errors import NbaError, NotFound
+from nba_engine.stages.limits import FLOOR
 
 if TYPE_CHECKING:
     from nba_engine.learning.prices import Learned, SampleBuilder, Traffic
@@ -88,7 +89,8 @@ def refresh_command(
                 "no limit has a price: give one a pace in the catalog (docs/arbitration.md)"
             )
         book.read(catalog)
-        traffic, builder = Traffic(), SampleBuilder(logged.snapshot, cells)
+        bonuses = {cell.name: book.most(cell) for cell in cells if cell.floor}
+        traffic, builder = Traffic(), SampleBuilder(logged.snapshot, cells, bonuses)
         latest = _read(logged, days, sample, seed, traffic, builder)
         now = latest if store.simulated else clock.time()
         used = {row.account: row.used for row in price_rows(book, catalog, store, now)}
@@ -99,6 +101,7 @@ def refresh_command(
             {cell.name: used[cell.account(now)] for cell in cells},
             now=now,
             start=book.current,
+            bonuses=bonuses,
         )
         before = dict(book.current)
         if not dry_run:
@@ -166,12 +169,15 @@ def _tell(
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in cells:
         price = learned.prices[cell.name]
-        scope = ", ".join(part.replace("=", " ") for part in cell.name.split("|")[1:])
+        parts = cell.name.removesuffix(FLOOR).split("|")[1:]
+        scope = ", ".join(part.replace("=", " ") for part in parts)
+        name = f"{cell.limit.name} ({scope})" if scope else cell.limit.name
+        sign = "-" if cell.floor and price else ""
         table.add_row(
-            Text(f"{cell.limit.name} ({scope})" if scope else cell.limit.name),
+            Text(f"{name}, at least {cell.amount:,.0f}" if cell.floor else name),
             Text(f"{before.get(cell.name, 0.0):.4g}"),
             Text(f"{price:.4g}"),
-            Text(spoken_money(price * cell.per_contact, catalog.currency)),
+            Text(sign + spoken_money(price * cell.per_contact, catalog.currency)),
             Text(f"{learned.spending[cell.name]:.0%}"),
         )
     output.print(table)

@@ -1,6 +1,7 @@
 """Prices of shared limits: what one more unit would earn, kept in step with what is spent."""
 
 from nba_engine.engine.prices.book import (
+    BONUS,
     EVERY,
     HISTORY,
     MARK,
@@ -12,9 +13,10 @@ from nba_engine.engine.prices.book import (
 from nba_engine.engine.prices.dual import MOST, STEP, next_price
 from nba_engine.engine.prices.paced import PacedCell, paced_cells
 from nba_engine.engine.prices.spending import HOURS, SpendingPlan, hour_of_week, hours_of_week
-from nba_engine.engine.prices.table import PriceRow, price_rows, steered
+from nba_engine.engine.prices.table import PriceRow, Steered, price_rows, steered
 
 __all__ = [
+    "BONUS",
     "EVERY",
     "HISTORY",
     "HOURS",
@@ -28,6 +30,7 @@ __all__ = [
     "PriceMark",
     "PriceRow",
     "SpendingPlan",
+    "Steered",
     "hour_of_week",
     "hours_of_week",
     "next_price",

@@ -21,11 +21,22 @@ from nba_engine.engine.prices.spending import SpendingPlan
 from nba_engine.errors import FailedPrecondition
 from nba_engine.stages.limits import amount_of
 
-__all__ = ["EVERY", "HISTORY", "MARK", "CellPrice", "PriceBook", "PriceHistory", "PriceMark"]
+__all__ = [
+    "BONUS",
+    "EVERY",
+    "HISTORY",
+    "MARK",
+    "CellPrice",
+    "PriceBook",
+    "PriceHistory",
+    "PriceMark",
+]
 
 MARK = "prices"  # the names of the progress marks
 HISTORY = "prices.history"
 EVERY = 5.0  # seconds between two steps
+EARLY = 0.01  # of its window: so much before the end a minimum is to be reached
+BONUS = 10.0  # times the size of its scores, at most, is added for a minimum
 _AHEAD = 60.0  # by more than that the mark is of a clock that was set back: it begins anew
 _TRIES = 10  # to put prices in between two steps
 
@@ -147,13 +158,14 @@ class PriceBook:
     def plan(self, cell: PacedCell, now: float) -> SpendingPlan:
         """How the amount of a cell's window around ``now`` is to be spent."""
         period = cell.period(now)
-        key = (cell.name if cell.season else cell.limit.id, period.key)
+        key = (cell.name if cell.season or cell.floor else cell.limit.id, period.key)
         plan = self._plans.get(key)
         if plan is None:
             profile = self.history.profiles.get(cell.limit.id, ())
             plan = SpendingPlan(
                 period.start,
-                period.end,
+                # a minimum is to be there a little early: what is missing at the end is missing
+                period.end - (EARLY if cell.floor else 0.0) * (period.end - period.start),
                 profile=profile if cell.limit.pace == "profile" else (),
                 time_zone=cell.limit.window.time_zone,
             )
@@ -174,15 +186,24 @@ class PriceBook:
         if not period.start <= since < now:
             return CellPrice(before.price, used, period.key)
         left = cell.amount - amount_of(cell.limit, already)
+        plan = self.plan(cell, now)
         price = next_price(
             before.price,
             used=amount_of(cell.limit, used - already),
-            planned=self.plan(cell, now).ahead(left, since, min(now, period.end)),
-            scale=max(self.history.scales.get(cell.name, cell.scale), before.price),
+            planned=plan.ahead(left, since, min(now, plan.end)),
+            scale=max(self._scale(cell), before.price),
             per_contact=cell.per_contact,
             contacts=cell.contacts,
+            floor=cell.floor,
         )
-        return CellPrice(price, used, period.key)
+        return CellPrice(min(price, self.most(cell)), used, period.key)
+
+    def most(self, cell: PacedCell) -> float:
+        """What a price may be: a bonus has a bound, or what cannot be met would outrank everything."""
+        return BONUS * self._scale(cell) if cell.floor else float("inf")
+
+    def _scale(self, cell: PacedCell) -> float:
+        return self.history.scales.get(cell.name, cell.scale)
 
     def _note(self, mark: PriceMark) -> None:
         """Move the mark on; if somebody else did, theirs is taken over next time."""
@@ -197,6 +218,11 @@ class PriceBook:
         self._show()
 
     def _show(self) -> None:
-        names = {cell.name for cell in self._cells}
-        prices = {name: one.price for name, one in self.mark.cells.items() if name in names}
-        self.current = {name: price for name, price in prices.items() if price > 0.0}
+        current = {}
+        for cell in self._cells:
+            one = self.mark.cells.get(cell.name, CellPrice())
+            # what was reached needs no bonus; the next window begins with it again
+            reached = cell.floor and amount_of(cell.limit, one.used) >= cell.amount
+            if one.price > 0.0 and not reached:
+                current[cell.name] = one.price
+        self.current = current

@@ -7,6 +7,9 @@ planned and actual use (Balseiro, Lu & Mirrokni, arXiv 2011.10124)::
 
     price <- max(0, price + eta * s * (use - rho) / rho),      eta = STEP * n / sqrt(N)
 
+A minimum is a constraint the other way round, *use ≥ amount*; its multiplier is a bonus that is added to
+the score, and moves the other way: up when less was used than planned.
+
 ``use`` and ``rho`` are what was used and what was planned since the step before, in units; ``s`` is the
 size that such prices have, in money per unit; ``n`` is ``rho`` in contacts, and ``N`` the contacts that
 the whole amount buys. So a step after every contact moves by STEP / sqrt(N), and one step after many
@@ -32,15 +35,17 @@ def next_price(
     per_contact: float,
     contacts: float,
     step: float = STEP,
+    floor: bool = False,
 ) -> float:
     """The price after ``used`` units where ``planned`` (rho) were to be used.
 
     ``scale`` (s) is money per unit, ``per_contact`` the units that a contact uses on average, and
     ``contacts`` (N) what the whole amount buys. Where nothing is left to plan with, nothing moves:
-    the ledger refuses whatever comes, and no price steers it.
+    the ledger refuses whatever comes, and no price steers it. A ``floor`` is a minimum: what it returns
+    is the bonus.
     """
     if planned <= 0.0 or contacts <= 0.0 or per_contact <= 0.0:
         return max(0.0, price)
     eta = step * (planned / per_contact) / math.sqrt(contacts)
-    change = eta * (used - planned) / planned
+    change = eta * ((planned - used) if floor else (used - planned)) / planned
     return max(0.0, price + max(-MOST, min(MOST, change)) * scale)

@@ -18,7 +18,8 @@ class PacedCell(NamedTuple):
 
     ``per_contact``: what a contact uses on average; ``contacts``: what the amount buys at that;
     ``scale``: the size of a price as far as the catalog alone can tell. ``season``: of a lifetime,
-    from the first start of its actions to their last end.
+    from the first start of its actions to their last end. Of a ``floor`` the amount is what is to be
+    reached at least, and its price a bonus.
     """
 
     limit: Limit
@@ -30,6 +31,7 @@ class PacedCell(NamedTuple):
     contacts: float
     scale: float
     season: tuple[float, float] | None
+    floor: bool = False
 
     def period(self, now: float) -> Period:
         """The window around a moment, with its beginning and end."""
@@ -43,29 +45,52 @@ class PacedCell(NamedTuple):
 
 
 def paced_cells(catalog: CatalogView) -> tuple[PacedCell, ...]:
-    """Every account that has a price, in the order of the catalog's limits."""
-    found = []
+    """Every account that has a price, or a minimum to reach, in the order of the catalog's limits."""
+    found: list[PacedCell] = []
     for position, limit in enumerate(catalog.limits):
-        if limit.pace == "free" or not isinstance(limit.amount, int | float):
+        amount = limit.amount if isinstance(limit.amount, int | float) else np.inf
+        priced = limit.pace != "free" and np.isfinite(amount)
+        if not priced and not limit.at_least:
             continue
         cells = LimitCells(catalog, position)
-        for cell, name in enumerate(cells.names, start=1):
-            treatments = np.flatnonzero(cells.cell == cell)
-            per_contact = amount_of(limit, 1) * float(cells.amount[treatments].mean())
-            found.append(
-                PacedCell(
-                    limit=limit,
-                    cells=cells,
-                    cell=cell,
-                    name=name,
-                    amount=float(limit.amount),
-                    per_contact=per_contact,
-                    contacts=float(limit.amount) / per_contact,
-                    scale=_expected(catalog, treatments) / per_contact,
-                    season=_season(catalog, limit, treatments),
-                )
+        if priced:
+            found += (
+                _cell(catalog, limit, cells, at, name, float(amount))
+                for at, name in enumerate(cells.names, start=1)
             )
+        found += (
+            _cell(catalog, limit, cells, at, name, float(limit.at_least), floor=True)
+            for at, name in enumerate(cells.floors, start=1)
+        )
     return tuple(found)
+
+
+def _cell(
+    catalog: CatalogView,
+    limit: Limit,
+    cells: LimitCells,
+    at: int,
+    name: str,
+    amount: float,
+    *,
+    floor: bool = False,
+) -> PacedCell:
+    treatments = np.flatnonzero(cells.cell == at)
+    per_contact = amount_of(limit, 1) * float(cells.amount[treatments].mean())
+    # a bonus has the size of what it is to beat, whatever that is of
+    beaten = np.flatnonzero(~catalog.is_nothing) if floor else treatments
+    return PacedCell(
+        limit=limit,
+        cells=cells,
+        cell=at,
+        name=name,
+        amount=amount,
+        per_contact=per_contact,
+        contacts=amount / per_contact,
+        scale=_expected(catalog, beaten) / per_contact,
+        season=_season(catalog, limit, treatments),
+        floor=floor,
+    )
 
 
 def _expected(catalog: CatalogView, treatments: IntArray) -> float:

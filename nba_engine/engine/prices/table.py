@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -10,9 +11,9 @@ import msgspec
 from nba_engine.domain import CatalogView, Pace, Store
 from nba_engine.engine.prices.book import PriceBook
 from nba_engine.engine.prices.paced import PacedCell
-from nba_engine.stages.limits import amount_of
+from nba_engine.stages.limits import FLOOR, amount_of
 
-__all__ = ["PriceRow", "price_rows", "steered"]
+__all__ = ["PriceRow", "Steered", "price_rows", "steered"]
 
 
 class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +21,9 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Amounts are contacts, or money in the catalog's currency; ``used`` is reserved or spent,
     ``planned`` what was to be by now. ``price`` is money per contact, or per unit of money;
-    ``per_contact`` how many units a contact uses on average. ``start``, ``end``: the window.
+    ``per_contact`` how many units a contact uses on average. ``start``, ``end``: the window. Of a
+    ``floor`` the amount is what is to be reached, and the price the bonus of what helps, at most
+    ``most``.
     """
 
     limit: str
@@ -36,6 +39,8 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     per_contact: float
     start: float
     end: float
+    floor: bool = False
+    most: float | None = None
 
 
 def price_rows(
@@ -48,14 +53,26 @@ def price_rows(
         yield _row(book, cell, usage.get(cell.account(now), 0), now)
 
 
-def steered(book: PriceBook, catalog: CatalogView, now: float) -> dict[str, PriceRow]:
+class Steered(NamedTuple):
+    """What steers an account: its price, its minimum, or both."""
+
+    price: PriceRow | None = None
+    floor: PriceRow | None = None
+
+
+def steered(book: PriceBook, catalog: CatalogView, now: float) -> dict[str, Steered]:
     """The same by account, without looking at what was used (0)."""
-    return {cell.account(now): _row(book, cell, 0, now) for cell in book.cells(catalog)}
+    found: dict[str, Steered] = {}
+    for cell in book.cells(catalog):
+        row, account = _row(book, cell, 0, now), cell.account(now)
+        both = found.get(account, Steered())
+        found[account] = both._replace(floor=row) if cell.floor else both._replace(price=row)
+    return found
 
 
 def _row(book: PriceBook, cell: PacedCell, used: int, now: float) -> PriceRow:
     period = cell.period(now)
-    pairs = (part.partition("=") for part in cell.name.split("|")[1:])
+    pairs = (part.partition("=") for part in cell.name.removesuffix(FLOOR).split("|")[1:])
     return PriceRow(
         limit=cell.limit.id,
         name=cell.limit.name,
@@ -70,4 +87,6 @@ def _row(book: PriceBook, cell: PacedCell, used: int, now: float) -> PriceRow:
         per_contact=cell.per_contact,
         start=period.start,
         end=period.end,
+        floor=cell.floor,
+        most=book.most(cell) if cell.floor else None,
     )

@@ -40,19 +40,23 @@ def learn_prices(
     *,
     now: float,
     start: Mapping[str, float],
+    bonuses: Mapping[str, float] = {},
 ) -> Learned:
     """Prices for what is left of each window, or for the next one when hardly anything of it is.
 
     ``used`` by cell, contacts or money, in the window around ``now``; ``start`` are the prices so far.
+    ``bonuses``: the most that is added for each minimum.
     """
     requests = sample.requests
-    budget = np.array(
+    floor = np.array([cell.floor for cell in cells])
+    budget = np.where(floor, -1.0, 1.0) * np.array(
         [_budget(cell, used.get(cell.name, 0.0), traffic, sample.decisions, now) for cell in cells]
     )
+    most = np.array([bonuses.get(cell.name, np.inf) for cell in cells])
     before = np.array([start.get(cell.name, 0.0) for cell in cells])
-    solved = solve(requests, budget, start=before if before.any() else None)
-    free = solve(requests, np.full(len(cells), 1e18))
-    spending = np.divide(solved.use, budget, out=np.zeros(len(cells)), where=budget > 0.0)
+    solved = solve(requests, budget, start=before if before.any() else None, most=most)
+    free = solve(requests, np.where(floor, 0.0, 1e18))
+    spending = np.divide(solved.use, budget, out=np.zeros(len(cells)), where=budget != 0.0)
     names = [cell.name for cell in cells]
     return Learned(
         prices=dict(zip(names, solved.prices.tolist(), strict=True)),
@@ -89,10 +93,11 @@ def _profiles(
     requests = sample.requests
     if not len(requests.first):
         return {}
-    spent = requests.use * chance[:, None]
+    spent = np.abs(requests.use) * chance[:, None]
     profiles = {}
     for limit in dict.fromkeys(cell.limit.id for cell in cells):
         mine = [at for at, cell in enumerate(cells) if cell.limit.id == limit]
+        mine = [at for at in mine if not cells[at].floor] or mine
         zone = cells[mine[0]].limit.window.time_zone
         use = np.add.reduceat(
             np.where(np.isin(requests.limit, mine), spent, 0.0).sum(axis=1), requests.first
@@ -108,11 +113,18 @@ def _profiles(
 
 
 def _scales(requests: Requests, cells: Sequence[PacedCell]) -> dict[str, float]:
-    """By cell: what its candidates are worth per unit, on average."""
-    worth = np.bincount(
-        requests.limit.ravel(),
-        (requests.worth[:, None] * (requests.use > 0.0)).ravel(),
-        minlength=len(cells),
-    )
-    use = np.bincount(requests.limit.ravel(), requests.use.ravel(), minlength=len(cells))
-    return {cell.name: float(worth[at] / use[at]) for at, cell in enumerate(cells) if use[at] > 0.0}
+    """By cell: what its candidates are worth per unit, on average; of a minimum: what they lack."""
+    worth = requests.worth
+    if not len(requests.first):
+        return {}
+    best = np.maximum(np.maximum.reduceat(worth, requests.first), 0.0)
+    sizes = np.diff(requests.first, append=len(worth))
+    lacks = np.repeat(best, sizes) - worth
+    scales = {}
+    for at, cell in enumerate(cells):
+        use = np.abs(np.where(requests.limit == at, requests.use, 0.0)).sum(axis=1)
+        used = (use > 0.0) & ((lacks > 0.0) if cell.floor else True)
+        size = float((lacks if cell.floor else worth)[used].sum())
+        if size > 0.0:
+            scales[cell.name] = size / float(use[used].sum())
+    return scales

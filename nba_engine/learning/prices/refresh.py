@@ -9,6 +9,10 @@ which for tau -> 0 is the dual of the linear program *each request gets at most 
 uses more than b*. The 1 is *nothing*. A placement with several slots counts as one request per slot,
 with the candidates dealt out by `SampleBuilder`. The function is smooth and convex: L-BFGS-B finds its
 minimum, for one tau after the other, each from the prices of the one before.
+
+A minimum is such a limit with both sides turned around, *- use ≤ - b*: its candidates have negative
+``c_a`` and its ``b`` is negative, so its price is a bonus. No bonus meets what the sample does not
+have; therefore bonuses have a bound.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ class Requests(NamedTuple):
 
     ``first`` (n,) is where each request's candidates begin (none is empty); ``worth`` (m,) in money;
     ``use`` (m, w) amounts and ``limit`` (m, w) the positions of the limits that they are of: a
-    candidate uses at most w limits, the others have amount 0.
+    candidate uses at most w limits, the others have amount 0. Amounts of minimums are negative.
     """
 
     first: IntArray
@@ -77,9 +81,10 @@ def solve(
     budget: FloatArray,
     *,
     start: FloatArray | None = None,
+    most: FloatArray | None = None,
     taus: tuple[float, ...] = _TAUS,
 ) -> Solved:
-    """The prices of a sample; ``start`` are those of the last refresh."""
+    """The prices of a sample; ``start`` are those of the last refresh, none is above ``most``."""
     prices: FloatArray = np.zeros(len(budget)) if start is None else start.copy()
     if not len(requests.first):
         return Solved(prices, np.zeros(0), np.zeros(len(budget)), float(prices @ budget))
@@ -87,13 +92,17 @@ def solve(
     unit = float(np.median(positive)) if len(positive) else 1.0
     # prices in units of their own: L-BFGS-B takes the same step in all directions
     size = _sizes(requests, len(budget), unit)
+    bounds: list[tuple[float, float | None]] = [(0.0, None)] * len(budget)
+    if most is not None:
+        bounds = [(0.0, float(one)) for one in (most / size).tolist()]
+        prices = np.minimum(prices, most)
     for tau in taus if start is None else taus[1:]:
         found = minimize(
             lambda x, tau=tau: _scaled(requests, x, size, budget, tau * unit),
             prices / size,
             jac=True,
             method="L-BFGS-B",
-            bounds=[(0.0, None)] * len(budget),
+            bounds=bounds,
             options={"maxiter": _ITERATIONS},
         )
         prices = np.asarray(found.x) * size
@@ -116,7 +125,7 @@ def _uses(requests: Requests, chance: FloatArray, limits: int) -> FloatArray:
 
 def _sizes(requests: Requests, limits: int, unit: float) -> FloatArray:
     """Worth per unit of each limit: what its price is of the order of, (k,)."""
-    amount = np.bincount(requests.limit.ravel(), requests.use.ravel(), minlength=limits)
-    count = np.bincount(requests.limit.ravel(), (requests.use > 0).ravel(), minlength=limits)
+    amount = np.bincount(requests.limit.ravel(), np.abs(requests.use).ravel(), minlength=limits)
+    count = np.bincount(requests.limit.ravel(), (requests.use != 0).ravel(), minlength=limits)
     mean = np.divide(amount, count, out=np.ones(limits), where=count > 0)
     return unit / np.where(mean > 0.0, mean, 1.0)

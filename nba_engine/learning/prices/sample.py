@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -35,16 +35,24 @@ class SampleBuilder:
     paced limit were used up: what would be worth something is the question. A placement with k slots
     becomes k requests, with its candidates dealt out by rank, so that at equal prices the k best are
     the best of each.
+
+    ``bonuses``: the most that is added for each minimum, by cell. What is worth something with these
+    is kept, too, at what it is worth without.
     """
 
-    def __init__(self, snapshot: Snapshot, cells: Sequence[PacedCell]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, cells: Sequence[PacedCell], bonuses: Mapping[str, float]
+    ) -> None:
         self._snapshot = snapshot
+        self._bonuses = dict(bonuses)
+        self._added: FloatArray = np.zeros(len(snapshot.catalog.treatments))
         self._paced = tuple({named_of(cell.limit) for cell in cells})
         by_treatment: list[list[tuple[int, float]]] = [[] for _ in snapshot.catalog.treatments]
         for position, cell in enumerate(cells):
             for treatment in np.flatnonzero(cell.cells.cell == cell.cell).tolist():
                 use = amount_of(cell.limit, int(cell.cells.amount[treatment]))
-                by_treatment[treatment].append((position, use))
+                self._added[treatment] += use * bonuses.get(cell.name, 0.0)
+                by_treatment[treatment].append((position, -use if cell.floor else use))
         width = max(1, *map(len, by_treatment))
         self._use: FloatArray = np.zeros((len(by_treatment), width))
         self._limit: IntArray = np.zeros((len(by_treatment), width), dtype=np.intp)
@@ -67,7 +75,8 @@ class SampleBuilder:
         }
         try:
             ranked = ranked_by(
-                self._snapshot, msgspec.structs.replace(record, prices={}, usage=usage)
+                self._snapshot,
+                msgspec.structs.replace(record, prices=self._bonuses, usage=usage),
             )
         except (FailedPrecondition, InvalidRequest):
             self.refused += 1
@@ -76,11 +85,17 @@ class SampleBuilder:
         for slot, wanted in enumerate(record.request.placements):
             count = wanted.slots or self._snapshot.catalog.placements[wanted.placement].slots
             among = np.flatnonzero((ranked.slot == slot) & (ranked.score > 0.0))
-            among = among[np.argsort(-ranked.score[among])][: _BEST * count]
-            for turn in range(min(count, len(among))):
-                dealt = among[turn::count]
-                self._treatments.append(ranked.treatment[dealt])
-                self._worths.append(ranked.score[dealt])
+            added = self._added[ranked.treatment[among]]
+            worth = ranked.score[among] - added
+            order = np.argsort(-worth)
+            # of what a minimum may lift as many again
+            plain, lifted = order[added[order] == 0.0], order[added[order] > 0.0]
+            best = np.concatenate([plain[: _BEST * count], lifted[: _BEST * count]])
+            best = best[np.argsort(-worth[best])]
+            for turn in range(min(count, len(best))):
+                dealt = best[turn::count]
+                self._treatments.append(ranked.treatment[among[dealt]])
+                self._worths.append(worth[dealt])
                 self._times.append(record.time)
 
     def sample(self) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from google.protobuf.duration_pb2 import Duration
@@ -136,9 +137,12 @@ def write_limit(limit: domain.Limit) -> catalog_pb2.Limit:
         time_zone=limit.window.time_zone,
         assumption=limit.assumption,
         pace="" if limit.pace == "free" else limit.pace,
+        at_least=limit.at_least,
     )
     if not isinstance(limit.amount, int | float):
         message.expression = limit.amount.text
+    elif math.isinf(limit.amount):
+        pass
     elif limit.measure == "money":
         message.money_micros = micros(limit.amount)
     else:

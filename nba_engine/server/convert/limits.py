@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from nba_engine._gen.nba.v1 import limit_service_pb2
 from nba_engine.domain import CatalogView, Limit
 from nba_engine.engine import LimitUsage
-from nba_engine.engine.prices import PriceRow
+from nba_engine.engine.prices import Steered
 from nba_engine.server.convert.catalogs import write_measure
 from nba_engine.server.convert.pages import bound_to
 from nba_engine.server.convert.values import write_time
@@ -71,7 +71,7 @@ def write_usages(
     *,
     since: float | None,
     room: int,
-    prices: Mapping[str, PriceRow] = {},
+    prices: Mapping[str, Steered] = {},
 ) -> limit_service_pb2.GetLimitUsageResponse:
     """A page; ``found`` has one entry more than the page when there is another page.
 
@@ -84,7 +84,7 @@ def write_usages(
     if since is not None:
         response.windows_since_time.CopyFrom(write_time(since))
     for one in found[: query.size]:
-        entry = _write_usage(one, limit, prices.get(one.usage.account))
+        entry = _write_usage(one, limit, prices.get(one.usage.account, Steered()))
         room -= entry.ByteSize()
         if room < 0 and response.usages:
             break
@@ -99,9 +99,7 @@ def _currency(catalog: CatalogView, limit: Limit) -> str:
     return catalog.currency if limit.measure == "money" else ""
 
 
-def _write_usage(
-    one: LimitUsage, limit: Limit, price: PriceRow | None
-) -> limit_service_pb2.LimitUsage:
+def _write_usage(one: LimitUsage, limit: Limit, steered: Steered) -> limit_service_pb2.LimitUsage:
     usage = one.usage
     message = limit_service_pb2.LimitUsage(
         account=usage.account,
@@ -114,9 +112,12 @@ def _write_usage(
         message.window_start_time.CopyFrom(write_time(one.start))
     if one.end is not None:
         message.window_end_time.CopyFrom(write_time(one.end))
-    if price is not None:
-        message.price = price.price
-        message.planned = units_of(limit, price.planned)
+    if steered.price is not None:
+        message.price = steered.price.price
+        message.planned = units_of(limit, steered.price.planned)
+    if steered.floor is not None:
+        message.bonus = steered.floor.price
+        message.planned_at_least = units_of(limit, steered.floor.planned)
     return message
 
 

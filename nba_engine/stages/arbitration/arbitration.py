@@ -1,4 +1,4 @@
-"""Stage ``arbitration``: minus the prices of limits; only what is worth its money goes on."""
+"""Stage ``arbitration``: minus the prices of limits, plus what a minimum adds; then what is worth it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
 from nba_engine.stages.limits import Accounts, Prices
 from nba_engine.stages.supposing import impossible
-from nba_engine.stages.wording import lever, money, subject
+from nba_engine.stages.wording import asked, lever, money, subject
 
 __all__ = ["ARBITRATION", "Arbitration", "factor_above"]
 
@@ -20,7 +20,8 @@ class Arbitration:
     """Subtracts the sum of price * use from ``score`` and drops what is not above *nothing* (0).
 
     ``deciding.prices`` maps limits (of one with a scope: its accounts, such as
-    ``budget|campaign=autumn``) to the price of one contact or one unit of money.
+    ``budget|campaign=autumn``) to the price of one contact or one unit of money; and with
+    ``|at_least`` behind the name to what a contact gets added that a minimum still lacks.
     """
 
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
@@ -46,19 +47,15 @@ class Arbitration:
         columns = {name: float(column[position]) for name, column in drop.columns.items()}
         catalog = deciding.catalog
         score = columns["score"]
-        price = columns.get("price", 0.0)
         what, chance = _counted(columns)
         terms = (
             f"lever {columns['lever']:.4g} * weight {columns['weight']:.4g} * {what} "
             f"{chance:.4g} * value {money(catalog, columns['value'])} - cost "
             f"{money(catalog, columns['cost'])}"
         )
-        if price:
-            told = [
-                f"{money(catalog, part.total)} for the limit “{part.limit.name}”"
-                for part in self._prices.parts(deciding.prices, unit)
-            ]
-            terms += f" - {' - '.join(told)}"
+        if deciding.prices:
+            for part in self._prices.parts(deciding.prices, unit):
+                terms += f" {'+' if part.floor else '-'} {asked(catalog, part)}"
         sentence = (
             f"{subject(deciding, unit)} is not worth its contact: {terms} = "
             f"{money(catalog, score)}, and doing nothing costs nothing"

@@ -2,6 +2,7 @@
 
 from nba_engine.stages.limits.accounts import (
     CLOSED,
+    FLOOR,
     Accounts,
     Draw,
     LimitCells,
@@ -15,6 +16,7 @@ from nba_engine.stages.limits.windows import Calendar, Period, QuietClock, withi
 
 __all__ = [
     "CLOSED",
+    "FLOOR",
     "Accounts",
     "Calendar",
     "Draw",

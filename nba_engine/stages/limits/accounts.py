@@ -28,6 +28,7 @@ from nba_engine.stages.limits.windows import Calendar
 
 __all__ = [
     "CLOSED",
+    "FLOOR",
     "Accounts",
     "Draw",
     "LimitCells",
@@ -37,6 +38,7 @@ __all__ = [
     "units_of",
 ]
 
+FLOOR = "|at_least"  # how the names of bonuses end
 CLOSED = -1  # the ceiling of a limit whose amount cannot be computed: nothing fits
 
 
@@ -79,6 +81,8 @@ class LimitCells:
         self.prefixes = tuple(f"{_escape(limit.id)}|{label}" for label in labels)
         # what the price of a cell is called: the limit and the values of its scope
         self.names = tuple(prefix.removesuffix("|") for prefix in self.prefixes)
+        # and the bonus of what is to reach a minimum; no scope is called so
+        self.floors = tuple(f"{n}{FLOOR}" for n in self.names) if limit.at_least else ()
         self.largest = int(self.amount.max(initial=0))
         # whether every treatment draws on it: then nobody needs to look which ones do
         self.everybody = bool(((self.cell > 0) | catalog.is_nothing).all())
@@ -130,13 +134,16 @@ def ceiling_of(deciding: Deciding, limit: Limit) -> int:
         if computed is None or not math.isfinite(computed):
             return CLOSED
         amount = computed
-    if not math.isfinite(amount):
+    if math.isnan(amount):
         return CLOSED
     return units_of(limit, amount)
 
 
 def units_of(limit: Limit, amount: float) -> int:
-    """An amount as the ledger counts it, in whole units of the limit; at least 0."""
+    """An amount as the ledger counts it, in whole units of the limit; at least 0.
+
+    Without an amount (inf) it is the largest there is.
+    """
     amount = min(amount, LARGEST_AMOUNT)
     if limit.measure == "money":
         return max(0, to_micros(amount))

@@ -14,29 +14,37 @@ __all__ = ["PricePart", "Prices"]
 
 
 class PricePart(NamedTuple):
-    """What one limit adds: ``price`` per contact or per unit of money, times ``use``."""
+    """What one limit asks: ``price`` per contact or per unit of money, times ``use``.
+
+    Of a ``floor`` it is the bonus for what the limit is to reach at least.
+    """
 
     limit: Limit
     name: str
     price: float
     use: float
+    floor: bool = False
 
     @property
     def total(self) -> float:
-        """Money."""
-        return self.price * self.use
+        """Money: what is taken off a score; a bonus is negative."""
+        return -self.price * self.use if self.floor else self.price * self.use
 
 
 class Prices:
-    """Prices by the name of their cell (`LimitCells.names`), laid on the treatments of a catalog."""
+    """Prices by the name of their cell, laid on the treatments of a catalog.
+
+    Those in `LimitCells.names` are taken off scores, those in `LimitCells.floors` added.
+    """
 
     def __init__(self, catalog: CatalogView, accounts: Accounts) -> None:
         self._catalog = catalog
         self._accounts = accounts
         self._cells = {
-            name: (position, cell)
+            name: (position, cell, sign)
             for position, cells in enumerate(accounts.limits)
-            for cell, name in enumerate(cells.names, start=1)
+            for names, sign in ((cells.names, 1.0), (cells.floors, -1.0))
+            for cell, name in enumerate(names, start=1)
         }
         # the last answer: prices change every few seconds, decisions come by the hundred
         self._last: tuple[Mapping[str, float], FloatArray] = ({}, np.zeros(len(catalog.treatments)))
@@ -49,10 +57,10 @@ class Prices:
         by_limit: dict[int, FloatArray] = {}
         for name, price in prices.items():
             if name in self._cells:
-                position, cell = self._cells[name]
+                position, cell, sign = self._cells[name]
                 cells = self._accounts.limits[position]
                 of_cells = by_limit.setdefault(position, np.zeros(len(cells.names) + 1))
-                of_cells[cell] = amount_of(self._catalog.limits[position], 1) * price
+                of_cells[cell] += sign * amount_of(self._catalog.limits[position], 1) * price
         costs = np.zeros(len(self._catalog.treatments))
         for position, of_cells in by_limit.items():
             cells = self._accounts.limits[position]
@@ -64,9 +72,10 @@ class Prices:
         """What makes up a treatment's cost at these prices: the limits that ask for something."""
         found = []
         for draw in self._accounts.draws[treatment]:
-            name = self._accounts.limits[draw.limit].names[draw.cell - 1]
-            limit = self._catalog.limits[draw.limit]
-            price = prices.get(name, 0.0)
-            if price:
-                found.append(PricePart(limit, name, price, amount_of(limit, draw.amount)))
+            cells, limit = self._accounts.limits[draw.limit], self._catalog.limits[draw.limit]
+            use = amount_of(limit, draw.amount)
+            for names, floor in ((cells.names, False), (cells.floors, True)):
+                name = names[draw.cell - 1] if names else ""
+                if price := prices.get(name, 0.0):
+                    found.append(PricePart(limit, name, price, use, floor))
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nba_engine.domain import Deciding, Recommendation
 from nba_engine.domain.words import enumerated
 from nba_engine.stages.limits import Accounts, PricePart, Prices
-from nba_engine.stages.wording import money, subject
+from nba_engine.stages.wording import minimum, money, subject
 
 __all__ = ["moved_below"]
 
@@ -13,7 +13,10 @@ __all__ = ["moved_below"]
 def moved_below(
     deciding: Deciding, accounts: Accounts, unit: int, score: float, above: Recommendation
 ) -> str:
-    """Which prices moved a candidate below what stands above it; "" when it would be there anyway."""
+    """Which prices moved a candidate below what stands above it; "" when it would be there anyway.
+
+    So does a bonus, that of what is to reach a minimum, when it lifted the other one.
+    """
     if not deciding.prices:
         return ""
     prices = Prices(deciding.catalog, accounts)
@@ -21,10 +24,18 @@ def moved_below(
     at = deciding.catalog.treatment_index[above.treatment]
     others = prices.parts(deciding.prices, at)
     worth = score + sum(part.total for part in own)
-    if not own or worth <= above.score + sum(part.total for part in others):
+    asks = [part for part in own if not part.floor]
+    adds = [part for part in others if part.floor]
+    if not (asks or adds) or worth <= above.score + sum(part.total for part in others):
         return ""
-    told = enumerated([_told(deciding, part) for part in own])
-    return f"; the price of {told} moved it below {subject(deciding, at)}"
+    told = []
+    if asks:
+        listed = enumerated([_told(deciding, part) for part in asks])
+        told.append(f"the price of {listed} moved it below {subject(deciding, at)}")
+    for part in adds:
+        added = money(deciding.catalog, -part.total)
+        told.append(f"{minimum(part.limit)} adds {added} to {subject(deciding, at)}")
+    return "".join(f"; {one}" for one in told)
 
 
 def _told(deciding: Deciding, part: PricePart) -> str:

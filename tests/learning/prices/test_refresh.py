@@ -28,9 +28,9 @@ def program(requests: Requests, budget: FloatArray) -> float:
     """The linear program itself, by HiGHS."""
     count = len(requests.worth)
     of = np.repeat(np.arange(len(requests.first)), np.diff(requests.first, append=count))
-    rows = np.zeros((len(requests.first) + LIMITS, count))
+    rows = np.zeros((len(requests.first) + len(budget), count))
     rows[of, np.arange(count)] = 1.0
-    for column in range(2):
+    for column in range(requests.use.shape[1]):
         at = (len(requests.first) + requests.limit[:, column], np.arange(count))
         np.add.at(rows, at, requests.use[:, column])
     bounds = np.concatenate([np.ones(len(requests.first)), budget])
@@ -43,6 +43,39 @@ def test_the_bound_is_the_optimum_of_the_linear_program(seed: int) -> None:
     solved = solve(requests, budget)
     assert solved.bound >= program(requests, budget) - 1e-9
     assert solved.bound == pytest.approx(program(requests, budget), rel=0.01)
+
+
+def with_minimum(seed: int, least: float) -> tuple[Requests, FloatArray]:
+    """The same, and of what uses the second limit there are to be so many."""
+    requests, budget = sample(seed)
+    draws = -(requests.limit[:, 0] == 1).astype(np.float64)
+    use = np.column_stack([requests.use, draws])
+    limit = np.column_stack([requests.limit, np.full(len(use), LIMITS)])
+    wide = Requests(requests.first, requests.worth, use, limit)
+    return wide, np.append(budget, -least)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_minimum_is_a_bound_the_other_way_round(seed: int) -> None:
+    free, budget = with_minimum(seed, 0.0)
+    budget[:3] = 40.0  # so that there is room for what is to be reached
+    without = solve(free, budget)
+    assert without.prices[3] == pytest.approx(0.0, abs=1e-6)
+    budget[3] = 1.2 * without.use[3]  # uses are negative
+    solved = solve(free, budget)
+    best = program(free, budget)
+    assert best < 0.999 * program(
+        free, budget * np.array([1.0, 1.0, 1.0, 0.0])
+    )  # it costs something
+    assert solved.bound == pytest.approx(best, rel=0.01)
+    assert -solved.use[3] == pytest.approx(-budget[3], rel=0.08)
+    assert solved.prices[3] > 0.0
+
+
+def test_what_no_bonus_reaches_has_the_largest_there_may_be() -> None:
+    requests, budget = with_minimum(1, 1e6)
+    most = np.array([np.inf, np.inf, np.inf, 5.0])
+    assert solve(requests, budget, most=most).prices[3] == pytest.approx(5.0)
 
 
 def test_the_slope_is_that_of_the_function() -> None:

@@ -369,6 +369,7 @@ class Limit(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     ASSUMPTION_FIELD_NUMBER: _builtins.int
     PACE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -389,6 +390,8 @@ class Limit(_message.Message):
     """A stated assumption; empty: none."""
     pace: _builtins.str
     """How a price spreads it over its window: even or profile. Empty: it has no price."""
+    at_least: _builtins.int
+    """How many contacts there are to be per account and window. 0: there is no minimum."""
     @_builtins.property
     def scope(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What has an account of its own: customer, action, group, campaign, channel, or a combination.
@@ -409,10 +412,11 @@ class Limit(_message.Message):
         time_zone: _builtins.str = ...,
         assumption: _builtins.str = ...,
         pace: _builtins.str = ...,
+        at_least: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "contacts", b"contacts", "expression", b"expression", "money_micros", b"money_micros"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "assumption", b"assumption", "contacts", b"contacts", "expression", b"expression", "id", b"id", "measure", b"measure", "money_micros", b"money_micros", "name", b"name", "pace", b"pace", "scope", b"scope", "time_zone", b"time_zone", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "assumption", b"assumption", "at_least", b"at_least", "contacts", b"contacts", "expression", b"expression", "id", b"id", "measure", b"measure", "money_micros", b"money_micros", "name", b"name", "pace", b"pace", "scope", b"scope", "time_zone", b"time_zone", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["contacts", "money_micros", "expression"]  # noqa: Y015
     _WhichOneofArgType_amount: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015

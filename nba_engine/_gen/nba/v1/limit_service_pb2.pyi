@@ -186,6 +186,8 @@ class LimitUsage(_message.Message):
     WINDOW_END_TIME_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     PLANNED_FIELD_NUMBER: _builtins.int
+    BONUS_FIELD_NUMBER: _builtins.int
+    PLANNED_AT_LEAST_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """The name of the account: the limit, the values of its scope, and the window."""
     reserved: _builtins.int
@@ -195,7 +197,9 @@ class LimitUsage(_message.Message):
     overrun: _builtins.int
     """How much of `spent` late confirmations charged although there was no room for it."""
     ceiling: _builtins.int
-    """The amount in force; where it is an expression, what it gave at the latest reservation."""
+    """The amount in force; where it is an expression, what it gave at the latest reservation; without one
+    the largest that the ledger knows, 1000000000000.
+    """
     price: _builtins.float
     """What one more contact, or one more unit of the currency, would earn: subtracted from the scores of
     what draws on the account, in units of the currency. Only of limits that are paced, and of the
@@ -203,6 +207,13 @@ class LimitUsage(_message.Message):
     """
     planned: _builtins.int
     """How much was to be reserved or spent by now, as the pace of the limit plans it. Like `price`."""
+    bonus: _builtins.float
+    """What is added to the scores of what draws on the account, because fewer contacts were made than the
+    limit's `at_least` plans for by now, in units of the currency. Only of limits with `at_least`, and of
+    the window of now.
+    """
+    planned_at_least: _builtins.int
+    """How many contacts were to be made by now, so that `at_least` is reached in time. Like `bonus`."""
     @_builtins.property
     def window_start_time(self) -> _timestamp_pb2.Timestamp:
         """When the window began. Not set: a lifetime, the limit has other windows by now, or the window
@@ -225,13 +236,19 @@ class LimitUsage(_message.Message):
         window_end_time: _timestamp_pb2.Timestamp | None = ...,
         price: _builtins.float | None = ...,
         planned: _builtins.int | None = ...,
+        bonus: _builtins.float | None = ...,
+        planned_at_least: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_planned", b"_planned", "_price", b"_price", "_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "planned", b"planned", "price", b"price", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bonus", b"_bonus", "_planned", b"_planned", "_planned_at_least", b"_planned_at_least", "_price", b"_price", "_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "bonus", b"bonus", "planned", b"planned", "planned_at_least", b"planned_at_least", "price", b"price", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_planned", b"_planned", "_price", b"_price", "_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "account", b"account", "ceiling", b"ceiling", "overrun", b"overrun", "planned", b"planned", "price", b"price", "reserved", b"reserved", "spent", b"spent", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bonus", b"_bonus", "_planned", b"_planned", "_planned_at_least", b"_planned_at_least", "_price", b"_price", "_window_end_time", b"_window_end_time", "_window_start_time", b"_window_start_time", "account", b"account", "bonus", b"bonus", "ceiling", b"ceiling", "overrun", b"overrun", "planned", b"planned", "planned_at_least", b"planned_at_least", "price", b"price", "reserved", b"reserved", "spent", b"spent", "window_end_time", b"window_end_time", "window_start_time", b"window_start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bonus: _TypeAlias = _typing.Literal["bonus"]  # noqa: Y015
+    _WhichOneofArgType__bonus: _TypeAlias = _typing.Literal["_bonus", b"_bonus"]  # noqa: Y015
     _WhichOneofReturnType__planned: _TypeAlias = _typing.Literal["planned"]  # noqa: Y015
     _WhichOneofArgType__planned: _TypeAlias = _typing.Literal["_planned", b"_planned"]  # noqa: Y015
+    _WhichOneofReturnType__planned_at_least: _TypeAlias = _typing.Literal["planned_at_least"]  # noqa: Y015
+    _WhichOneofArgType__planned_at_least: _TypeAlias = _typing.Literal["_planned_at_least", b"_planned_at_least"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
     _WhichOneofReturnType__window_end_time: _TypeAlias = _typing.Literal["window_end_time"]  # noqa: Y015
@@ -239,7 +256,11 @@ class LimitUsage(_message.Message):
     _WhichOneofReturnType__window_start_time: _TypeAlias = _typing.Literal["window_start_time"]  # noqa: Y015
     _WhichOneofArgType__window_start_time: _TypeAlias = _typing.Literal["_window_start_time", b"_window_start_time"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bonus) -> _WhichOneofReturnType__bonus | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__planned) -> _WhichOneofReturnType__planned | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__planned_at_least) -> _WhichOneofReturnType__planned_at_least | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
     @_typing.overload
