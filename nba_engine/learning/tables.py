@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,18 +13,36 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from nba_engine.errors import NbaError
-from nba_engine.learning.cells import UnreadableCell, column_values
+from nba_engine.learning.cells import UnreadableCell, column_values, is_one_value
 
-__all__ = ["Kind", "column_names", "infer_columns", "read_columns"]
+__all__ = [
+    "Kind",
+    "column_names",
+    "columns_of_lists",
+    "infer_columns",
+    "read_columns",
+    "read_pieces",
+]
 
 Kind = Literal["text", "number", "integer", "time"]
 
 _DELIMITERS = (",", ";", "\t")
+_CSV_BYTES = 16 * 2**20  # read together
 
 
 def column_names(path: Path) -> tuple[str, ...]:
     """The names of a file's columns, in order. Raises `NbaError` when it cannot be read."""
     return tuple(_schema(path)[0])
+
+
+def columns_of_lists(path: Path) -> dict[str, str]:
+    """Columns whose cells hold more than one value, or bytes, each with its Arrow type: unreadable.
+
+    Raises `NbaError` when the file cannot be read.
+    """
+    if _is_csv(path):
+        return {}
+    return {one.name: str(one.type) for one in _parquet_schema(path) if not is_one_value(one.type)}
 
 
 def read_columns(
@@ -50,12 +68,57 @@ def read_columns(
     table = _read_csv(path, used, delimiter) if _is_csv(path) else _read_parquet(path, used)
     if not table.num_rows:
         raise NbaError(f"{path}: there is not one row in it")
+    return _values(path, table, {name: kinds[name] for name in used}, blank, 0)
+
+
+def read_pieces(
+    path: Path,
+    wanted: Mapping[str, Kind],
+    *,
+    optional: Mapping[str, Kind] | None = None,
+    blank: Collection[str] = (),
+    rows: int = 250_000,
+) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
+    """What `read_columns` reads, a piece after the other: how many rows came before, and columns.
+
+    A piece has at most about ``rows`` rows, and only one is in memory, however long the file is.
+    """
+    names, delimiter = _schema(path)
+    kinds = {**wanted, **(optional or {})}
+    _check_names(path, names, wanted)
+    used = {name: kinds[name] for name in kinds if name in names}
+    before = 0
+    for piece in _pieces(path, list(used), delimiter, rows):
+        if piece.num_rows:
+            yield before, _values(path, piece, used, blank, before)
+            before += piece.num_rows
+    if not before:
+        raise NbaError(f"{path}: there is not one row in it")
+
+
+def _pieces(path: Path, used: list[str], delimiter: str, rows: int) -> Iterator[pa.RecordBatch]:
+    try:
+        if _is_csv(path):
+            yield from pa.csv.open_csv(path, **_csv_options(path, used, delimiter))
+        else:
+            yield from pa.parquet.ParquetFile(path).iter_batches(batch_size=rows, columns=used)
+    except pa.ArrowInvalid as error:
+        if _is_csv(path):
+            raise NbaError(f"{path}{_csv_words(path, delimiter, str(error))}") from None
+        raise _unreadable(path, error) from None
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def _values(
+    path: Path, table: Any, kinds: Mapping[str, Kind], blank: Collection[str], before: int
+) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {}
-    for name in used:
+    for name, kind in kinds.items():
         try:
-            columns[name] = column_values(table.column(name), kinds[name], blank=name in blank)
+            columns[name] = column_values(table.column(name), kind, blank=name in blank)
         except UnreadableCell as cell:
-            row = f", row {cell.row:,}" if cell.row else ""
+            row = f", row {before + cell.row:,}" if cell.row else ""
             raise NbaError(f"{path}: column `{name}`{row}: {cell.message}; {cell.remedy}") from None
     return columns
 
@@ -104,10 +167,17 @@ def _check_names(path: Path, names: Collection[str], wanted: Collection[str]) ->
 
 def _schema(path: Path) -> tuple[list[str], str]:
     """The names of the columns, and the delimiter of a CSV file."""
+    if not _is_csv(path):
+        return list(_parquet_schema(path).names), ""
     try:
-        if _is_csv(path):
-            return _heading(path)
-        return list(pa.parquet.read_schema(path).names), ""
+        return _heading(path)
+    except OSError as error:
+        raise NbaError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _parquet_schema(path: Path) -> Any:
+    try:
+        return pa.parquet.read_schema(path)
     except OSError as error:
         raise NbaError(f"{path}: cannot be read: {error.strerror or error}") from None
     except pa.ArrowInvalid:
@@ -127,22 +197,27 @@ def _heading(path: Path) -> tuple[list[str], str]:
 
 
 def _read_csv(path: Path, used: list[str], delimiter: str) -> pa.Table:
-    names, _ = _heading(path)
     try:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(column_names=_unique(names), skip_rows=1),
-            parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=used,
-                column_types={name: pa.string() for name in used},
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
+        return pa.csv.read_csv(path, **_csv_options(path, used, delimiter))
     except pa.ArrowInvalid as error:
         raise NbaError(f"{path}{_csv_words(path, delimiter, str(error))}") from None
+
+
+def _csv_options(path: Path, used: list[str], delimiter: str) -> dict[str, Any]:
+    names, _ = _heading(path)
+    return {
+        "read_options": pa.csv.ReadOptions(
+            column_names=_unique(names), skip_rows=1, block_size=_CSV_BYTES
+        ),
+        "parse_options": pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        "convert_options": pa.csv.ConvertOptions(
+            include_columns=used,
+            column_types={name: pa.string() for name in used},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    }
 
 
 def _csv_words(path: Path, delimiter: str, error: str) -> str:
@@ -171,8 +246,12 @@ def _read_parquet(path: Path, used: list[str]) -> pa.Table:
     try:
         return pa.parquet.ParquetFile(path).read(columns=used)
     except (OSError, pa.ArrowException) as error:
-        first = (str(error).splitlines() or ["damaged"])[0]
-        raise NbaError(f"{path}: cannot be read: {first}; write it anew") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> NbaError:
+    first = (str(error).splitlines() or ["damaged"])[0]
+    return NbaError(f"{path}: cannot be read: {first}; write it anew")
 
 
 def _is_csv(path: Path) -> bool:

@@ -5,7 +5,7 @@ The functions here are what a batch engine runs: pure in the partition and in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ __all__ = [
     "Rows",
     "build_resident",
     "counts_of",
+    "numbered",
     "planned_usage",
     "usage",
 ]
@@ -36,8 +37,16 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     budget: NDArray[np.int64]
 
 
+def numbered(_source: object, first: int, last: int) -> list[str]:
+    """Names of customers who have none but their numbers."""
+    return [str(number) for number in range(first, last)]
+
+
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
-    """Which customers, and how to get them: ``load(source, first, last)``, a function of a module."""
+    """Which customers, and how to get them: ``load(source, first, last)``, a function of a module.
+
+    ``named(source, first, last)`` is asked for their names when the plan is written, and not kept.
+    """
 
     number: int
     problem: Problem
@@ -45,6 +54,7 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     source: Any
     first: int
     last: int
+    named: Callable[[Any, int, int], Sequence[str]] = numbered
 
 
 class Edits(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +83,7 @@ class Resident:
 
     def __init__(self, partition: Partition) -> None:
         rows = partition.load(partition.source, partition.first, partition.last)
+        self.partition = partition
         self.number = partition.number
         self.first = partition.first
         self.problem = partition.problem
@@ -99,6 +110,11 @@ class Resident:
             self._chains = self.best(self.problem.prices_of_contacts(prices))
             self._at = key
         return self._chains
+
+    def names(self) -> Sequence[str]:
+        """What the customers are called, in their order."""
+        partition = self.partition
+        return partition.named(partition.source, partition.first, partition.last)
 
     def planned(self, at: At) -> tuple[NDArray[np.int16], NDArray[np.int8], NDArray[np.int8]]:
         """Contacts and periods (n, longest) with the edits, and why (n,); 0: best at the prices."""

@@ -7,6 +7,7 @@ value per priced unit. All usage is in whole numbers, so that nothing is ever a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -17,6 +18,8 @@ from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Resident
 
 __all__ = ["Aim", "Ask", "Changes", "alternatives", "take_changes"]
+
+_BLOCK = 4096  # changes looked at together
 
 Aim: TypeAlias = Literal["make_room", "use_room"]
 
@@ -40,6 +43,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """Changes of chains of customers of one partition, the best first.
 
     ``rank`` (d,): smaller is better. ``value`` (d,): value gained; ``use`` (d, k): of the limits.
+    ``contact``, ``period`` (d, longest): the chains then, ``was``, ``was_period`` those before.
     """
 
     number: int
@@ -49,6 +53,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     use: NDArray[np.int64]
     contact: NDArray[np.int16]
     period: NDArray[np.int8]
+    was: NDArray[np.int16]
+    was_period: NDArray[np.int8]
 
 
 def alternatives(resident: Resident, ask: Ask) -> Changes:
@@ -57,8 +63,7 @@ def alternatives(resident: Resident, ask: Ask) -> Changes:
     contact, period, _ = resident.planned(ask.at)
     rows = np.arange(len(contact))
     if ask.aim == "make_room":
-        over = _padded(problem.use[ask.room < 0].sum(axis=0)[None])
-        rows = np.flatnonzero(over[0, _cells(problem, contact, period)].any(axis=1))
+        rows = _concerned(problem, ask.room < 0, contact, period)
     price = problem.prices_of_contacts(ask.other, ask.forbidden)
     best = resident.best_of(rows, price)
     differs = ((best.contact != contact[rows]) | (best.period != period[rows])).any(axis=1)
@@ -87,36 +92,71 @@ def alternatives(resident: Resident, ask: Ask) -> Changes:
         use=taken[order],
         contact=new[order],
         period=when[order],
+        was=old[order],
+        was_period=old_when[order],
     )
 
 
-def take_changes(
-    changes: list[Changes], room: NDArray[np.int64], aim: Aim
-) -> tuple[list[tuple[int, int]], NDArray[np.int64]]:
-    """Choose changes of all partitions: (partition, place among its changes), and the room then.
+def _concerned(
+    problem: Problem,
+    over: NDArray[np.bool_],
+    contact: NDArray[np.int16],
+    period: NDArray[np.int8],
+) -> NDArray[np.intp]:
+    """Whose chains can make room: those that take of a limit, and for a floor everyone."""
+    use = problem.use[over]
+    if (use < 0).any():
+        return np.arange(len(contact))
+    taken = _padded(use.sum(axis=0)[None])[0]
+    return np.flatnonzero(taken[_cells(problem, contact, period)].any(axis=1))
 
-    Never makes a limit use more than it has, or more than before where that is too much already.
+
+def take_changes(
+    changes: Sequence[Changes], room: NDArray[np.int64], aim: Aim
+) -> tuple[list[NDArray[np.intp]], NDArray[np.int64]]:
+    """Choose changes of all partitions: of each its places among its changes, and the room then.
+
+    One after the other, the best first; never makes a limit use more than it has, or more than
+    before where that is too much already.
     """
-    which = np.concatenate([np.full(len(c.row), i) for i, c in enumerate(changes)]).astype(int)
-    place = np.concatenate([np.arange(len(c.row)) for c in changes]).astype(int)
+    sizes = [len(c.row) for c in changes]
+    which: NDArray[np.intp] = np.repeat(np.arange(len(changes)), sizes)
+    place: NDArray[np.intp] = np.concatenate([np.arange(size) for size in sizes])
     rank = np.concatenate([c.rank for c in changes])
     value = np.concatenate([c.value for c in changes])
-    use = np.concatenate([c.use for c in changes])
-    room = room.copy()
-    taken = []
-    for one in np.lexsort((place, which, -value, rank)):
+    order = np.lexsort((place, which, -value, rank))
+    use = np.concatenate([c.use for c in changes])[order]
+    taken: list[NDArray[np.intp]] = []
+    for first in range(0, len(order), _BLOCK):
+        rows, room = _take(use, np.arange(first, min(first + _BLOCK, len(order))), room, aim)
+        taken.append(order[rows])
+    chosen = np.concatenate([np.zeros(0, dtype=np.intp), *taken])
+    of_chosen: NDArray[np.intp] = which[chosen]
+    return [place[chosen[of_chosen == i]] for i in range(len(changes))], room
+
+
+def _take(
+    use: NDArray[np.int64], left: NDArray[np.intp], room: NDArray[np.int64], aim: Aim
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Those of ``left`` (in this order) that are taken, and the room then."""
+    taken: list[NDArray[np.intp]] = []
+    while len(left):
+        over = room < 0
         if aim == "make_room":
-            over = room < 0
-            if not over.any():
-                break
-            if not (use[one][over] < 0).any():
-                continue
-        after = room - use[one]
-        if bool(((use[one] > 0) & (after < 0)).any()):
-            continue
-        room = after
-        taken.append((int(which[one]), int(place[one])))
-    return taken, room
+            left = left[(use[left][:, over] < 0).any(axis=1)]
+        left = left[((use[left] <= 0) | (use[left] <= room)).all(axis=1)]
+        if not len(left):
+            break
+        after: NDArray[np.int64] = room - np.cumsum(use[left], axis=0)
+        good = ((use[left] <= 0) | (after >= 0)).all(axis=1)
+        number = len(left) if good.all() else int(np.argmin(good))
+        if aim == "make_room":  # what is enough ends it, and may make other changes useless
+            enough = ((after >= 0) & over).any(axis=1)
+            if enough.any():
+                number = min(number, int(np.argmax(enough)) + 1)
+        taken.append(left[:number])
+        room, left = after[number - 1], left[number:]
+    return np.concatenate([np.zeros(0, dtype=np.intp), *taken]), room
 
 
 def _cells(

@@ -9,22 +9,30 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nba_engine.chains import ChainRules, patterns_of
 from nba_engine.domain import MICROS
 from nba_engine.errors import NbaError
 from nba_engine.learning.tables import column_names, read_columns
+from nba_engine.planning.candidates import (
+    FILTERS,
+    VALUES,
+    check_not_negative,
+    check_not_too_large,
+    read_candidates,
+)
 from nba_engine.planning.problem import Contact, PlanLimit, Problem, contacts_of
 from nba_engine.planning.resident import Partition, Rows
 
 __all__ = ["Changed", "Tables", "partitions_of", "read_tables"]
 
-_FILTERS = ("action", "treatment", "channel", "campaign")
 _ROWS = 20_000
 
 
@@ -45,20 +53,29 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read. ``values`` (customers, contacts, periods or 1): money, NaN for no candidate."""
+    """What was read. ``values`` (customers, contacts, periods or 1): money, NaN for no candidate.
+
+    ``customers``: their names, an Arrow array of texts. ``work``: the folder that holds
+    ``values`` as a file, mapped into memory; None: they are in memory.
+    """
 
     problem: Problem
-    customers: NDArray[np.object_]
+    customers: pa.StringArray
     budget: NDArray[np.int64]
     values: NDArray[np.float32]
+    work: Path | None = None
 
 
-def read_tables(folder: Path, changed: Changed | None = None) -> Tables:
-    """Read a folder as docs/plan.md describes it. Raises `NbaError` for the first mistake."""
+def read_tables(folder: Path, changed: Changed | None = None, work: Path | None = None) -> Tables:
+    """Read a folder as docs/plan.md describes it. Raises `NbaError` for the first mistake.
+
+    With a folder ``work`` the values are a file in it, and however long the table of candidates
+    is, only pieces of it are in memory.
+    """
     changed = changed or Changed()
     rules = _rules(folder, changed)
     customers, budget = _customers(_file(folder, "customers"))
-    names, values = _candidates(_file(folder, "candidates"), customers, rules)
+    names, values = read_candidates(_file(folder, "candidates"), customers, rules, work)
     contacts = contacts_of(names, np.ones((len(names), rules.periods)))
     try:
         patterns_of(contacts, rules)
@@ -66,13 +83,20 @@ def read_tables(folder: Path, changed: Changed | None = None) -> Tables:
         raise NbaError(f"{folder}: {error}") from None
     limits = _limits(_file(folder, "limits"), names, rules, changed)
     problem = Problem(rules=rules, names=names, contacts=contacts, limits=limits)
-    return Tables(problem=problem, customers=customers, budget=budget, values=values)
+    return Tables(problem=problem, customers=customers, budget=budget, values=values, work=work)
 
 
 def partitions_of(tables: Tables, work: Path) -> list[Partition]:
-    """Write values and budgets into the folder ``work``, and say who reads what of it."""
-    np.save(work / "values.npy", tables.values)
+    """Write values, budgets and names into the folder ``work``, and say who reads what of it."""
+    if tables.work != work:
+        np.save(work / VALUES, tables.values)
     np.save(work / "budget.npy", tables.budget)
+    table = pa.table({"customer": tables.customers})
+    with (
+        pa.OSFile(str(work / "names.arrow"), "wb") as file,
+        pa.ipc.new_file(file, table.schema) as w,
+    ):
+        w.write_table(table)
     return [
         Partition(
             number=number,
@@ -81,16 +105,26 @@ def partitions_of(tables: Tables, work: Path) -> list[Partition]:
             source=str(work),
             first=first,
             last=min(first + _ROWS, len(tables.budget)),
+            named=stored_names,
         )
         for number, first in enumerate(range(0, len(tables.budget), _ROWS))
     ]
 
 
 def stored_rows(source: str, first: int, last: int) -> Rows:
-    """Customers of a folder that `partitions_of` wrote."""
-    values = np.load(Path(source) / "values.npy", mmap_mode="r")[first:last]
-    budget = np.load(Path(source) / "budget.npy", mmap_mode="r")[first:last]
-    return Rows(values=np.array(values), budget=np.array(budget))
+    """Customers of a folder that `partitions_of` wrote: pages of the files, not copies of them."""
+    # "c": pages are shared, and the arrays as writable as any, for which the kernel is compiled
+    values = np.load(Path(source) / VALUES, mmap_mode="c")[first:last]
+    budget = np.load(Path(source) / "budget.npy", mmap_mode="c")[first:last]
+    return Rows(values=np.asarray(values), budget=np.asarray(budget))
+
+
+def stored_names(source: str, first: int, last: int) -> list[str]:
+    """What they are called."""
+    with pa.memory_map(str(Path(source) / "names.arrow")) as file:
+        column = pa.ipc.open_file(file).read_all()["customer"]
+        names: list[str] = column.slice(first, last - first).to_pylist()
+    return names
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -115,91 +149,28 @@ def _rules(folder: Path, changed: Changed) -> ChainRules:
         raise NbaError(f"{path}: {error}; see docs/plan.md for what it may say") from None
 
 
-def _customers(path: Path) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+def _customers(path: Path) -> tuple[pa.StringArray, NDArray[np.int64]]:
     columns = read_columns(path, {"customer": "text", "budget": "number"}, blank=("budget",))
     names, budget = columns["customer"], columns["budget"]
-    _, first = np.unique(names.astype(str), return_index=True)
-    if len(first) < len(names):
-        again = np.setdiff1d(np.arange(len(names)), first)[0]
+    names = pa.array(names, pa.string())
+    first = np.asarray(pc.index_in(names, value_set=pc.unique(names)))
+    if len(pc.unique(names)) < len(names):
+        _, there = np.unique(first, return_index=True)
+        again = int(np.setdiff1d(np.arange(len(names)), there)[0])
         raise NbaError(
-            f"{path}: row {again + 1:,}: customer {names[again]!r} was there before: one row each"
+            f"{path}: row {again + 1:,}: customer {names[again].as_py()!r} was there before: one row each"
         )
-    _not_negative(path, "budget", budget)
+    check_not_negative(path, "budget", budget)
     unlimited = np.isnan(budget)
     micros = np.rint(np.where(unlimited, 0.0, budget) * MICROS)
-    _not_too_large(path, "budget", micros)
+    check_not_too_large(path, "budget", micros)
     return names, np.where(unlimited, np.iinfo(np.int64).max, micros.astype(np.int64))
-
-
-def _candidates(
-    path: Path, customers: NDArray[np.object_], rules: ChainRules
-) -> tuple[tuple[Contact, ...], NDArray[np.float32]]:
-    optional: dict[str, Literal["text", "integer"]] = {
-        "channel": "text",
-        "campaign": "text",
-        "period": "integer",
-    }
-    columns = read_columns(
-        path,
-        {
-            "customer": "text",
-            "action": "text",
-            "treatment": "text",
-            "value": "number",
-            "cost": "number",
-        },
-        optional=optional,
-        blank=("channel", "campaign"),
-    )
-    for name in ("value", "cost"):
-        _not_negative(path, name, columns[name])
-    order = np.argsort(customers.astype(str), kind="stable")
-    row = _positions(path, columns["customer"], customers[order].astype(str), order)
-    cost = np.rint(columns["cost"] * MICROS)
-    _not_too_large(path, "cost", cost)
-    names, contact = _contacts(columns, cost.astype(np.int64))
-    by_period = "period" in columns
-    period = columns["period"] - 1 if by_period else np.zeros(len(row), dtype=np.int64)
-    _check_rows(
-        path, (period < 0) | (period >= rules.periods), f"period is not 1 to {rules.periods}"
-    )
-    size = (len(customers), len(names), rules.periods if by_period else 1)
-    values = np.full(size, np.nan, dtype=np.float32)
-    values[row, contact, period] = columns["value"]
-    if int((~np.isnan(values)).sum()) < len(row):
-        cell = np.ravel_multi_index((row, contact, period), size)
-        _, first = np.unique(cell, return_index=True)
-        again = np.setdiff1d(np.arange(len(cell)), first)
-        _check_rows(path, np.isin(np.arange(len(cell)), again), "this candidate was there before")
-    return names, values
-
-
-def _contacts(
-    columns: Mapping[str, NDArray[Any]], cost: NDArray[np.int64]
-) -> tuple[tuple[Contact, ...], NDArray[np.intp]]:
-    """The different contacts, sorted, and which each row is."""
-    codes = np.zeros(len(cost), dtype=np.int64)
-    for name in _FILTERS:
-        if name in columns:
-            found, code = np.unique(columns[name].astype(str), return_inverse=True)
-            codes = codes * len(found) + code.reshape(-1)
-    found, code = np.unique(cost, return_inverse=True)
-    codes = codes * len(found) + code.reshape(-1)
-    _, first, contact = np.unique(codes, return_index=True, return_inverse=True)
-    names = tuple(
-        Contact(
-            **{name: str(columns[name][row]) for name in _FILTERS if name in columns},
-            cost=int(cost[row]),
-        )
-        for row in first
-    )
-    return names, contact.reshape(-1)
 
 
 def _limits(
     path: Path, names: Sequence[Contact], rules: ChainRules, changed: Changed
 ) -> tuple[PlanLimit, ...]:
-    optional = {name: "text" for name in _FILTERS if name in column_names(path)}
+    optional = {name: "text" for name in FILTERS if name in column_names(path)}
     columns = read_columns(
         path,
         {"limit": "text", "amount": "number", "measure": "text"},
@@ -244,7 +215,7 @@ def _limit(
             [
                 all(
                     not columns[key][row] or getattr(one, key) == columns[key][row]
-                    for key in _FILTERS
+                    for key in FILTERS
                     if key in columns
                 )
                 for one in names
@@ -262,27 +233,3 @@ def _limit(
         use[mine, periods] = unit[mine, None]
     whole = round(amount * MICROS) if money else int(amount)
     return PlanLimit(name=name, amount=whole, measure="money" if money else "contacts", use=use)
-
-
-def _positions(
-    path: Path, wanted: NDArray[np.object_], known: NDArray[np.str_], order: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Where each name is among the known ones (sorted; ``order``: as they came)."""
-    found, code = np.unique(wanted.astype(str), return_inverse=True)
-    at = np.minimum(np.searchsorted(known, found), len(known) - 1)
-    wrong = known[at] != found
-    _check_rows(path, wrong[code.reshape(-1)], "customer is not in the table of customers")
-    return order[at][code.reshape(-1)]
-
-
-def _not_negative(path: Path, column: str, numbers: NDArray[np.float64]) -> None:
-    _check_rows(path, numbers < 0.0, f"{column} is below 0: leave such rows out, or write 0")
-
-
-def _not_too_large(path: Path, column: str, micros: NDArray[np.float64]) -> None:
-    _check_rows(path, micros >= 2.0**60, f"{column} is too large: 1e12 is the most")
-
-
-def _check_rows(path: Path, wrong: NDArray[np.bool_], words: str) -> None:
-    if wrong.any():
-        raise NbaError(f"{path}: row {int(np.argmax(wrong)) + 1:,}: {words}")

@@ -25,8 +25,9 @@ _UNLIMITED = np.iinfo(np.int64).max
 
 
 class _Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """The chains of a partition, and what their contacts earn (n, longest)."""
+    """The customers and chains of a partition, and what their contacts earn (n, longest)."""
 
+    customer: list[str]
     contact: NDArray[np.int16]
     period: NDArray[np.int8]
     value: NDArray[np.float64]
@@ -51,6 +52,7 @@ def _planned(resident: Resident, at: At) -> _Planned:
     contact, period, why = resident.planned(at)
     rows = np.arange(len(contact))
     return _Planned(
+        customer=list(resident.names()),
         contact=contact,
         period=period,
         value=resident.values_of(rows, contact, period),
@@ -59,9 +61,7 @@ def _planned(resident: Resident, at: At) -> _Planned:
     )
 
 
-def write_plan(
-    path: Path, batch: Batch[Resident], problem: Problem, plan: Plan, customers: NDArray[np.object_]
-) -> Shown:
+def write_plan(path: Path, batch: Batch[Resident], problem: Problem, plan: Plan) -> Shown:
     """Write ``plan.parquet``, partition by partition; one that is there stays until all is written."""
     draft = path.with_name(f"{path.name}.part")
     value = np.zeros((len(problem.names), problem.rules.periods))
@@ -69,17 +69,14 @@ def write_plan(
     budgets, spent = [], []
     try:
         with pq.ParquetWriter(draft, _SCHEMA) as writer:
-            first = 0
             for part in batch.each(_planned, plan.at):
-                names = customers[first : first + len(part.contact)]
                 cost = np.where(part.contact >= 0, problem.contacts.cost[part.contact], 0)
-                writer.write_table(_rows(part, cost, names, problem))
+                writer.write_table(_rows(part, cost, problem))
                 there = part.contact >= 0
                 np.add.at(value, (part.contact[there], part.period[there]), part.value[there])
                 lengths += np.bincount(there.sum(axis=1), minlength=len(lengths))
                 budgets.append(part.budget)
                 spent.append(cost.sum(axis=1))
-                first += len(names)
         with draft.open("rb+") as file:
             os.fsync(file.fileno())
         draft.replace(path)
@@ -105,23 +102,25 @@ _SCHEMA = pa.schema(
 )
 
 
-def _rows(
-    part: _Planned, cost: NDArray[np.int64], customers: NDArray[np.object_], problem: Problem
-) -> pa.Table:
+def _rows(part: _Planned, cost: NDArray[np.int64], problem: Problem) -> pa.Table:
     row, place = np.nonzero(part.contact >= 0)
-    contact = part.contact[row, place]
+    contact = pa.array(part.contact[row, place])
     left = (part.budget[:, None] - np.cumsum(cost, axis=1))[row, place]
     names = problem.names
-    columns: Mapping[str, Sequence[Any] | NDArray[Any] | pa.Array] = {
-        "customer": customers[row].tolist(),
+
+    def of_contacts(texts: Sequence[str]) -> pa.Array:
+        return pa.array(texts, pa.string()).take(contact)
+
+    columns: Mapping[str, NDArray[Any] | pa.Array] = {
+        "customer": pa.array(part.customer, pa.string()).take(pa.array(row)),
         "period": part.period[row, place].astype(np.int32) + 1,
-        "action": [names[c].action for c in contact],
-        "treatment": [names[c].treatment for c in contact],
-        "channel": [names[c].channel for c in contact],
+        "action": of_contacts([one.action for one in names]),
+        "treatment": of_contacts([one.treatment for one in names]),
+        "channel": of_contacts([one.channel for one in names]),
         "value": part.value[row, place],
         "cost": cost[row, place] / MICROS,
         "budget_left": pa.array(left / MICROS, mask=part.budget[row] == _UNLIMITED),
-        "reason": [_REASONS[why] for why in part.why[row]],
+        "reason": pa.array(_REASONS, pa.string()).take(pa.array(part.why[row])),
     }
     return pa.table(columns, schema=_SCHEMA)
 

@@ -1,0 +1,138 @@
+"""A plan in the making: the best chains at prices, changed until every limit is kept and used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.domain import Batch
+from nba_engine.planning.problem import Problem
+from nba_engine.planning.resident import At, Edits, Resident, counts_of, planned_usage
+from nba_engine.planning.room import Aim, Ask, Changes, alternatives, take_changes
+
+__all__ = ["Draft"]
+
+# how much dearer what is used too much becomes, as shares of what a unit of it earns on average,
+# as long as that does not give room enough
+_DEARER = (0.002, 0.02, 0.1, 0.3, 1.0, 3.0)
+_CHEAPER = (0.98, 0.9, 0.7, 0.4, 0.0)
+_ROUNDS = 12
+_WORTH_A_ROUND = 1e-6  # of the value: what one more round must have gained
+_CHANGES = 200_000  # that come from all partitions together, in a round
+_AT_LEAST = 2_000  # of one partition
+
+
+class Draft:
+    """Chains at prices, and the changes to them so far.
+
+    The changes are all that the driver holds of customers, and only those that were taken: each
+    round tells what they earn and use, so that nothing is summed again before the end.
+    """
+
+    def __init__(
+        self,
+        batch: Batch[Resident],
+        problem: Problem,
+        prices: NDArray[np.float64],
+        partitions: int,
+    ) -> None:
+        self._batch = batch
+        self._problem = problem
+        self._prices = prices
+        self._edits: list[Edits | None] = [None] * partitions
+        self._most = max(_CHANGES // max(partitions, 1), _AT_LEAST)
+        self.rounds = 0
+        self.sum()
+
+    def at(self) -> At:
+        """The prices with the changes."""
+        return At(prices=self._prices, edits=tuple(self._edits))
+
+    @property
+    def room(self) -> NDArray[np.int64]:
+        """What is left of each limit; below 0: used too much."""
+        return self._problem.amounts - self._problem.used(self.counts)
+
+    def sum(self) -> None:
+        """Sum value and contacts over all customers, in the fixed order."""
+        sums, self.counts = self._batch.map_reduce(planned_usage, self.at())
+        self.value = float(sums[0])
+
+    def make_room(self, told: Callable[[Aim], None]) -> None:
+        """Take away where it loses least until no limit is used too much."""
+        nothing = np.zeros(len(self._prices), dtype=np.bool_)
+        for dearer in _DEARER:
+            over = self.room < 0
+            if not over.any():
+                return
+            average = self.value / np.maximum(self._problem.used(self.counts), 1)
+            other = np.where(over, self._prices + dearer * average, self._prices)
+            self._round("make_room", other, nothing, told)
+        for forbidden in (self.room < 0, self._problem.amounts >= 0):
+            while (self.room < 0).any() and self._round("make_room", self._prices, forbidden, told):
+                pass
+
+    def use_room(self, told: Callable[[Aim], None], enough: float) -> None:
+        """Add where it gains most of what is left, until the plan is worth enough."""
+        nothing = np.zeros(len(self._prices), dtype=np.bool_)
+        for _ in range(_ROUNDS):
+            before = self.value
+            for cheaper in _CHEAPER:
+                if self.value >= enough:
+                    return
+                other = np.where(self.room > 0, self._prices * cheaper, self._prices)
+                self._round("use_room", other, nothing, told)
+            if self.value - before <= _WORTH_A_ROUND * before:
+                return
+
+    def _round(
+        self,
+        aim: Aim,
+        other: NDArray[np.float64],
+        forbidden: NDArray[np.bool_],
+        told: Callable[[Aim], None],
+    ) -> int:
+        ask = Ask(
+            at=self.at(),
+            aim=aim,
+            other=other,
+            forbidden=forbidden,
+            room=self.room,
+            most=self._most,
+        )
+        changes = list(self._batch.each(alternatives, ask))
+        taken, _ = take_changes(changes, self.room, aim)
+        self._take(changes, taken, 1 if aim == "make_room" else 2)
+        self.rounds += 1
+        told(aim)
+        return sum(len(places) for places in taken)
+
+    def _take(
+        self, changes: Sequence[Changes], taken: Sequence[NDArray[np.intp]], why: int
+    ) -> None:
+        problem = self._problem
+        for each, places in zip(changes, taken, strict=True):
+            if not len(places):
+                continue
+            self._edits[each.number] = _with(self._edits[each.number], each, places, why)
+            self.value += float(each.value[places].sum())
+            self.counts = (
+                self.counts
+                + counts_of(problem, each.contact[places], each.period[places])
+                - counts_of(problem, each.was[places], each.was_period[places])
+            )
+
+
+def _with(before: Edits | None, changes: Changes, places: NDArray[np.intp], why: int) -> Edits:
+    """The edits with some more; a customer's latest stands."""
+    row, contact = changes.row[places], changes.contact[places]
+    period, reason = changes.period[places], np.full(len(places), why, dtype=np.int8)
+    if before is not None:
+        row = np.concatenate([row, before.row])
+        contact = np.concatenate([contact, before.contact])
+        period = np.concatenate([period, before.period])
+        reason = np.concatenate([reason, before.why])
+    rows, first = np.unique(row, return_index=True)  # of equal ones the first: the newer
+    return Edits(row=rows, contact=contact[first], period=period[first], why=reason[first])
