@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 
-from nba_engine.app.objectives import objective_mistakes
+from nba_engine.app.objectives import objective_mistakes, order_mistakes
 from nba_engine.app.profile_sources import supplied_mistakes
 from nba_engine.app.resources import AppResources
 from nba_engine.catalog import Vocabulary, load_leniently
@@ -71,6 +71,7 @@ class Assembly:
         if whole:
             mistakes += supplied_mistakes(self._settings, catalog, self._file)
             mistakes += objective_mistakes(self._settings, catalog, self._file)
+            mistakes += order_mistakes(self._settings, self._file)
         resources = AppResources(
             catalog,
             self._settings,

@@ -6,7 +6,7 @@ from nba_engine.domain import CatalogView
 from nba_engine.errors import Mistake
 from nba_engine.settings import Settings
 
-__all__ = ["objective_mistakes"]
+__all__ = ["objective_mistakes", "order_mistakes"]
 
 
 def objective_mistakes(settings: Settings, catalog: CatalogView, file: str) -> list[Mistake]:
@@ -25,3 +25,19 @@ def objective_mistakes(settings: Settings, catalog: CatalogView, file: str) -> l
             remedy='put [[pipeline]] stage = "uplift" before the stage value',
         )
     ]
+
+
+def order_mistakes(settings: Settings, file: str) -> list[Mistake]:
+    """The stage contact_plan where it has nothing to say any more: prices are charged already."""
+    stages = [one.stage for one in settings.pipeline]
+    for stage in ("arbitration", "slate"):
+        if "contact_plan" in stages and stage in stages[: stages.index("contact_plan")]:
+            return [
+                Mistake(
+                    file=file,
+                    place="pipeline",
+                    message=f"the stage contact_plan comes after {stage}",
+                    remedy=f'put [[pipeline]] stage = "contact_plan" before the stage {stage}',
+                )
+            ]
+    return []

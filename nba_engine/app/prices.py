@@ -1,4 +1,4 @@
-"""Keeps the prices of shared limits in step with what is used of them."""
+"""Keeps the prices of shared limits in step with what is used of them; looks for contact plans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIMULATED_SECONDS = 0.1  # over a simulated store time passes as fast as decisi
 
 
 class PriceUpdater(Repeating):
-    """A daemon thread that looks every ``seconds`` whether a step is due, where a limit is paced.
+    """A daemon thread that looks every ``seconds`` whether a step is due, and for a new contact plan.
 
     Over a simulated store the time is that of the latest decision.
     """
@@ -37,6 +37,7 @@ class PriceUpdater(Repeating):
         simulated = engine.store.simulated
         now = engine.prices.latest if simulated else engine.now
         try:
+            engine.plans.read(engine.catalog)
             if now > 0.0:
                 engine.prices.step(engine.catalog, now)
             else:

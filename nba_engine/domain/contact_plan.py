@@ -20,6 +20,7 @@ __all__ = [
     "ContactPlanTerms",
     "CustomerPlan",
     "PlanMark",
+    "PlanRead",
     "PlannedContact",
     "decode_customer_plan",
     "decode_plan_mark",
@@ -81,7 +82,7 @@ class CustomerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``plan`` is the id of the mark, ``made`` when this was computed. ``newest`` and ``merges`` are
     those of the customer's `History` it was computed from: when they are others, something happened
-    since.
+    since. Whom the plan does not contact at all has one without ``contacts``.
     """
 
     plan: str
@@ -89,6 +90,24 @@ class CustomerPlan(msgspec.Struct, frozen=True, kw_only=True):
     newest: int = 0
     merges: int = 0
     contacts: tuple[PlannedContact, ...] = ()
+
+
+class PlanRead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one decision took from its customer's plan, for the log.
+
+    ``prices``: those of the limits that were planned, in the period of the decision. ``replanned``:
+    something had happened since the plan was made, so ``contacts`` were computed for this decision.
+    """
+
+    plan: str
+    made: float
+    contacts: tuple[PlannedContact, ...] = ()
+    prices: dict[str, float] = {}
+    replanned: bool = False
+
+    def due(self, time: float) -> tuple[PlannedContact, ...]:
+        """What is planned for the period around a time."""
+        return tuple(one for one in self.contacts if one.starts <= time < one.ends)
 
 
 class PlanMark(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
@@ -12,6 +12,7 @@ import numpy as np
 
 from nba_engine.domain.candidates import Candidates, CandidatesMark
 from nba_engine.domain.catalog import CatalogView
+from nba_engine.domain.contact_plan import PlanRead
 from nba_engine.domain.customer_view import CustomerView
 from nba_engine.domain.decision import DecisionRequest, PlacementRequest, Recommendation
 from nba_engine.domain.evidence import Evidence, Tally
@@ -85,6 +86,7 @@ class Deciding:
         "decision_id",
         "degraded",
         "draws",
+        "due",
         "eligible",
         "evidence",
         "evidence_groups",
@@ -92,6 +94,8 @@ class Deciding:
         "known",
         "now",
         "placements",
+        "plan",
+        "plan_of",
         "prices",
         "profile_bytes",
         "reads",
@@ -144,6 +148,11 @@ class Deciding:
         self.usage: dict[str, int] = {}  # accounts as read, for the log
         self.answers: list[Answer] = []  # what the ledger said, for the log
         self.prices: dict[str, float] = {}  # of limits, for the log; see the stage arbitration
+        # what is planned for a customer (None: nothing is, there is no plan in force), and for the
+        # log what the stage contact_plan read; ``due``: treatments that are planned for now
+        self.plan_of: Callable[[CustomerState], PlanRead | None] = _no_plan
+        self.plan: PlanRead | None = None
+        self.due: frozenset[int] = frozenset()
         self.recommendations: list[Recommendation] = []
         self.draws: list[Draw] = []  # of placements that explore, for the log
         # tallies that propensities stand on, by action and by group, for the log
@@ -221,6 +230,10 @@ class Deciding:
         """Take over what became of a detached copy."""
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
+
+
+def _no_plan(state: CustomerState) -> PlanRead | None:  # noqa: ARG001
+    return None
 
 
 # mutable parts that `detached` copies

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nba_engine.domain.contact_plan import PlanRead
 from nba_engine.domain.evidence import Tally
 from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer
@@ -130,6 +131,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     # contacts and positive outcomes that propensities stand on, by action and by group
     evidence: dict[str, Tally] = {}
     evidence_groups: dict[str, Tally] = {}
+    contact_plan: PlanRead | None = None  # what was planned for the customer, as read or computed
     stage_micros: dict[str, int] = {}
 
 

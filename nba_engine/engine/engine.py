@@ -28,6 +28,7 @@ from nba_engine.domain import (
     Store,
     id_time,
 )
+from nba_engine.engine.contact_plans import CurrentPlan, PlanBook
 from nba_engine.engine.decide import answer, give_back, prepare, settle
 from nba_engine.engine.evidence import EvidenceBook, decision_times
 from nba_engine.engine.export import Exported, export_customer
@@ -102,6 +103,7 @@ class Engine:
         # `EvidenceCounter` keeps it up to date
         self.evidence = EvidenceBook(store, clock=clock, decided=decision_times(store, log))
         self.prices = PriceBook(store)  # `PriceUpdater` does
+        self.plans = PlanBook(store)  # and this one
         self._once = Once(store, window=request_window, clock=clock)
 
     @property
@@ -172,6 +174,8 @@ class Engine:
             deadline=deadline,
         )
         deciding.prices = self.prices.at(now)
+        if (plan_of := self.plans.reader(snapshot, now=now, evidence=live.known)) is not None:
+            deciding.plan_of = plan_of
         try:
             micros = snapshot.pipeline.run(deciding)
             decision = answer(
@@ -224,6 +228,20 @@ class Engine:
         """
         record = self._record(decision_id)
         return what_if(self.catalogs.of(record), record, changes, self._reads)
+
+    def contact_plan(self, identity: str, *, time: float | None = None) -> CurrentPlan:
+        """What is planned for the customer behind an identity, as of now.
+
+        ``time``: as of then. Raises `NotFound`, `InvalidRequest`, and `FailedPrecondition` when no
+        plan is in force.
+        """
+        snapshot, plans = self._snapshot, self.plans
+        plans.read(snapshot.catalog)
+        now = self._clock() if time is None else time
+        state = self.profile(identity)
+        state = self.seen(identity) or state  # with what profile sources said
+        mark = plans.in_force(snapshot.catalog, now)
+        return plans.current(snapshot, state, mark, now=now, evidence=self.evidence.current)
 
     def record(self, interactions: Sequence[Interaction]) -> list[InteractionResult]:
         """Record what happened; durable when this returns. A result per item, in order.

@@ -78,6 +78,7 @@ def record_of(
         draws=tuple(deciding.draws),
         evidence=deciding.evidence,
         evidence_groups=deciding.evidence_groups,
+        contact_plan=deciding.plan,
         decided_by=decision.decided_by,
         shadows=shadow_bytes(deciding),
         control_groups=deciding.control_groups,

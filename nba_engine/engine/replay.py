@@ -140,6 +140,7 @@ def replay(
     )
     deciding.decided_by = record.decided_by
     deciding.prices = dict(record.prices)
+    deciding.plan_of = lambda _: record.contact_plan
     snapshot.pipeline.replay(deciding, failed=record.failed, after=after)
     return deciding
 

@@ -17,6 +17,7 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.affinity_words import said_code
 from nba_engine.domain.words import a_share, enumerated, spoken_money, spoken_time
+from nba_engine.engine.contact_plans.words import planned_sentences
 from nba_engine.stages.limits import Accounts, PricePart, Prices
 from nba_engine.stages.wording import asked
 
@@ -31,6 +32,7 @@ _GOOD: Mapping[str, str] = {
     "upgrade_of": "it is a step up from {}",
     "win_back": "it is made to win the customer back",
     "loyalty": "it rewards a loyal customer",
+    "planned": "",  # told in a sentence of its own
     "explored": "it was tried out in order to learn",
     "new_action": "",  # told in a sentence of its own
     "by_uplift": "",  # told where the chance is
@@ -66,6 +68,7 @@ _DROPPED: Mapping[str, tuple[str, str]] = {
     ),
     "in_cart": ("is in the cart already", "are in the cart already"),
     "no_value": ("has no value", "have no value"),
+    "not_planned": ("is not planned for now", "are not planned for now"),
     "below_nothing": ("is worth less than it costs", "are worth less than they cost"),
     "limit_refused": ("was refused by the ledger", "were refused by the ledger"),
     "render_failed": (
@@ -153,7 +156,11 @@ def asked_by_limits(catalog: CatalogView, deciding: Deciding) -> dict[str, list[
     prices = Prices(catalog, Accounts(catalog))
     index = catalog.treatment_index
     names = [one.treatment for one in deciding.recommendations]
-    return {name: prices.parts(deciding.prices, index[name]) for name in names}
+    return {
+        name: prices.parts(deciding.prices, index[name])
+        for name in names
+        if index[name] not in deciding.due  # a plan has given it its room
+    }
 
 
 def _chance(one: Recommendation, prices: Sequence[PricePart]) -> str:
@@ -216,6 +223,7 @@ def _sentences(
     for one in decision.recommendations:
         prices = asked.get(one.treatment, ())
         yield recommended_text(catalog, one, dropped, deciding.evidence, prices)
+    yield from planned_sentences(catalog, deciding)
     for trace in runners_up(considered):
         action = catalog.actions[catalog.action_index[trace.action]]
         yield f"Why not “{action.name}” in {trace.placement}? {trace.text}"

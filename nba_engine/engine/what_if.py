@@ -17,6 +17,7 @@ from nba_engine.domain import (
     DecisionRecord,
     DecisionRequest,
     Explanation,
+    PlanRead,
     Reads,
     Stage,
 )
@@ -72,6 +73,7 @@ def what_if(
     )
     deciding.decided_by = record.decided_by
     deciding.prices = _changed_prices(record, catalog, changes)
+    deciding.plan_of = _changed_plan(record, deciding.prices)
     watch = Watch(catalog)
     overlay = _Overlay(changes)
 
@@ -120,6 +122,17 @@ class _Overlay:
             attributes={**attributes, **self._values},
             consents={**declined, **granted},
         )
+
+
+def _changed_plan(
+    record: DecisionRecord, prices: Mapping[str, float]
+) -> Callable[[CustomerState], PlanRead | None]:
+    """The customer's plan on record, at the prices that are supposed."""
+    plan = record.contact_plan
+    if plan is not None:
+        changed = {name: prices.get(name, price) for name, price in plan.prices.items()}
+        plan = msgspec.structs.replace(plan, prices=changed)
+    return lambda _: plan
 
 
 def _changed_prices(

@@ -8,6 +8,7 @@ from typing import Any
 from nba_engine.domain import ChannelFactory, RuleFunction, StageFactory
 from nba_engine.plugin import hookimpl
 from nba_engine.stages.arbitration import ARBITRATION
+from nba_engine.stages.contact_plan import CONTACT_PLAN
 from nba_engine.stages.contact_policy import CONTACT_POLICY
 from nba_engine.stages.cross_sell import CROSS_SELL
 from nba_engine.stages.eligibility import ELIGIBILITY
@@ -35,6 +36,7 @@ def nba_stages() -> Mapping[str, StageFactory[Any]]:
         "cross_sell": CROSS_SELL,
         "uplift": UPLIFT,
         "value": VALUE,
+        "contact_plan": CONTACT_PLAN,
         "arbitration": ARBITRATION,
         "slate": SLATE,
     }

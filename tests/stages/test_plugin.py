@@ -22,6 +22,7 @@ def test_the_stages_are_offered_with_their_failure_policies() -> None:
         "cross_sell": "drop",
         "uplift": "fall_back",
         "value": "drop",
+        "contact_plan": "ignore",
         "arbitration": "fail",
         "slate": "fail",
     }

@@ -34,6 +34,9 @@ class Arbitration:
         score = scores_of(candidates)
         if deciding.prices:
             price = self._prices.of_treatments(deciding.prices)
+            if deciding.due:  # the plan that they are in has given them their room
+                price = price.copy()
+                price[list(deciding.due)] = 0.0
             score = score - price.take(candidates.index)
             candidates.share("price", price)
             candidates["score"] = score
@@ -53,7 +56,7 @@ class Arbitration:
             f"{chance:.4g} * value {money(catalog, columns['value'])} - cost "
             f"{money(catalog, columns['cost'])}"
         )
-        if deciding.prices:
+        if deciding.prices and unit not in deciding.due:
             for part in self._prices.parts(deciding.prices, unit):
                 terms += f" {'+' if part.floor else '-'} {asked(catalog, part)}"
         sentence = (

@@ -99,6 +99,14 @@ def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
         return why, _lifted(case, [_certain(case, exploration.temperature)])
     worst = min(there, key=lambda each: each.score)
     count = "the one place" if len(there) == 1 else f"the {len(there)} places"
+    planned = [each for each in there if "planned" in each.reason_codes]
+    if planned and (len(planned) == len(there) or worst in planned):
+        first = " and ".join(_named(deciding, each) for each in planned)
+        why = (
+            f"would be worth {money(deciding.catalog, own)}, but {count} of {place} went to what is "
+            f"planned for the customer, {first}"
+        )
+        return why, _lifted(case, [])
     why = (
         f"would be worth {money(deciding.catalog, own)}, but {count} of {place} went to what is "
         f"worth more; the last of them is {_named(deciding, worst)} with "

@@ -9,6 +9,7 @@ import numpy as np
 from nba_engine.domain import Deciding, Drop
 from nba_engine.domain.values import FloatArray, IntArray
 from nba_engine.stages.arbitration import Ranking, tie_keys
+from nba_engine.stages.contact_plan import planned_first
 from nba_engine.stages.contact_policy import used_of
 from nba_engine.stages.limits import Accounts
 from nba_engine.stages.slate.drawing import drawing_of
@@ -83,6 +84,7 @@ class Rehearsal:
             chance = self.columns["effect" if "effect" in self.columns else "propensity"]
             gain = (factor - 1.0) * chance * np.prod([self.columns[name] for name in _GAIN], axis=0)
             score = score + np.where(self.index == self.index[position], gain, 0.0)
+        score = planned_first(score, self.index, self._deciding.due)
         failed = self._failed
         if renders is not None:
             failed = {at for at in failed if not renders(int(self.index[at]))}

@@ -19,6 +19,7 @@ from nba_engine.domain import (
 )
 from nba_engine.errors import DeadlineExceeded, Exhausted, RenderFailed, Unavailable
 from nba_engine.stages.arbitration import Ranking, scores_of, tie_keys
+from nba_engine.stages.contact_plan import planned_first
 from nba_engine.stages.limits import Accounts
 from nba_engine.stages.slate.drawing import Drawn, drawing_of
 from nba_engine.stages.slate.filling import Filled
@@ -38,7 +39,7 @@ class Work:
         self._forms = forms
         self._accounts = accounts
         self._deciding = deciding
-        self.score = scores_of(candidates)
+        self.score = planned_first(scores_of(candidates), candidates.index, deciding.due)
         self.actions = deciding.catalog.action_of.take(candidates.index)
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from nba_engine.domain import CustomerState, ProfileUpdate
+from nba_engine.domain import (
+    PLAN_ATTRIBUTE,
+    PLAN_MARK,
+    CatalogView,
+    CustomerPlan,
+    CustomerState,
+    PlanMark,
+    PlannedContact,
+    ProfileUpdate,
+    encode_customer_plan,
+    encode_plan_mark,
+)
 from nba_engine.engine import Engine
 from nba_engine.engine.contact_plans import Offering
 from nba_engine.testing import FakeStore, make_engine
 
 DAY = 86_400.0
 START = 1_605_225_600.0  # 2020-11-13 00:00 UTC, a Friday
-STAGES = ("profile", "eligibility", "contact_policy", "value", "arbitration", "slate")
+IDENTITY = "crm:anna"
+STAGES = (
+    "profile",
+    "eligibility",
+    "contact_policy",
+    "value",
+    "contact_plan",
+    "arbitration",
+    "slate",
+)
 
 CATALOG = """
 [attributes.age]
@@ -101,6 +121,60 @@ def add_customer(
     """A customer of the shop."""
     attributes = {"age": age, "purse": purse}
     return engine.update_profile(ProfileUpdate(identity=identity, attributes=attributes))
+
+
+def make_plan(
+    engine: Engine,
+    *planned: tuple[str, int],
+    customer: CustomerState | None = None,
+    prices: dict[str, tuple[float, ...]] | None = None,
+) -> PlanMark:
+    """A plan in force, with contacts (treatment, period) for one customer."""
+    catalog = engine.catalog
+    assert catalog.contact_plan is not None
+    mark = PlanMark(
+        id="plan-1",
+        made=START,
+        starts=START,
+        catalog_version=catalog.version,
+        terms=catalog.contact_plan.terms,
+        prices=prices or {"letters": (0.5, 0.5, 0.5, 0.5)},
+    )
+    if customer is not None:
+        history = engine.store.history(customer.customer_id)
+        assert history is not None
+        plan = CustomerPlan(
+            plan=mark.id,
+            made=mark.made,
+            newest=history.newest,
+            merges=history.merges,
+            contacts=tuple(_contact(catalog, mark, *one) for one in planned),
+        )
+        update = ProfileUpdate(
+            identity=IDENTITY,
+            attributes={PLAN_ATTRIBUTE: encode_customer_plan(plan)},
+            customer_id=customer.customer_id,
+        )
+        engine.store.bulk(updates=[update], now=START)
+    engine.store.bulk(now=START, progress=(PLAN_MARK, encode_plan_mark(mark)))
+    engine.plans.read(catalog)
+    return mark
+
+
+def _contact(catalog: CatalogView, mark: PlanMark, name: str, period: int) -> PlannedContact:
+    treatment = catalog.treatments[catalog.treatment_index[name]]
+    starts, ends = mark.times_of(period)
+    return PlannedContact(
+        period=period,
+        starts=starts,
+        ends=ends,
+        action=treatment.action,
+        treatment=name,
+        channel=treatment.channel,
+        value=1.0,
+        cost=treatment.cost,
+        reason="made_room",
+    )
 
 
 def offering(engine: Engine, now: float = START) -> Offering:

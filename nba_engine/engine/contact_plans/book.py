@@ -1,0 +1,221 @@
+"""The plan in force as a process knows it, and what it means for one customer now.
+
+A plan for all customers is a progress mark of the store. The thread that reads prices looks for it, so
+decisions read no store for it. What is planned for a customer is in the profile that a decision reads
+anyway; one more read tells whether something happened since it was made. Then the chain is computed
+anew, at once: the engine's own pipeline, and half a millisecond for the chain. Nothing of that is
+written: the next one computes it again, from whatever has happened by then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from nba_engine.domain import (
+    CONFIRMING,
+    NO_EVIDENCE,
+    PLAN_ATTRIBUTE,
+    PLAN_MARK,
+    CatalogView,
+    CustomerPlan,
+    CustomerState,
+    Evidence,
+    FloatArray,
+    History,
+    Interaction,
+    PlanMark,
+    PlanRead,
+    Store,
+    decode_customer_plan,
+    decode_plan_mark,
+)
+from nba_engine.engine.contact_plans.chain import Made, chain_of
+from nba_engine.engine.contact_plans.contacts import PlanContacts
+from nba_engine.engine.contact_plans.offers import Offering
+from nba_engine.engine.reads import raise_marked
+from nba_engine.engine.snapshot import Snapshot
+from nba_engine.errors import Exhausted, FailedPrecondition, Unavailable
+
+__all__ = ["CurrentPlan", "PlanBook"]
+
+_log = logging.getLogger("nba_engine.engine")
+
+
+class CurrentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is planned for a customer as of now, and the plan for all that it is part of.
+
+    ``replanned``: something happened since ``mark`` was made, and the contacts were computed now.
+    """
+
+    mark: PlanMark
+    plan: CustomerPlan
+    replanned: bool
+
+
+class PlanBook:
+    """The plan in force. One thread calls `read`; anybody the rest."""
+
+    def __init__(self, store: Store) -> None:
+        self.mark: PlanMark | None = None  # replaced, never changed
+        self._store = store
+        self._noted = ""
+        self._laid_out: tuple[CatalogView, PlanMark, _LaidOut] | None = None
+        self._told = ""  # the plan of which was told that it cannot be followed
+
+    def read(self, catalog: CatalogView) -> None:
+        """Take over the plan of the store. Raises `Unavailable`."""
+        if catalog.contact_plan is None:
+            self.mark, self._noted = None, ""
+            return
+        noted = self._store.progress(PLAN_MARK) or ""
+        if noted != self._noted:
+            self.mark, self._noted = decode_plan_mark(noted), noted
+
+    def take(self, mark: PlanMark | None) -> None:
+        """Follow this plan, whatever the store has."""
+        self.mark = mark
+
+    def in_force(self, catalog: CatalogView, now: float) -> PlanMark:
+        """The plan that is in force, or will be. Raises `FailedPrecondition`: there is none."""
+        if catalog.contact_plan is None:
+            raise FailedPrecondition("the catalog has no table [contact_plan]")
+        if self.mark is None:
+            raise FailedPrecondition("no contact plan was made yet: nba plan makes one")
+        if now >= self.mark.ends:
+            ended = dt.datetime.fromtimestamp(self.mark.ends, dt.UTC)
+            raise FailedPrecondition(
+                f"contact plan {self.mark.id} ended at {ended:%Y-%m-%d %H:%M} UTC: nba plan makes another"
+            )
+        return self.mark
+
+    def reader(
+        self, snapshot: Snapshot, *, now: float, evidence: Evidence = NO_EVIDENCE
+    ) -> Callable[[CustomerState], PlanRead | None] | None:
+        """What tells a decision its customer's plan; None: no plan is in force."""
+        mark = self.mark
+        if mark is None or snapshot.catalog.contact_plan is None:
+            return None
+        period = mark.period_of(now)
+        if period is None:
+            return None
+        prices = mark.prices_of(period)
+
+        def plan_of(state: CustomerState) -> PlanRead | None:
+            try:
+                current = self.current(snapshot, state, mark, now=now, evidence=evidence)
+            except (Unavailable, Exhausted) as error:
+                raise_marked(error)
+            except FailedPrecondition as error:  # the catalog is another one by now
+                if self._told != mark.id:
+                    self._told = mark.id
+                    _log.warning("contact plan %s cannot be followed: %s", mark.id, error.message)
+                return None
+            plan = current.plan
+            return PlanRead(
+                plan=mark.id,
+                made=plan.made,
+                contacts=plan.contacts,
+                prices=prices,
+                replanned=current.replanned,
+            )
+
+        return plan_of
+
+    def current(
+        self,
+        snapshot: Snapshot,
+        state: CustomerState,
+        mark: PlanMark,
+        *,
+        now: float,
+        evidence: Evidence = NO_EVIDENCE,
+    ) -> CurrentPlan:
+        """What is planned for a customer, computed anew if something happened since.
+
+        Raises `Unavailable`, and `FailedPrecondition` when nothing can be planned with this catalog.
+        """
+        stored = decode_customer_plan(state.attributes.get(PLAN_ATTRIBUTE))
+        if stored is None or stored.plan != mark.id:
+            stored = None
+        after = 0 if stored is None else stored.newest
+        since = self._store.history(state.customer_id, after=after)
+        known = stored or CustomerPlan(plan=mark.id, made=mark.made)
+        if since is None:  # erased, or merged into another one, since it was read
+            return CurrentPlan(mark=mark, plan=known, replanned=False)
+        if stored is not None and since.merges != stored.merges:
+            since = self._store.history(state.customer_id) or since
+        elif stored is not None and since.newest <= stored.newest:
+            return CurrentPlan(mark=mark, plan=stored, replanned=False)
+        happened = [one for one in self._all(state.customer_id, since) if one.time >= mark.made]
+        if stored is None and not happened:  # the plan does not contact this customer
+            return CurrentPlan(mark=mark, plan=known, replanned=False)
+        laid_out = self._lay_out(snapshot.catalog, mark)
+        offering = Offering(
+            snapshot, self._store, now=now, evidence=evidence, terms=mark.terms
+        ).offers_of(state)
+        first = mark.period_of(now) if now >= mark.starts else 0
+        contacts = chain_of(
+            offering,
+            laid_out.contacts,
+            laid_out.prices,
+            first=mark.terms.periods if first is None else first,
+            made=_made(happened, mark, laid_out.contacts),
+        )
+        plan = CustomerPlan(
+            plan=mark.id, made=now, newest=since.newest, merges=since.merges, contacts=contacts
+        )
+        return CurrentPlan(mark=mark, plan=plan, replanned=True)
+
+    def _all(self, customer_id: str, page: History) -> list[Interaction]:
+        """The interactions of a page and of those behind it."""
+        found = list(page.interactions)
+        while page.last < page.newest and page.interactions:
+            following = self._store.history(customer_id, after=page.last)
+            if following is None:
+                break
+            page = following
+            found += page.interactions
+        return found
+
+    def _lay_out(self, catalog: CatalogView, mark: PlanMark) -> _LaidOut:
+        known = self._laid_out
+        if known is not None and known[0] is catalog and known[1] is mark:
+            return known[2]
+        contacts = PlanContacts(catalog, mark.terms, starts=mark.starts)
+        laid_out = _LaidOut(contacts, contacts.prices(mark.prices))
+        self._laid_out = (catalog, mark, laid_out)
+        return laid_out
+
+
+class _LaidOut(msgspec.Struct, frozen=True, eq=False):
+    """A plan's contacts and their prices: the same for all customers."""
+
+    contacts: PlanContacts
+    prices: FloatArray
+
+
+def _made(
+    happened: Sequence[Interaction], mark: PlanMark, contacts: PlanContacts
+) -> tuple[Made, ...]:
+    """The planned kinds of contacts that took place in the time of the plan, each once."""
+    found: dict[str, Made] = {}
+    for one in happened:
+        period = mark.period_of(one.time)
+        if one.type not in CONFIRMING or not one.recommendation_id or period is None:
+            continue
+        name = one.properties.get("treatment")
+        at = contacts.catalog.treatment_index.get(name, -1) if isinstance(name, str) else -1
+        if at >= 0 and contacts.position_of[at] >= 0:
+            treatment = contacts.catalog.treatments[at]
+            made = Made(
+                period=period,
+                action=treatment.action,
+                treatment=treatment.id,
+                cost=treatment.cost,
+            )
+            found.setdefault(one.recommendation_id, made)
+    return tuple(found.values())
