@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from nba_engine.domain import (
     CatalogView,
     Change,
     Consent,
+    CustomerState,
     CustomerView,
     Deciding,
     DecisionRecord,
