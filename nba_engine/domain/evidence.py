@@ -2,7 +2,7 @@
 
 A contact is a recommendation that interactions name: it was shown, delivered, or answered. It
 counts once, however often it is named, and so does its positive outcome, whether that names it or
-is told by what the customer did.
+is told by what the customer did. As long as the outcome may still come, it counts in part.
 """
 
 from __future__ import annotations
@@ -17,10 +17,20 @@ __all__ = ["NO_EVIDENCE", "Arrival", "Arrivals", "Evidence", "EvidenceSpec", "Ta
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):
-    """Contacts, and those of them with a positive outcome."""
+    """Contacts, and those of them with a positive outcome.
+
+    ``waiting``: how many of the contacts do not count yet, since outcomes may still come; as a whole,
+    not which.
+    """
 
     contacts: int = 0
     positives: int = 0
+    waiting: float = 0.0
+
+    @property
+    def counted(self) -> float:
+        """The contacts that count."""
+        return self.contacts - self.waiting
 
 
 class EvidenceSpec(msgspec.Struct, frozen=True, kw_only=True):

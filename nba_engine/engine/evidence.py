@@ -21,22 +21,22 @@ from nba_engine.domain import (
     Tally,
     time_of_decision,
 )
-from nba_engine.engine.tallying import Decided, Outcomes, counted
+from nba_engine.engine.tallying import Counted, Decided, Outcomes, counted, tallies
 from nba_engine.errors import FailedPrecondition
 
-__all__ = ["MARK", "EvidenceBook", "Recount", "decision_times"]
+__all__ = ["MARK", "EvidenceBook", "Recount", "decision_times", "known_evidence"]
 
 MARK = "evidence"  # the name of the progress mark
 _PAGE = 1_000  # interactions counted in one commit
 _LAG = 20_000  # interactions passed over until the mark moves without anything counted
 _KNOWN = 10_000  # times of decisions that are remembered
+_AGED = 60.0  # seconds after which open contacts are weighed again, though nothing came
 
 
-class _Mark(msgspec.Struct, frozen=True):
+class _Mark(Counted, frozen=True):
     """The progress mark: what was counted up to and with the interaction numbered ``last``."""
 
     last: int = 0
-    actions: dict[str, Tally] = {}
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -56,6 +56,7 @@ class EvidenceBook:
         self._noted: str | None = None  # the mark as it was seen last
         self._mark = _Mark()
         self._passed = 0  # the number up to which nothing is to be counted beyond the mark
+        self._weighed: tuple[_Mark, float] | None = None  # what ``current`` is of
 
     def step(self, catalog: CatalogView) -> bool:
         """Take over what others counted, or count a page; whether there is more to do at once.
@@ -67,18 +68,29 @@ class EvidenceBook:
             first, self._noted = self._noted is None, noted
             self._mark = _decode(noted) if noted else _Mark()
             self._passed = self._mark.last
-            self.current = Evidence(self._mark.actions)
+            self._weigh(more=True)
             if not first:  # somebody else is at it
                 return False
         if self._outcomes is None or self._outcomes[0] is not catalog:
             self._outcomes = (catalog, Outcomes(catalog))
         outcomes = self._outcomes[1]
         page = _page(self._store, outcomes, self._passed)
-        actions = counted(page, outcomes, self._mark.actions, self._decided)
-        if actions != self._mark.actions or page.last - self._mark.last >= _LAG:
-            self._note(noted, _Mark(page.last, actions))
+        found = counted(page, outcomes, self._mark, self._decided)
+        if found.actions != self._mark.actions or page.last - self._mark.last >= _LAG:
+            self._note(noted, _marked(found, page.last))
         self._passed = page.last  # not before it is noted
+        self._weigh(more=page.more)
         return page.more
+
+    def _weigh(self, *, more: bool) -> None:
+        """Weigh open contacts as of now; while there is ``more`` to count, as of what was counted."""
+        as_of = _as_of(self._mark, self._store, None if more else self._clock())
+        weighed = self._weighed
+        if weighed is None or weighed[0] is not self._mark or as_of >= weighed[1] + _AGED:
+            self.current = (
+                Evidence(tallies(self._mark, as_of)) if self._mark.actions else NO_EVIDENCE
+            )
+            self._weighed = (self._mark, as_of)
 
     def _note(self, before: str, mark: _Mark) -> None:
         """Move the mark on; if somebody else did, what they counted is taken over next time."""
@@ -88,7 +100,6 @@ class EvidenceBook:
         except FailedPrecondition:
             return
         self._noted, self._mark = after, mark
-        self.current = Evidence(mark.actions)
 
 
 class Recount:
@@ -105,11 +116,11 @@ class Recount:
 
     @property
     def actions(self) -> Mapping[str, Tally]:
-        """The tallies so far."""
+        """The tallies so far, each contact as one."""
         return self._mark.actions
 
     def kept(self) -> Mapping[str, Tally]:
-        """The tallies that decisions go by now."""
+        """The tallies that are kept, each contact as one."""
         noted = self._store.progress(MARK)
         return _decode(noted).actions if noted else {}
 
@@ -118,8 +129,8 @@ class Recount:
         more = True
         while more:
             page = _page(self._store, self._outcomes, self._mark.last)
-            actions = counted(page, self._outcomes, self._mark.actions, self._decided)
-            self._mark, more = _Mark(page.last, actions), page.more
+            found = counted(page, self._outcomes, self._mark, self._decided)
+            self._mark, more = _marked(found, page.last), page.more
             yield page.last
 
     def note(self, *, now: float) -> None:
@@ -135,6 +146,13 @@ class Recount:
             except FailedPrecondition:
                 continue
             return
+
+
+def known_evidence(store: Store, *, now: float) -> dict[str, Tally]:
+    """The evidence that decisions go by now. Raises `Unavailable`."""
+    noted = store.progress(MARK)
+    mark = _decode(noted) if noted else _Mark()
+    return tallies(mark, _as_of(mark, store, now))
 
 
 def decision_times(store: Store, log: DecisionLog) -> Decided:
@@ -156,6 +174,15 @@ def decision_times(store: Store, log: DecisionLog) -> Decided:
         return known[decision_id]
 
     return decided
+
+
+def _as_of(mark: _Mark, store: Store, now: float | None) -> float:
+    """A simulated store's time is that of what was recorded."""
+    return mark.until if store.simulated or now is None else max(mark.until, now)
+
+
+def _marked(found: Counted, last: int) -> _Mark:
+    return _Mark(found.actions, found.delays, found.until, last)
 
 
 def _page(store: Store, outcomes: Outcomes, after: int) -> Arrivals:

@@ -257,10 +257,13 @@ def _little_known(action: Action, spec: EvidenceSpec, tally: Tally) -> str:
     if not tally.contacts:
         return f" There were no contacts with it so far: its propensity comes from {source}."
     count = "1 contact" if tally.contacts == 1 else f"{tally.contacts} contacts"
-    share = spec.start / (spec.start + tally.contacts)
+    share = spec.start / (spec.start + tally.counted)
+    waits = ""
+    if tally.waiting >= 0.05:
+        waits = f"; as outcomes may still come, they count as {tally.counted:.1f}"
     return (
-        f" {count} so far, {tally.positives} of them with a positive outcome: {share:.0%} of its "
-        f"propensity comes from {source}."
+        f" {count} so far, {tally.positives} of them with a positive outcome{waits}: {share:.0%} of "
+        f"its propensity comes from {source}."
     )
 
 

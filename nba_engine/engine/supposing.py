@@ -19,12 +19,14 @@ from nba_engine.domain import (
     DecisionRequest,
     Evidence,
     Hold,
+    PlanMark,
     ReservationRequest,
     Store,
     Tally,
 )
+from nba_engine.engine.contact_plans import PlanBook
 from nba_engine.engine.decide import answer, prepare, settle
-from nba_engine.engine.evidence import Recount
+from nba_engine.engine.evidence import known_evidence
 from nba_engine.engine.prices import PriceBook
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.snapshot import Snapshot
@@ -42,10 +44,11 @@ class Supposed(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What decisions at a moment have in common beside the catalog: prices, and how actions did."""
+    """What decisions at a moment have in common beside the catalog: prices, how actions did, the plan."""
 
     prices: dict[str, float]
     evidence: dict[str, Tally]
+    plan: PlanMark | None = None
 
 
 def standing(store: Store, catalog: CatalogView, *, now: float) -> Standing:
@@ -54,8 +57,10 @@ def standing(store: Store, catalog: CatalogView, *, now: float) -> Standing:
     book.read(catalog)
     evidence: Mapping[str, Tally] = {}
     if catalog.evidence is not None:
-        evidence = Recount(store, catalog, lambda _name: None).kept()
-    return Standing(prices=book.at(now), evidence=dict(evidence))
+        evidence = known_evidence(store, now=now)
+    plans = PlanBook(store)
+    plans.read(catalog)
+    return Standing(prices=book.at(now), evidence=dict(evidence), plan=plans.mark)
 
 
 class Supposing:
@@ -67,6 +72,8 @@ class Supposing:
         self._now = now
         self._evidence = Evidence(standing.evidence) if standing.evidence else NO_EVIDENCE
         self._prices = standing.prices
+        self._plans = PlanBook(store)
+        self._plans.take(standing.plan)
 
     def customer(self, customer_id: str) -> tuple[CustomerState, bytes] | None:
         """A customer by its id; None: is no more."""
@@ -96,6 +103,9 @@ class Supposing:
             seed=seed,
         )
         deciding.prices = dict(self._prices)
+        plan_of = self._plans.reader(self.snapshot, now=self._now, evidence=self._evidence)
+        if plan_of is not None:
+            deciding.plan_of = plan_of
         micros = self.snapshot.pipeline.run(deciding)
         decision = answer(
             deciding,

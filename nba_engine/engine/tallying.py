@@ -2,17 +2,21 @@
 
 A customer's interactions are gone through in the order of their arrival. Each recommendation that
 they name becomes a contact once, and positive once: by an interaction that names it within its
-time, or, where the outcome says ``by``, by any of the customer's that holds the action's word.
+time, or, where the outcome says ``by``, by any of the customer's that holds the action's word. When
+it was decided is noted with it, and how long its outcome took (`nba_engine.engine.delays`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from nba_engine.domain import Arrivals, CatalogView, Interaction, OutcomeSpec, Tally
+import msgspec
 
-__all__ = ["Decided", "Outcomes", "counted"]
+from nba_engine.domain import Arrival, Arrivals, CatalogView, Interaction, OutcomeSpec, Tally
+from nba_engine.engine.delays import Delays, entered, settled, told, waiting, with_waiting
+
+__all__ = ["Counted", "Decided", "Outcomes", "counted", "tallies"]
 
 SHOWN = frozenset({"impression", "delivery"})  # what shows a recommendation, unless an outcome says
 
@@ -28,6 +32,23 @@ class _Rule(NamedTuple):
     within: float
     by: str
     word: str
+
+    @property
+    def kind(self) -> str:
+        """Whose outcomes take as long."""
+        return f"{' '.join(sorted(self.positive))} in {self.within:g} s by {self.by or 'name'}"
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What was counted.
+
+    ``actions``: all contacts and positive outcomes; ``delays`` by kind of outcome; ``until``: when the
+    latest of what was counted was recorded.
+    """
+
+    actions: dict[str, Tally] = {}
+    delays: dict[str, Delays] = {}
+    until: float = 0.0
 
 
 class Outcomes:
@@ -79,6 +100,11 @@ class _Contact:
         self.seen = self.won = False
         self._id, self._decided = name, decided
 
+    @property
+    def decided(self) -> float | None:
+        """When; None: not known."""
+        return self._decided(self._id)
+
     def wins(self, one: Interaction) -> bool:
         """Whether an interaction is its positive outcome, which names it, or holds its word.
 
@@ -87,7 +113,7 @@ class _Contact:
         rule = self.rule
         if one.type not in rule.positive:
             return False
-        decided = self._decided(self._id)
+        decided = self.decided
         if decided is None:  # of another system: what names it is all that is known
             return not rule.by
         if rule.by and one.time <= decided:
@@ -106,8 +132,8 @@ class _Customer:
         self._open: dict[tuple[str, str], list[_Contact]] = {}  # contacts without an outcome yet
         self._happened: dict[tuple[str, str], list[Interaction]] = {}  # for what is named later
 
-    def add(self, one: Interaction) -> Iterator[tuple[str, bool, bool]]:
-        """Action, whether that is one contact more, and whether it is one positive outcome more."""
+    def add(self, one: Interaction) -> Iterator[tuple[_Contact, bool, bool]]:
+        """Whether a recommendation is one contact more, and whether one positive outcome more."""
         if one.recommendation_id:
             yield from self._name(one)
         if one.type in self._outcomes.unnamed:
@@ -115,21 +141,22 @@ class _Customer:
                 for word in _words(one.properties.get(by)):
                     yield from self._happen(one, (by, word))
 
-    def _happen(self, one: Interaction, key: tuple[str, str]) -> Iterator[tuple[str, bool, bool]]:
+    def _happen(
+        self, one: Interaction, key: tuple[str, str]
+    ) -> Iterator[tuple[_Contact, bool, bool]]:
         """What an interaction with this word is the outcome of."""
         self._happened.setdefault(key, []).append(one)
-        waiting = self._open.pop(key, [])
         left = []
-        for contact in waiting:
+        for contact in self._open.pop(key, []):
             contact.won = contact.wins(one)
             if not contact.won:
                 left.append(contact)
             elif contact.seen:
-                yield contact.action, False, True
+                yield contact, False, True
         if left:
             self._open[key] = left
 
-    def _name(self, one: Interaction) -> Iterator[tuple[str, bool, bool]]:
+    def _name(self, one: Interaction) -> Iterator[tuple[_Contact, bool, bool]]:
         contact = self._named.get(one.recommendation_id)
         if contact is None:
             action = one.properties.get("action")
@@ -148,24 +175,49 @@ class _Customer:
         if not contact.rule.by and not contact.won:
             contact.won = contact.wins(one)
         if contact.seen:
-            yield contact.action, not seen, contact.won and not won
+            yield contact, not seen, contact.won and not won
 
 
-def counted(
-    page: Arrivals, outcomes: Outcomes, before: Mapping[str, Tally], decided: Decided
-) -> dict[str, Tally]:
-    """The tallies after a page: each recommendation is a contact once, and positive once."""
-    after = dict(before)
+def counted(page: Arrivals, outcomes: Outcomes, before: Counted, decided: Decided) -> Counted:
+    """What is counted after a page: each recommendation is a contact once, and positive once."""
+    after, delays = dict(before.actions), dict(before.delays)
+    until = before.until
     customers: dict[int | str, _Customer] = {}
     for place, arrival in enumerate((*page.before, *page.arrivals)):
         customer = customers.get(arrival.customer)
         if customer is None:
             customer = customers[arrival.customer] = _Customer(outcomes, decided)
-        for action, contact, positive in customer.add(arrival.interaction):
-            if place >= len(page.before) and (contact or positive):
-                known = after.get(action, Tally())
-                after[action] = Tally(known.contacts + contact, known.positives + positive)
+        for which, contact, positive in customer.add(arrival.interaction):
+            if place < len(page.before) or not (contact or positive):
+                continue
+            until = max(until, _recorded(arrival))
+            known = after.get(which.action, Tally())
+            after[which.action] = Tally(known.contacts + contact, known.positives + positive)
+            at, kind = which.decided, which.rule.kind
+            if at is None:
+                continue
+            delays.setdefault(kind, Delays(which.rule.within))
+            if contact:
+                delays[kind] = entered(delays[kind], which.action, at)
+            if positive:
+                delays[kind] = told(delays[kind], at, _recorded(arrival))
+    return Counted(after, {kind: settled(one, until) for kind, one in delays.items()}, until)
+
+
+def tallies(found: Counted, as_of: float) -> dict[str, Tally]:
+    """What is known of each action at a moment."""
+    after = dict(found.actions)
+    waits: dict[str, float] = {}
+    for one in found.delays.values():
+        for action, number in waiting(one, as_of).items():
+            waits[action] = waits.get(action, 0.0) + number
+    for action, number in waits.items():
+        after[action] = with_waiting(after[action], number)
     return after
+
+
+def _recorded(arrival: Arrival) -> float:
+    return arrival.interaction.time if arrival.recorded is None else arrival.recorded
 
 
 def _rule(spec: OutcomeSpec, word: object) -> _Rule:

@@ -30,14 +30,15 @@ _WORDS = ("new_action",)  # the reason code of what is smoothed
 
 def smoothed(spec: EvidenceSpec, own: Tally, group_rate: float) -> float:
     """The propensity of an action with this evidence, whose group has this rate."""
-    rate = own.positives / own.contacts if own.contacts else 0.0
-    total = spec.start + own.contacts + 1.0
-    return spec.start / total * group_rate + own.contacts / total * rate
+    counted = own.counted
+    rate = own.positives / counted if counted else 0.0
+    total = spec.start + counted + 1.0
+    return spec.start / total * group_rate + counted / total * rate
 
 
 def group_rate(spec: EvidenceSpec, prior: float, others: Tally) -> float:
     """The mean of Beta(κμ, κ(1-μ)) after what happened to the others of a group; μ is ``prior``."""
-    return (spec.group * prior + others.positives) / (spec.group + others.contacts)
+    return (spec.group * prior + others.positives) / (spec.group + others.counted)
 
 
 class Smoothing:
@@ -103,7 +104,11 @@ class Smoothing:
         for at, action in enumerate(self._catalog.actions):
             own = evidence.actions.get(action.id, _NONE)
             whole = groups.get(action.group, own)
-            others = Tally(whole.contacts - own.contacts, whole.positives - own.positives)
+            others = Tally(
+                whole.contacts - own.contacts,
+                whole.positives - own.positives,
+                max(0.0, whole.waiting - own.waiting),
+            )
             found[at] = smoothed(spec, own, group_rate(spec, action.prior, others))
         return found
 
@@ -111,10 +116,12 @@ class Smoothing:
         if evidence.groups is not None:
             return evidence.groups.get(group, _NONE)
         contacts = positives = 0
+        waits = 0.0
         for at in self._members[group]:
             own = evidence.actions.get(self._catalog.actions[at].id, _NONE)
             contacts, positives = contacts + own.contacts, positives + own.positives
-        return Tally(contacts, positives)
+            waits += own.waiting
+        return Tally(contacts, positives, waits)
 
     def _log(self, deciding: Deciding, evidence: Evidence, actions: IntArray) -> None:
         """Note the tallies that these actions' propensities stand on."""

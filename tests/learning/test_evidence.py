@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -162,10 +163,24 @@ def test_tallies_are_the_labels_of_training_whatever_the_order_of_arrival(
         world.record(shuffled[:size])
         world.engine.evidence.step(world.engine.catalog)
         del shuffled[:size]
-    found = world.tallies()
+    found = {name: Tally(one.contacts, one.positives) for name, one in world.tallies().items()}
     assert found == world.labels()
     assert set(found) == {"survey", "milk", "cheese", "bread", "club"}
     assert all(0 < one.positives < one.contacts for one in found.values())
+    # how contacts wait is the same when all is counted again, in other pages
+    kept = world.store.progress(evidence.MARK)
+    monkeypatch.setattr(evidence, "_PAGE", 100)
+    recount = Recount(world.store, world.engine.catalog, decision_times(world.store, world.log))
+    for _ in recount.run():
+        pass
+    recount.note(now=NOW)
+    again = world.store.progress(evidence.MARK)
+    assert kept is not None
+    assert again is not None
+    before, after = json.loads(kept), json.loads(again)
+    assert before["delays"] == after["delays"]
+    assert before["until"] == after["until"]
+    assert any(kind["open"] for kind in after["delays"].values())
 
 
 def test_a_purchase_in_the_category_counts_at_once_and_for_all_that_were_shown() -> None:
