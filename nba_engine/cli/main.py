@@ -35,7 +35,7 @@ from nba_engine.cli.learning import (
 from nba_engine.cli.limits import limits_command
 from nba_engine.cli.log import log_group
 from nba_engine.cli.output import errors
-from nba_engine.cli.plan import plan_command
+from nba_engine.cli.plan import plan_group
 from nba_engine.cli.plugins import add_plugin_commands, plugin_group
 from nba_engine.cli.prices import prices_group
 from nba_engine.cli.rebuild import rebuild_command
@@ -80,7 +80,7 @@ for command in (
     diff_command,
     evaluate_command,
     limits_command,
-    plan_command,
+    plan_group,
     prices_group,
     log_group,
     affinity_group,

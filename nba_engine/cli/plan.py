@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
+from nba_engine.app import load_plugins, make_batch_engine
 from nba_engine.cli.learning.extra import learn_extra
-from nba_engine.cli.output import errors, output, progress_bar, say
+from nba_engine.cli.output import errors, settings_option
+from nba_engine.cli.plan_store import StoreOptions, plan_store
+from nba_engine.cli.plan_told import steps_shown, told
+from nba_engine.settings import BatchSettings, load_settings
 
 if TYPE_CHECKING:
-    from nba_engine.planning import Step
+    from nba_engine.domain import BatchEngine
     from nba_engine.planning.run import Planned
     from nba_engine.planning.tables import Changed
 
-__all__ = ["plan_command"]
-
-_PHASES = {
-    "sample": "prices from a sample",
-    "prices": "prices",
-    "make_room": "making room",
-    "use_room": "using room",
-}
+__all__ = ["plan_group"]
 
 
-@click.command("plan")
+@click.group("plan", invoke_without_command=True)
+@settings_option
 @click.option(
     "--input",
     "folder",
-    required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The tables: customers, candidates, limits (.parquet or .csv), settings.toml.",
+    help="Tables instead of the store: customers, candidates, limits (.parquet or .csv), settings.toml.",
 )
 @click.option(
     "--out",
-    required=True,
+    default=Path("plan"),
+    show_default=True,
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where plan.parquet, summary.json and plan.html are written.",
@@ -49,7 +45,7 @@ _PHASES = {
     "sets",
     multiple=True,
     metavar="NAME=NUMBER",
-    help="Plan with another amount (limit.NAME.amount=20000) or setting (most_contacts=2).",
+    help="What if: another amount (limit.NAME.amount=20000) or setting (most_contacts=2).",
 )
 @click.option("--compare", is_flag=True, help="Plan without --set, too, and show both.")
 @click.option(
@@ -59,27 +55,47 @@ _PHASES = {
     show_default=True,
     help="Search prices until they leave no more than this share of the bound.",
 )
+@click.option("--batch-engine", metavar="NAME", help="Another batch engine than the settings name.")
+@click.option("--time", help="Store: plan as of this time, from its midnight on; default: now.")
+@click.option("--limit", type=click.IntRange(min=1), help="Store: try it with so many customers.")
+@click.option("--dry-run", is_flag=True, help="Store: plan, and put nothing in force.")
+@click.option("--fresh", is_flag=True, help="Store: begin anew what was broken off.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.pass_context
 @learn_extra()
-def plan_command(
-    folder: Path,
+def plan_group(
+    context: click.Context,
+    settings: Path,
+    folder: Path | None,
     out: Path,
     sets: Sequence[str],
     compare: bool,  # noqa: FBT001 (click hands flags over as booleans)
     gap: float,
+    batch_engine: str | None,
+    time: str | None,
+    limit: int | None,
+    dry_run: bool,  # noqa: FBT001
+    fresh: bool,  # noqa: FBT001
+    seed: int,
     as_json: bool,  # noqa: FBT001
 ) -> int:
     """Plan contacts for every customer: worth most within all limits, and how near to the best.
 
-    Reads plain tables that any system can write (docs/plan.md). A run that was stopped is gone on
-    with when it is started again.
+    For the customers of the store by the catalog's [contact_plan]: what could be planned for each is
+    asked of the engine's own pipeline, and the plan is put in force. With --input for plain tables that
+    any system can write (docs/plan.md). A run that was stopped is gone on with when it is started again.
+
+    What if: with --set (and --dry-run, --limit) nothing is put in force.
 
     \b
+    nba plan -s nba.toml --out plan
+    nba plan -s nba.toml --out what-if --set limit.letters.amount=20000 --compare
     nba plan --input tables --out plan
-    nba plan --input tables --out plan --set limit.letters.amount=20000 --compare
     """  # noqa: D301 (click reads the backspace as: keep these lines)
+    if context.invoked_subcommand is not None:
+        return 0
     from nba_engine.chains import is_compiled
-    from nba_engine.planning.tables import Changed
 
     changed = _changed(sets)
     if compare and not sets:
@@ -89,55 +105,72 @@ def plan_command(
             "numba is not installed (pip install 'nba-engine[plan]'): the same, but slower"
         )
     out.mkdir(parents=True, exist_ok=True)
+    if folder is None:
+        options = StoreOptions(
+            out=out,
+            changed=changed,
+            compare=compare,
+            gap=gap,
+            batch_engine=batch_engine or "",
+            time=time,
+            trial=limit or 0,
+            dry_run=dry_run,
+            fresh=fresh,
+            seed=seed,
+            as_json=as_json,
+        )
+        return plan_store(settings, options)
+    given = context.get_parameter_source("settings") is not click.core.ParameterSource.DEFAULT
+    for name in ("time", "limit", "dry_run", "fresh", "seed"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for plans on the store")
+    engine = _engine(settings if given else None, batch_engine or "")
+    return _plan_tables(folder, out, changed, engine, compare=compare, gap=gap, as_json=as_json)
+
+
+def _plan_tables(
+    folder: Path,
+    out: Path,
+    changed: Changed,
+    engine: BatchEngine,
+    *,
+    compare: bool,
+    gap: float,
+    as_json: bool,
+) -> int:
+    from nba_engine.planning.tables import Changed
+
     before: Planned | None = None
     if compare:
         (out / "before").mkdir(exist_ok=True)
-        before = _plan(folder, out / "before", Changed(), gap)
-    planned = _plan(folder, out, changed, gap)
-    found: dict[str, Any] = planned.summary
-    if before is not None:
-        from nba_engine.planning.compare import compared, write_changes
-        from nba_engine.planning.run import PLAN
-        from nba_engine.planning.written import write_json
-
-        number = write_changes(out / "before" / PLAN, out / PLAN, out / "changes.parquet")
-        found = compared(before.summary, planned.summary, number)
-        write_json(out / "compare.json", found)
-    if as_json:
-        output.print_json(json.dumps(found))
-        return 0
-    if before is not None:
-        _print_both(found)
-        say(
-            f"{found['customers_changed']:,} customers get another chain: {out / 'changes.parquet'}"
-        )
-    _print(planned)
-    say(f"{out}: plan.parquet, summary.json, plan.html")
+        before = _plan(folder, out / "before", Changed(), engine, gap)
+    planned = _plan(folder, out, changed, engine, gap)
+    earlier = None if before is None else before.summary
+    told(out, planned.summary, earlier, resumed=planned.resumed, as_json=as_json)
     return 0
 
 
-def _plan(folder: Path, out: Path, changed: Changed, gap: float) -> Planned:
-    from nba_engine.batch import LocalEngine
+def _plan(folder: Path, out: Path, changed: Changed, engine: BatchEngine, gap: float) -> Planned:
     from nba_engine.planning import PlanOptions
     from nba_engine.planning.report import report_plan
     from nba_engine.planning.run import plan_tables
     from nba_engine.planning.tables import read_tables
 
-    with progress_bar(counted=False) as bar:
-        task = bar.add_task("reading tables", total=None)
-
-        def tell(step: Step) -> None:
-            words = f"{_PHASES[step.phase]} {step.number}: value {step.value:,.2f}"
-            words += f", bound {step.bound:,.2f}, gap {100 * step.gap:.3f} %"
-            bar.update(task, description=words)
-            if not bar.console.is_terminal:
-                errors.print(words, highlight=False)
-
+    with steps_shown("reading tables") as tell:
         tables = read_tables(folder, changed)
-        planned = plan_tables(tables, out, LocalEngine(), PlanOptions(gap=gap), tell)
+        planned = plan_tables(tables, out, engine, PlanOptions(gap=gap), tell)
         source = f"{folder}: {len(tables.budget):,} customers"
         report_plan(tables.problem, planned.plan, planned.shown, source).write(out / "plan.html")
     return planned
+
+
+def _engine(settings: Path | None, name: str) -> BatchEngine:
+    """That of ``[batch]`` in a settings file, or the one of this name; local without either."""
+    if settings is None:
+        return make_batch_engine(BatchSettings(), load_plugins().require(), name=name)
+    read = load_settings(settings)
+    register = load_plugins(read.plugins).require()
+    return make_batch_engine(read.batch, register, file=str(settings), name=name)
 
 
 def _changed(sets: Sequence[str]) -> Changed:
@@ -161,36 +194,3 @@ def _changed(sets: Sequence[str]) -> Changed:
                 f"{one!r}; write limit.NAME.amount=NUMBER, or SETTING=NUMBER", param_hint="--set"
             )
     return Changed(amounts=amounts, settings=settings)
-
-
-def _print(planned: Planned) -> None:
-    found = planned.summary
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("limit", "amount", "used", "one more earns"):
-        table.add_column(heading, justify="left" if heading == "limit" else "right", no_wrap=True)
-    for limit in found["limits"]:
-        amount, used = f"{limit['amount']:,.10g}", f"{limit['used']:,.10g}"
-        table.add_row(limit["limit"], amount, used, f"{limit['price']:,.4f}")
-    output.print(table)
-    say(
-        f"{found['customers_contacted']:,} of {found['customers']:,} customers, "
-        f"{found['contacts']:,} contacts for {found['spend']:,.2f}"
-    )
-    say(
-        f"worth {found['value']:,.2f}; no plan can be worth more than {found['bound']:,.2f}: "
-        f"gap {100 * found['gap']:.3f} %, violation {found['violation']}"
-    )
-    if planned.resumed:
-        say("the search for prices went on where it had been stopped", style="dim")
-
-
-def _print_both(found: Mapping[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "before", "after", "difference"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    rows = {name.replace("_", " "): both for name, both in found["figures"].items()}
-    for name, limit in found["limits"].items():
-        rows |= {f"{name} {key}": limit[key] for key in ("amount", "used", "price")}
-    for name, (before, after) in rows.items():
-        table.add_row(name, f"{before:,.2f}", f"{after:,.2f}", f"{after - before:+,.2f}")
-    output.print(table)

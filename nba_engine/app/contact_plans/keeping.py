@@ -1,0 +1,116 @@
+"""A plan back into the store: each customer's contacts first, what puts them in force last.
+
+Customers are written in the order of their partitions, each commit with how far it came, so that a run
+that was stopped goes on there. Until the mark is written the plan before stays in force for whoever was
+not written yet, and the new one for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+
+from nba_engine.app.contact_plans.offers import read_customers
+from nba_engine.app.contact_plans.run import PlanRun
+from nba_engine.domain import (
+    PLAN_ATTRIBUTE,
+    PLAN_MARK,
+    CustomerPlan,
+    PlanMark,
+    PlannedContact,
+    ProfileUpdate,
+    Store,
+    encode_customer_plan,
+    encode_plan_mark,
+)
+
+__all__ = ["WRITTEN", "keep_plan"]
+
+WRITTEN = "contact_plan.written"  # the progress mark: how far the customers of a plan are written
+_COMMIT = 250  # customers in a commit
+
+_Rows = Mapping[str, Any]
+
+
+class _Written(msgspec.Struct, frozen=True):
+    plan: str = ""
+    parts: int = 0
+
+
+def keep_plan(
+    run: PlanRun,
+    mark: PlanMark,
+    plan: Path,
+    store: Store,
+    *,
+    told: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Write the contacts in the file ``plan`` to their customers, then the mark.
+
+    ``told`` is handed how many customers each commit wrote. Who has gone since, or is somebody else, is
+    left alone. Raises `Unavailable`, `Exhausted`.
+    """
+    chains = _chains(plan, mark)
+    noted = store.progress(WRITTEN) or ""
+    before = msgspec.json.decode(noted, type=_Written) if noted else _Written()
+    begin = before.parts if before.plan == mark.id else 0
+    name, contacts = next(chains, ("", ()))
+    for share in run.shares():
+        updates = []
+        for customer_id, identity, newest, merges in read_customers(share):
+            if identity != name:
+                continue
+            planned = CustomerPlan(
+                plan=mark.id, made=mark.made, newest=newest, merges=merges, contacts=contacts
+            )
+            attributes = {PLAN_ATTRIBUTE: encode_customer_plan(planned)}
+            updates.append(
+                ProfileUpdate(
+                    identity=identity,
+                    attributes=attributes,
+                    time=mark.made,
+                    customer_id=customer_id,
+                )
+            )
+            name, contacts = next(chains, ("", ()))
+        if share.number < begin:
+            continue
+        for first in range(0, len(updates), _COMMIT):
+            store.bulk(updates=updates[first : first + _COMMIT], now=mark.made)
+            told(len(updates[first : first + _COMMIT]))
+        after = msgspec.json.encode(_Written(mark.id, share.number + 1)).decode()
+        store.bulk(now=mark.made, progress=(WRITTEN, after))
+    store.bulk(now=mark.made, progress=(PLAN_MARK, encode_plan_mark(mark)))
+
+
+def _chains(plan: Path, mark: PlanMark) -> Iterator[tuple[str, tuple[PlannedContact, ...]]]:
+    """Customers with their contacts, in the order of the file."""
+    for name, rows in groupby(_rows(plan), key=lambda row: str(row["customer"])):
+        yield name, tuple(_contact(row, mark) for row in rows)
+
+
+def _rows(plan: Path) -> Iterator[_Rows]:
+    with pq.ParquetFile(plan) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+
+def _contact(row: _Rows, mark: PlanMark) -> PlannedContact:
+    period = row["period"] - 1
+    starts, ends = mark.times_of(period)
+    return PlannedContact(
+        period=period,
+        starts=starts,
+        ends=ends,
+        action=row["action"],
+        treatment=row["treatment"],
+        channel=row["channel"],
+        value=row["value"],
+        cost=row["cost"],
+        reason=row["reason"],
+    )
