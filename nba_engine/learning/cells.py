@@ -11,9 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["UnreadableCell", "column_values"]
+__all__ = ["UnreadableCell", "column_values", "is_one_value"]
 
 _SHOWN = 40
+_BYTES = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
 # epoch seconds beyond are milliseconds; these eight digits are a date of ISO-8601's basic form
 _LAST_SECOND = 100_000_000_000
 _FIRST_DATE, _LAST_DATE = 19_000_101, 21_001_231
@@ -27,6 +33,15 @@ class UnreadableCell(Exception):
         self.row, self.message, self.remedy = row, message, remedy
 
 
+def is_one_value(kind: Any) -> bool:
+    """Whether a cell of this Arrow type is a number, a time or a text: no list, no map, no bytes."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return is_one_value(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return is_one_value(kind.value_type)
+    return not (pa.types.is_nested(kind) or any(is_bytes(kind) for is_bytes in _BYTES))
+
+
 def column_values(
     column: Any, kind: Literal["text", "number", "integer", "time"], *, blank: bool = False
 ) -> NDArray[Any]:
@@ -36,6 +51,12 @@ def column_values(
     """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
+    if not is_one_value(column.type):
+        raise UnreadableCell(
+            0, f"holds {column.type}", "a cell must be one number, time or text: write it as text"
+        )
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_null(column.type):
@@ -57,8 +78,6 @@ def column_values(
 
 
 def _texts(column: Any) -> NDArray[Any]:
-    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-        raise UnreadableCell(0, f"holds {column.type}", "write it as text")
     encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
     words = np.array(encoded.dictionary.to_pylist(), dtype=object)
     return np.asarray(words[encoded.indices.to_numpy(zero_copy_only=False)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from nba_engine.domain import Feature, FloatArray
 from nba_engine.errors import NbaError
-from nba_engine.learning.tables import column_names, infer_columns, read_columns
+from nba_engine.learning.tables import (
+    column_names,
+    columns_of_lists,
+    infer_columns,
+    read_columns,
+)
 from nba_engine.learning.training.encoding import ABSENT
 from nba_engine.learning.training.examples import Examples, fill_categories
 from nba_engine.models.columns import rows_of_columns
@@ -24,6 +29,7 @@ __all__ = ["examples_of_table"]
 _POSITIVE = frozenset({"1", "true", "yes", "y", "t"})
 _NEGATIVE = frozenset({"0", "false", "no", "n", "f"})
 _SOURCE = re.compile(r"(customer|context|action|treatment)\.[A-Za-z_]\w*")
+_LISTS = "its cells hold more than one value, or bytes"
 _MANY = 0.5  # share of distinct texts above which a column is a name or free text, no category
 _FEW_ROWS = 50  # texts that make no such share
 _MOSTLY = 0.5  # share of distinct cells that are numbers: the others are told
@@ -48,7 +54,11 @@ def examples_of_table(
     """
     names = column_names(path)
     given = {"label": label, "time": time, "customer": customer, "action": action}
-    wanted = tuple(features) or tuple(name for name in names if name not in given.values())
+    lists = columns_of_lists(path)
+    _refuse_lists(path, {name: lists[name] for name in features if name in lists})
+    wanted = tuple(features) or tuple(
+        name for name in names if name not in {*given.values(), *lists}
+    )
     both = sorted({label, time} & set(wanted))
     if both:
         raise NbaError(f"{path}: `{both[0]}` cannot be a feature: it is what is learned, or when")
@@ -65,7 +75,11 @@ def examples_of_table(
         read[action] = "text", names_of[action]
     found: list[Feature] = []
     columns: dict[str, NDArray[Any]] = {}
-    warnings: list[str] = []
+    warnings = [
+        f"{name} was left out: {_LISTS} ({lists[name]})"
+        for name in names
+        if name in lists and not features
+    ]
     for name in wanted:
         kind, values = read[name]
         taken = {other.source for other in found}
@@ -90,6 +104,14 @@ def examples_of_table(
         customer=customer_code,
         warnings=tuple(warnings),
     )
+
+
+def _refuse_lists(path: Path, lists: Mapping[str, str]) -> None:
+    for name, kind in lists.items():
+        raise NbaError(
+            f"{path}: column `{name}` cannot be a feature: {_LISTS} ({kind}); leave it out of "
+            "--features, or write each value that matters into a column of its own"
+        )
 
 
 def _feature(

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nba_engine.errors import FailedPrecondition, NbaError
@@ -251,3 +253,31 @@ def test_examples_of_one_moment_cannot_be_split(tmp_path: Path) -> None:
     examples = examples_of_table(path, label="bought", time="day", features=("age",))
     with pytest.raises(FailedPrecondition, match="all examples are of one moment"):
         train(examples, Options(model="logistic"))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array([["a", "b"]] * 300),
+        pa.array([[1.0, 2.0]] * 300, type=pa.list_(pa.float64(), 2)),
+        pa.array([{"a": 1}] * 300),
+        pa.array([b"\xff"] * 300, type=pa.large_binary()),
+        pa.array([b"1234"] * 300, type=pa.binary(4)),
+    ],
+    ids=["list", "fixed size list", "struct", "large binary", "fixed size binary"],
+)
+def test_columns_of_lists_or_bytes_are_left_out_and_named_ones_are_one_clear_error(
+    cells: pa.Array, tmp_path: Path
+) -> None:
+    rows = made(300)
+    columns = {name: [row[name] for row in rows] for name in ("day", "bought", "age")}
+    file = tmp_path / "visits.parquet"
+    pq.write_table(pa.table({**columns, "tags": cells}), file)
+    examples = examples_of_table(file, label="bought", time="day")
+    assert [feature.name for feature in examples.features] == ["age"]
+    (warning,) = examples.warnings
+    assert warning.startswith("tags was left out: its cells hold more than one value, or bytes (")
+    with pytest.raises(NbaError, match="column `tags` cannot be a feature: its cells hold more"):
+        examples_of_table(file, label="bought", time="day", features=("age", "tags"))
+    with pytest.raises(NbaError, match=r"column `tags`: holds .*one number, time or text"):
+        examples_of_table(file, label="tags", time="day")
