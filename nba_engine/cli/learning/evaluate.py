@@ -288,31 +288,35 @@ def _values(found: Evaluation) -> Table:
         is_logged_policy,
         number,
         spoken_interval,
+        value_decimals,
     )
 
+    places = value_decimals(found)
+    logged = (number(found.logged.value, places), spoken_interval(found.logged, places))
     if is_logged_policy(found):
         table = _table(found.reward, "value", "interval")
-        table.add_row("as logged", number(found.logged.value), spoken_interval(found.logged))
+        table.add_row("as logged", *logged)
         return table
     table = _table(found.reward, "value", "interval", "difference", "interval")
-    table.add_row("as logged", number(found.logged.value), spoken_interval(found.logged), "", "")
+    table.add_row("as logged", *logged, "", "")
     for name, one in found.estimates.items():
         difference = found.differences[name]
         table.add_row(
             f"under test: {ESTIMATORS[name]}",
-            number(one.value),
-            spoken_interval(one),
-            _signed(difference.value),
-            f"{_signed(difference.low)} to {_signed(difference.high)}",
+            number(one.value, places),
+            spoken_interval(one, places),
+            _signed(difference.value, places),
+            f"{_signed(difference.low, places)} to {_signed(difference.high, places)}",
         )
     return table
 
 
 def _print_parts(title: str, parts: Sequence[Part]) -> None:
-    from nba_engine.learning.evaluation import number, spoken_interval
+    from nba_engine.learning.evaluation import number, part_decimals, spoken_interval
 
     if not parts:
         return
+    places = part_decimals(parts[:_SHOWN])
     output.print()
     say(title, style="bold")
     table = _table(
@@ -324,9 +328,9 @@ def _print_parts(title: str, parts: Sequence[Part]) -> None:
             Text(part.name),
             f"{part.logged_share:.1%}",
             f"{part.target_share:.1%}",
-            number(part.logged),
-            "too few" if told is None else number(told.value),
-            "" if told is None else spoken_interval(told),
+            number(part.logged, places),
+            "too few" if told is None else number(told.value, places),
+            "" if told is None else spoken_interval(told, places),
         )
     output.print(table)
     if len(parts) > _SHOWN:
@@ -341,7 +345,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _signed(value: float) -> str:
+def _signed(value: float, places: int) -> str:
     from nba_engine.learning.evaluation import number
 
-    return f"+{number(value)}" if value > 0 else number(value)
+    shown = number(value, places)
+    return f"+{shown}" if value > 0 else shown

@@ -11,9 +11,12 @@ from nba_engine.learning.evaluation.support import ENOUGH
 from nba_engine.learning.evaluation.words import (
     ASSUMPTIONS,
     best_estimate,
+    decimals,
     is_logged_policy,
     number,
+    part_decimals,
     spoken_interval,
+    value_decimals,
     verdict,
 )
 
@@ -31,13 +34,16 @@ __all__ = [
     "Reward",
     "best_estimate",
     "check_picks",
+    "decimals",
     "effective_sample_size",
     "evaluate",
     "evaluation_report",
     "is_logged_policy",
     "logged_picks",
     "number",
+    "part_decimals",
     "read_picks",
     "spoken_interval",
+    "value_decimals",
     "verdict",
 ]

@@ -16,13 +16,18 @@ each place's own reward): unbiased whatever is predicted.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain.values import FloatArray, IntArray
+from nba_engine.learning.evaluation.resampling import Measured, ratio_of, spreads_of
 
-__all__ = ["Sums", "effective_sample_size", "place_sums", "values_of"]
+__all__ = ["Sums", "Values", "effective_sample_size", "place_sums", "values_of"]
+
+_ROUNDING = 1e-12  # of what was earned, up to which nothing is gained
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -67,28 +72,70 @@ def place_sums(
     )
 
 
-def values_of(sums: Sums, drawn: FloatArray) -> dict[str, FloatArray]:
-    """Values per decision, by estimator, each (k,), for ``drawn`` (k, units): how often each unit counts.
+class Values(NamedTuple):
+    """Values per decision by estimator, and those less what was logged; each with its error, (k,)."""
+
+    values: dict[str, Measured]
+    differences: dict[str, Measured]
+
+
+def values_of(sums: Sums, drawn: FloatArray) -> Values:
+    """Values per decision, by estimator, for ``drawn`` (k, units): how often each unit counts.
 
     ``logged`` is the mean of what was earned; ``dr`` is missing without predictions.
     """
-    columns = [sums.picks, sums.reward, sums.weight, sums.weighted]
+    reward, weighted = sums.reward.sum(axis=1), sums.weighted.sum(axis=1)
+    names = ["logged", "ips", "difference of ips"]
+    totals = [reward, weighted, weighted - reward]
     if sums.doubly is not None:
-        columns.append(sums.doubly)
-    # one product: what is drawn is large, and read once
-    product = drawn @ np.hstack([sums.decisions[:, None], *columns])
-    decisions = product[:, 0]
-    picks, reward, weight, weighted, *doubly = np.split(product[:, 1:], len(columns), axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        normal = np.where(weight > 0.0, picks * weighted / weight, 0.0)
+        doubly = sums.doubly.sum(axis=1)
+        names += ["dr", "difference of dr"]
+        totals += [doubly, doubly - reward]
+    ratios = ratio_of(np.stack(totals, axis=1), sums.decisions[:, None], drawn)
     found = {
-        "logged": reward.sum(axis=1) / decisions,
-        "ips": weighted.sum(axis=1) / decisions,
-        "snips": normal.sum(axis=1) / decisions,
+        name: Measured(ratios.value[:, at], ratios.error[:, at]) for at, name in enumerate(names)
     }
-    if doubly:
-        found["dr"] = doubly[0].sum(axis=1) / decisions
-    return found
+    values = {"logged": found["logged"], "ips": found["ips"]}
+    differences = {"ips": found["difference of ips"]}
+    values["snips"], differences["snips"] = _normalized(sums, reward, drawn)
+    if sums.doubly is not None:
+        values["dr"], differences["dr"] = found["dr"], found["difference of dr"]
+    return Values(values, differences)
+
+
+def _normalized(sums: Sums, reward: FloatArray, drawn: FloatArray) -> tuple[Measured, Measured]:
+    """SNIPS, place by place, and less what was logged (``reward`` (units,)).
+
+    A sum over places of ``picks * weighted / weight``; its error is of the first order, from the
+    derivatives by the sums of every unit.
+    """
+    kept = sums.picks.any(axis=0)
+    columns = np.hstack(
+        [
+            np.stack([sums.decisions, reward], axis=1),
+            *(part[:, kept] for part in (sums.picks, sums.weight, sums.weighted)),
+        ]
+    )
+    product = drawn @ columns
+    decisions, earned = product[:, 0], product[:, 1]
+    picks, weight, weighted = np.split(product[:, 2:], 3, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = np.where(weight > 0.0, picks * weighted / weight, 0.0).sum(axis=1)
+        mean = np.where(weight > 0.0, weighted / weight, 0.0)
+        share = np.where(weight > 0.0, picks / weight, 0.0)
+    gain = np.where(np.abs(total - earned) > _ROUNDING * np.abs(earned), total - earned, 0.0)
+    value, gain = total / decisions, gain / decisions
+    by_place = [mean, -share * mean, share]
+    none = np.zeros(len(drawn))
+    errors = spreads_of(
+        columns,
+        [
+            np.column_stack([-value, none, *by_place]),
+            np.column_stack([-gain, none - 1.0, *by_place]),
+        ],
+        drawn,
+    )
+    return Measured(value, errors[0] / decisions), Measured(gain, errors[1] / decisions)
 
 
 def effective_sample_size(weight: FloatArray, code: IntArray, size: int) -> FloatArray:

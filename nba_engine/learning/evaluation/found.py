@@ -27,6 +27,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     picks: int
     effective_sample_size: float
     mean_weight: float  # 1 but for chance, when the log supports all that the policy does
+    mean_weight_error: float  # its standard error, over customers
     refused: str
 
 

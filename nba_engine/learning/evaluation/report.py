@@ -33,8 +33,9 @@ def evaluation_report(found: Evaluation, picks: Picks) -> Report:
     report.text(
         "IPS: Horvitz and Thompson 1952. SNIPS: Swaminathan and Joachims 2015. DR: Dudík, Langford "
         "and Li 2011. Slates: McInerney et al. 2020, Kiyohara et al. 2022. Effective sample size: "
-        f"Kish 1965. Intervals: {found.confidence:.0%}, percentiles of {found.resamples:,} bootstrap "
-        f"resamples of whole {_units(found)}, seed {found.seed}."
+        f"Kish 1965. Intervals: {found.confidence:.0%}, at each end the wider of the studentized "
+        f"bootstrap ({found.resamples:,} resamples of whole {_units(found)}, seed {found.seed}) and "
+        "Student's t."
     )
     return report
 
@@ -77,11 +78,18 @@ def _support(report: Report, found: Evaluation, picks: Picks) -> None:
     report.table(
         ["place", "picks", "effective sample size", "mean weight", "left out because"],
         [
-            [one.place, one.picks, one.effective_sample_size, one.mean_weight, one.refused]
+            [
+                one.place,
+                one.picks,
+                round(one.effective_sample_size),
+                f"{one.mean_weight:.3f} ± {one.mean_weight_error:.3f}",
+                one.refused or "–",
+            ]
             for one in found.places
         ],
-        f"Below an effective sample size of {ENOUGH:.0f} there is no number. The mean weight is 1, "
-        "but for chance, when the logged policy tried all that the other does.",
+        f"Below an effective sample size of {ENOUGH:.0f} there is no number. The mean weight (with its "
+        "standard error) is 1 but for chance, when the probabilities are right and the logged policy "
+        "tried all that the other does.",
     )
     for reason, count in found.left_out.items():
         report.text(f"{count:,} decisions left out: {reason}.")

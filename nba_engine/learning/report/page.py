@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import sys
@@ -19,6 +20,8 @@ from nba_engine.learning.report.style import VARIABLES, styled
 __all__ = ["Report"]
 
 Cell = str | float | int | None
+_LARGE = 10_000.0  # from here on decimals tell nothing
+_MOST_DECIMALS = 6
 
 _CSS = """
 :root { color-scheme: light dark; %(light)s }
@@ -61,7 +64,10 @@ class Report:
     def table(
         self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = ""
     ) -> None:
-        """Add a table; numbers stand right, in four digits, None is left empty.
+        """Add a table; numbers stand right, None is left empty.
+
+        The numbers of a column have as many decimals as the largest below 10,000 needs for four
+        digits, and the smallest for two.
 
         Raises `ValueError` when a row has not as many cells as the header.
         """
@@ -73,7 +79,14 @@ class Report:
             for i in range(len(header))
         ]
         above = f"<caption>{escape(caption)}</caption>" if caption else ""
-        lines = [_row("th", header, numeric), *(_row("td", row, numeric) for row in rows)]
+        places = [
+            _decimals([row[i] for row in rows]) if numeric[i] else 0 for i in range(len(header))
+        ]
+        shown = [
+            [_shown(cell, decimals) for cell, decimals in zip(row, places, strict=True)]
+            for row in rows
+        ]
+        lines = [_row("th", header, numeric), *(_row("td", row, numeric) for row in shown)]
         self._parts.append(f'<div class="wide"><table>{above}{"".join(lines)}</table></div>')
 
     def picture(self, figure: Figure, caption: str, alt: str) -> None:
@@ -110,26 +123,34 @@ class Report:
             draft.unlink(missing_ok=True)
 
 
-def _row(tag: str, cells: Sequence[Cell], numeric: Sequence[bool]) -> str:
+def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
     classes = (' class="number"' if right else "" for right in numeric)
     return (
         "<tr>"
         + "".join(
-            f"<{tag}{kind}>{escape(_shown(cell))}</{tag}>"
+            f"<{tag}{kind}>{escape(cell)}</{tag}>"
             for kind, cell in zip(classes, cells, strict=True)
         )
         + "</tr>"
     )
 
 
-def _shown(cell: Cell) -> str:
+def _decimals(cells: Sequence[Cell]) -> int:
+    numbers = [abs(float(cell)) for cell in cells if cell and not isinstance(cell, str)]
+    below = [one for one in numbers if one < _LARGE and math.isfinite(one)]
+    if all(one.is_integer() for one in below):
+        return 0
+    wanted = (3 - math.floor(math.log10(max(below))), 1 - math.floor(math.log10(min(below))))
+    return min(max(0, *wanted), _MOST_DECIMALS)
+
+
+def _shown(cell: Cell, decimals: int) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
         return cell
-    if float(cell).is_integer() and abs(cell) < 1e15:
-        return f"{cell:,.0f}"
-    return f"{cell:,.4g}" if abs(cell) < 1e4 else f"{cell:,.0f}"
+    shown = f"{cell:,.{decimals if abs(cell) < _LARGE else 0}f}"
+    return shown.removeprefix("-") if not shown.strip("-0.") else shown
 
 
 def _svg(figure: Figure, prefix: str) -> str:

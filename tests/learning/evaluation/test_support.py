@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from nba_engine.learning.evaluation import ENOUGH, Options, Picks, evaluate
+from nba_engine.learning.evaluation import ENOUGH, Options, Picks, Place, evaluate
+from nba_engine.learning.evaluation.support import weight_note
 from tests.learning.evaluation.logs import LOGGED, TARGET, logged
 
 FEW = Options(resamples=100)
@@ -66,11 +69,56 @@ def test_weights_that_average_far_below_1_show_what_was_never_tried() -> None:
     assert "was never tried" in found.reason
 
 
-def test_weights_that_average_far_above_1_are_warned_of() -> None:
+def test_weights_that_surely_average_above_1_are_refused_with_their_error() -> None:
     picks = logged(5_000, 5)
-    found = evaluate(changed(picks, propensity=picks.propensity / 2), options=FEW)
+    for factor in (0.5, 0.9):
+        found = evaluate(changed(picks, propensity=picks.propensity * factor), options=FEW)
+        assert not found.supported
+        assert found.estimates == {}
+        assert re.search(r"weights average [12]\.\d\d ± 0\.0[12] instead of 1", found.reason)
+        assert (
+            "the logged probabilities are too small or those under test too large" in found.reason
+        )
+
+
+def test_weights_that_may_average_above_1_by_chance_are_told() -> None:
+    place = Place(
+        place="home",
+        picks=300,
+        effective_sample_size=120.0,
+        mean_weight=1.3,
+        mean_weight_error=0.12,
+        refused="",
+    )
+    assert "average 1.30 ± 0.12 instead of 1: chance may do that" in weight_note(
+        place, clipped=False
+    )
+    usual = msgspec.structs.replace(place, mean_weight=1.05)
+    assert weight_note(usual, clipped=False) == ""
+
+
+def test_weights_that_average_a_little_below_1_are_told() -> None:
+    picks = logged(20_000, 5)
+    found = evaluate(changed(picks, target=picks.target * 0.94), options=FEW)
     assert found.supported
-    assert any("the weights average" in note for note in found.notes)
+    (note,) = found.notes
+    assert re.fullmatch(r"home: the weights average 0\.94\d ± .* too low by as much", note)
+
+
+def test_right_probabilities_are_hardly_ever_taken_for_wrong() -> None:
+    found = [evaluate(logged(400, seed), options=FEW) for seed in range(80)]
+    assert sum(not one.supported for one in found) <= 1
+
+
+def test_few_customers_widen_the_interval_and_very_few_are_refused() -> None:
+    found = {
+        count: evaluate(logged(3_000, 3, customers=count), options=Options(resamples=300))
+        for count in (15, 60, 1_500)
+    }
+    assert not found[15].supported
+    assert found[15].reason.startswith("not enough support: 15 customers")
+    assert any("equally large ones: few" in note for note in found[60].notes)
+    assert found[1_500].notes == ()
 
 
 def test_places_without_support_are_left_out_and_told() -> None:
