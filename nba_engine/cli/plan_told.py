@@ -83,8 +83,9 @@ def _print(found: Mapping[str, Any], *, resumed: bool) -> None:
         f"{found['customers_contacted']:,} of {found['customers']:,} customers, "
         f"{found['contacts']:,} contacts for {found['spend']:,.2f}"
     )
+    after = " after costs" if found.get("after_costs") else ""
     say(
-        f"worth {found['value']:,.2f}; no plan can be worth more than {found['bound']:,.2f}: "
+        f"worth {found['value']:,.2f}{after}; no plan can be worth more than {found['bound']:,.2f}: "
         f"gap {100 * found['gap']:.3f} %, violation {found['violation']}"
     )
     if resumed:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.chains import ChainRules, Contacts
+from nba_engine.domain import MICROS
 
 __all__ = ["Contact", "PlanLimit", "Problem", "contacts_of"]
 
@@ -43,6 +44,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[Contact, ...]
     contacts: Contacts
     limits: tuple[PlanLimit, ...]
+    after_costs: bool = False  # contacts are worth what they earn less what they cost
 
     @property
     def amounts(self) -> NDArray[np.int64]:
@@ -65,6 +67,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     ) -> NDArray[np.float64]:
         """What contacts cost at prices of the limits' units (k,): (contacts, periods).
 
+        What they cost in money counts where that is taken off what they earn.
+
         What takes of a ``forbidden`` limit (k,), or more than there is of any, is infinitely dear.
         """
         use = self.use
@@ -72,6 +76,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         never = (use > self.amounts[:, None, None]).any(axis=0)
         if forbidden is not None:
             never |= (use[forbidden] > 0).any(axis=0)
+        if self.after_costs:
+            total += self.contacts.cost[:, None] / MICROS
         total[never] = np.inf
         return total
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.chains import Chains, best_chains, patterns_of
-from nba_engine.domain import Sums
+from nba_engine.domain import MICROS, Sums
 from nba_engine.planning.problem import Problem
 
 __all__ = [
@@ -139,6 +139,16 @@ class Resident:
         value = value * self.problem.contacts.factor[c, t]
         return np.where(there, self.problem.rules.weights[None] * value, 0.0)
 
+    def worth_of(
+        self, rows: NDArray[np.intp], contact: NDArray[np.int16], period: NDArray[np.int8]
+    ) -> NDArray[np.float64]:
+        """What these customers' chains are worth (rows,): what they earn, less costs if these count."""
+        worth: NDArray[np.float64] = self.values_of(rows, contact, period).sum(axis=1)
+        if self.problem.after_costs:
+            cost = np.where(contact >= 0, self.problem.contacts.cost[contact], 0).sum(axis=1)
+            worth = worth - cost / MICROS
+        return worth
+
 
 def build_resident(partition: Partition) -> Resident:
     """Load the customers of a partition."""
@@ -163,8 +173,11 @@ def usage(resident: Resident, at: At) -> Sums:
     else:
         price = resident.problem.prices_of_contacts(at.prices)
         chains = resident.best(price, at.stride)
-    sums = np.array([chains.worth.sum(), chains.value.sum()])
     counts = counts_of(resident.problem, chains.contact, chains.period)
+    value = chains.value.sum()
+    if resident.problem.after_costs:
+        value -= (counts.sum(axis=1) * resident.problem.contacts.cost).sum() / MICROS
+    sums = np.array([chains.worth.sum(), value])
     return sums, np.array([len(chains.worth)]), counts
 
 
@@ -172,5 +185,5 @@ def planned_usage(resident: Resident, at: At) -> Sums:
     """Value of the plan with its edits, and its contacts (contacts, periods)."""
     contact, period, _ = resident.planned(at)
     rows = np.arange(len(contact))
-    value = resident.values_of(rows, contact, period).sum(axis=1).sum()
+    value = resident.worth_of(rows, contact, period).sum()
     return np.array([value]), counts_of(resident.problem, contact, period)

@@ -69,8 +69,7 @@ def alternatives(resident: Resident, ask: Ask) -> Changes:
     differs = ((best.contact != contact[rows]) | (best.period != period[rows])).any(axis=1)
     rows, new, when = rows[differs], best.contact[differs], best.period[differs]
     old, old_when = contact[rows], period[rows]
-    value = resident.values_of(rows, new, when).sum(axis=1)
-    value -= resident.values_of(rows, old, old_when).sum(axis=1)
+    value = resident.worth_of(rows, new, when) - resident.worth_of(rows, old, old_when)
     taken = _use_of(problem, new, when) - _use_of(problem, old, old_when)
     priced = taken @ ask.at.prices
     if ask.aim == "make_room":

@@ -109,6 +109,7 @@ def make(
     planned.summary.update(
         plan=begun.plan,
         currency=world.catalog.currency,
+        after_costs=True,
         not_planned_with=list(exceeding_limits(world.catalog, world.terms)),
     )
     write_json(out / SUMMARY, planned.summary)
@@ -143,7 +144,11 @@ def _problem(run: PlanRun, world: World) -> tuple[Problem, SharedLimits]:
         for one, cost in zip(treatments, contacts.cost, strict=True)
     )
     problem = Problem(
-        rules=patterns.rules, names=names, contacts=patterns.contacts, limits=shared.limits
+        rules=patterns.rules,
+        names=names,
+        contacts=patterns.contacts,
+        limits=shared.limits,
+        after_costs=True,
     )
     return problem, shared
 

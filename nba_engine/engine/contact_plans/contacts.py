@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.chains import ChainRules, Contacts, Patterns, patterns_of
-from nba_engine.domain import CatalogView, ContactPlanTerms, FloatArray, IntArray, to_micros
+from nba_engine.domain import (
+    MICROS,
+    CatalogView,
+    ContactPlanTerms,
+    FloatArray,
+    IntArray,
+    to_micros,
+)
 from nba_engine.errors import FailedPrecondition
 from nba_engine.stages.limits import Accounts, Prices
 
@@ -72,12 +79,12 @@ class PlanContacts:
         return found
 
     def prices(self, prices: Mapping[str, tuple[float, ...]]) -> FloatArray:
-        """What contacts cost (c, periods) at prices of limits, as a `PlanMark` has them."""
+        """What contacts cost (c, periods): in money, and at prices as a `PlanMark` has them."""
         columns = [
             self._prices.of_treatments({name: row[period] for name, row in prices.items()})
             for period in range(self.terms.periods)
         ]
-        return np.stack(columns, axis=1)[self.treatments]
+        return np.stack(columns, axis=1)[self.treatments] + self.cost[:, None] / MICROS
 
     def _seasons(self, begins: FloatArray) -> FloatArray:
         actions = [self.catalog.actions[at] for at in self.actions.tolist()]

@@ -99,7 +99,7 @@ def test_chains_are_the_best_there_are_at_the_prices_whatever_was_made_before() 
         assert not {one.action for one in chain} & {one.action for one in made}
 
 
-def test_prices_of_limits_are_those_of_the_contacts_that_draw_on_them() -> None:
+def test_contacts_cost_what_they_cost_and_the_prices_of_the_limits_they_draw_on() -> None:
     contacts = PlanContacts(make_shop().catalog, TERMS, starts=START)
 
     prices = contacts.prices({"letters": (0.5, 0.0, 0.0, 0.0), "budget": (0.0, 2.0, 0.0, 0.0)})
@@ -107,8 +107,8 @@ def test_prices_of_limits_are_those_of_the_contacts_that_draw_on_them() -> None:
     index = contacts.catalog.treatment_index
     letter = contacts.position_of[index["milk.letter"]]
     email = contacts.position_of[index["milk.email"]]
-    assert prices[letter].tolist() == [0.5, 2 * 0.7, 0.0, 0.0]
-    assert prices[email].tolist() == [0.0, 2 * 0.02, 0.0, 0.0]
+    assert prices[letter] == pytest.approx([0.7 + 0.5, 0.7 + 2 * 0.7, 0.7, 0.7])
+    assert prices[email] == pytest.approx([0.02, 0.02 + 2 * 0.02, 0.02, 0.02])
 
 
 def test_a_chain_says_when_what_and_what_for() -> None:
