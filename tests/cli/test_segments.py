@@ -133,3 +133,14 @@ def test_a_column_that_is_not_there_is_told(tmp_path: Path, nba: Nba, behavior: 
     file = written(tmp_path / "customers.csv", ["wine", "bread", "tea"], behavior)
     assert nba("segments", "fit", file, "--feature", "rum") == 1
     assert "no column `rum`; it has customer, wine, bread, tea" in nba.err
+
+
+def test_a_customer_who_stands_in_two_rows_is_one_error(
+    tmp_path: Path, nba: Nba, behavior: np.ndarray
+) -> None:
+    file = written(tmp_path / "customers.csv", ["wine", "bread", "tea"], behavior)
+    with file.open("a") as lines:
+        lines.write("c2,1,2,3\nc2,1,2,3\n")
+    assert nba("segments", "fit", file, "--out", tmp_path / "none") == 1
+    assert "column `customer`, row 401 (and 1 more): 'c2' stands in row 3 already" in nba.err
+    assert not (tmp_path / "none").exists()

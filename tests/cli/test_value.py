@@ -142,3 +142,17 @@ def test_a_fit_that_fails_leaves_the_old_model(shop: Path, nba: Nba) -> None:
         app.engine.load(interactions=[once])
     assert nba("value", "fit", "-s", shop) == 1
     assert (catalog / "value_model.toml").read_text() == before
+
+
+def test_returns_in_a_file_are_refused_with_their_row_or_netted(
+    file: Path, nba: Nba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = file.read_text().splitlines()
+    customer, moment, _ = lines[7].split(",")
+    lines.insert(8, f"{customer},{moment},-1.00")
+    file.write_text("\n".join(lines))
+    assert nba("value", "fit", file) == 1
+    assert "column `amount`, row 8: -1 is negative" in nba.err
+    assert nba("value", "fit", file, "--returns", "net") == 0
+    assert "1 return was taken off what was bought before" in nba.out

@@ -20,7 +20,7 @@ from nba_engine.domain.purchase_days import DAY
 from nba_engine.errors import FailedPrecondition, NbaError
 
 if TYPE_CHECKING:
-    from nba_engine.learning.value import Purchases, ValueFit
+    from nba_engine.learning.value import Purchases, Returns, ValueFit
 
 __all__ = ["value_group"]
 
@@ -40,6 +40,7 @@ class _Source(NamedTuple):
     terms: ValueTerms | None = None
     folder: Path | None = None
     uncounted: bool = False
+    told: str = ""  # of returns
 
 
 @click.group("value")
@@ -73,6 +74,13 @@ def value_group() -> None:
     help="Write the values of each customer, too (.csv).",
 )
 @click.option(
+    "--returns",
+    type=click.Choice(["refuse", "net", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="FILE: negative amounts are taken off what was bought before (net), or left out (drop).",
+)
+@click.option(
     "--unit",
     type=click.Choice(list(_UNITS)),
     default="week",
@@ -88,6 +96,7 @@ def fit_command(
     horizon: float | None,
     report: Path,
     customers: Path | None,
+    returns: Returns,
     unit: str,
     as_json: bool,  # noqa: FBT001 (click hands flags over as booleans)
 ) -> int:
@@ -95,7 +104,8 @@ def fit_command(
 
     Without FILE from the purchases in the store, as [value] of the catalog says; what was found is
     written beside the catalog's files as value_model.toml, and is in force when it is published.
-    With FILE, a Parquet or CSV file of `customer`, `time`, `amount`, only figures come out.
+    With FILE, a Parquet or CSV file of `customer`, `time`, `amount`, only figures come out; what was sent
+    back (a negative amount) is a mistake there unless --returns says what to do with it.
 
     DATE is a day (which still counts as before), or a moment. What is chosen there is fitted again to
     everything.
@@ -121,7 +131,7 @@ def fit_command(
                 f"there is no folder {path.absolute().parent}", param_hint=option
             )
     day = None if until is None else _day(until)
-    source = _of_store(settings) if file is None else _of_file(file)
+    source = _of_store(settings) if file is None else _of_file(file, returns)
     _check_inside(day, source)
     ahead = horizon or (91.0 if source.terms is None else source.terms.horizon)
     with progress_bar() as bar:
@@ -146,6 +156,8 @@ def fit_command(
         output.print_json(json.dumps(found))
         return 0
     _print(fit, unit)
+    if source.told:
+        say(source.told)
     say(f"report: {report}")
     if customers is not None:
         say(f"{customers}: {counted(len(fit.buyers.customer), 'customers')}")
@@ -179,11 +191,11 @@ def _check_inside(day: float | None, source: _Source) -> None:
         )
 
 
-def _of_file(file: Path) -> _Source:
+def _of_file(file: Path, returns: Returns) -> _Source:
     import numpy as np
 
     from nba_engine.learning.tables import read_columns
-    from nba_engine.learning.value import Purchases
+    from nba_engine.learning.value import Purchases, settle_returns
 
     columns = read_columns(
         file, {"customer": "text", "time": "time", "amount": "number"}, blank=("amount",)
@@ -192,7 +204,8 @@ def _of_file(file: Path) -> _Source:
     purchases = Purchases(
         customer.reshape(-1).astype(np.intp), columns["time"] / DAY, columns["amount"]
     )
-    return _Source(purchases, names.tolist(), file.name)
+    settled = settle_returns(purchases, returns, source=str(file))
+    return _Source(settled.purchases, names.tolist(), file.name, told=settled.told)
 
 
 def _of_store(settings: Path) -> _Source:
@@ -218,7 +231,19 @@ def _of_store(settings: Path) -> _Source:
             terms,
             found.settings.catalog.path,
             _uncounted(found.store, [happened.customer_ids[one] for one in some]),
+            _negative(purchases, days.types),
         )
+
+
+def _negative(purchases: Purchases, types: Sequence[str]) -> str:
+    """What to do about negative amounts in a store, where aggregates count them as they are."""
+    count = int((purchases.amount < 0.0).sum())
+    if not count:
+        return ""
+    return (
+        f"warning: {counted(count, 'purchases')} of {', '.join(types)} have negative amounts, and count "
+        "as purchases: record what is sent back as a type of its own"
+    )
 
 
 def _declared(catalog: CatalogView) -> tuple[AggregateSpec, ValueTerms]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from nba_engine.catalog import aggregate_type
 from nba_engine.domain import CatalogView, Store
@@ -77,6 +78,8 @@ def behavior_in_table(
                 raise
             unread.append(error.message.removeprefix(f"{path}: "))
     known = {} if "customer" not in names else read_columns(path, {"customer": "text"})
+    if known:
+        _refuse_repeated(path, known["customer"])
     count = len(next(iter(columns.values()), ()))
     behavior = behavior_of(
         [str(one) for one in known.get("customer", range(1, count + 1))],
@@ -100,6 +103,19 @@ def behavior_in_table(
         ]
 
     return behavior, lines
+
+
+def _refuse_repeated(path: Path, customers: NDArray[Any]) -> None:
+    _, first, code = np.unique(customers.astype(str), return_index=True, return_inverse=True)
+    again = first[code.reshape(-1)] != np.arange(len(customers))
+    if again.any():
+        row, more = int(again.argmax()), int(again.sum()) - 1
+        others = f" (and {more:,} more)" if more else ""
+        raise NbaError(
+            f"{path}: column `customer`, row {row + 1:,}{others}: {customers[row]!r} stands in row "
+            f"{first[code.reshape(-1)[row]] + 1:,} already; write one line per customer, with what all "
+            "its lines say together"
+        )
 
 
 def read_customers(

@@ -5,6 +5,7 @@ from nba_engine.learning.value.choice import Choice, HeldOut, Model, Slipping, c
 from nba_engine.learning.value.dropout import BetaGeometric, ModifiedBetaGeometric
 from nba_engine.learning.value.fit import SpendHeldOut, ValueFit, fit_value, read_purchases
 from nba_engine.learning.value.rate import PurchaseRate, RecentRate
+from nba_engine.learning.value.returns import Returns, settle_returns
 from nba_engine.learning.value.spend import GammaGamma, spend_correlation
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "PurchaseRate",
     "Purchases",
     "RecentRate",
+    "Returns",
     "Slipping",
     "SpendHeldOut",
     "ValueFit",
@@ -26,5 +28,6 @@ __all__ = [
     "counted",
     "fit_value",
     "read_purchases",
+    "settle_returns",
     "spend_correlation",
 ]
