@@ -13,6 +13,7 @@ import pytest
 
 from nba_engine.app import App, open_app
 from nba_engine.domain import DecisionRequest, Interaction, PlacementRequest, Recommendation
+from nba_engine.learning.affinity import Scored, ScoreFinding, fit_score
 from nba_engine.store import open_store
 
 if TYPE_CHECKING:
@@ -120,12 +121,26 @@ def bought(shape: float) -> Iterator[Interaction]:
             number += 1
 
 
-def test_tones_are_learned_and_the_next_decision_knows_them(shop: Path, nba: Nba) -> None:
+def test_tones_are_learned_and_the_next_decision_knows_them(
+    shop: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[Scored] = []
+
+    def watched(rows: Scored, *, hold_out: float, random: np.random.Generator) -> ScoreFinding:
+        judged.append(rows)
+        return fit_score(rows, hold_out=hold_out, random=random)
+
+    monkeypatch.setattr("nba_engine.learning.affinity.fit_score", watched)
     with open_app(shop, environ={}) as app:
         lived(app)
     assert nba("affinity", "fit", "-s", shop) == 0, nba.out + nba.err
     assert "tone_affinity: kept" in nba.out
     assert "treatment score: kept" in nba.out
+    (rows,) = judged  # what is held out is predicted by what was usual before
+    assert rows.then is not None
+    assert rows.then.shape == rows.affinity.shape
+    assert not np.allclose(rows.then, rows.affinity)
+    np.testing.assert_allclose(rows.then, rows.affinity, atol=0.5)
     assert "a server reads it when it starts" in nba.out
     assert "<svg" in (shop.parent / "tables/affinities.html").read_text()
     now = START + 201 * DAY

@@ -24,6 +24,7 @@ from nba_engine.learning.affinity import (
     fit_shares,
     likelihoods,
     predicted,
+    prior_before,
 )
 from nba_engine.learning.interactions import Interactions
 
@@ -145,6 +146,36 @@ def test_a_segment_has_means_of_its_own() -> None:
     assert means["other"]["letter"] == pytest.approx(0.05, abs=0.02)
 
 
+def test_a_segment_that_was_set_after_the_cut_does_not_help_to_predict_what_came_before() -> None:
+    """It is made of the answers that it is to predict: a perfect leak, if today's were used."""
+    random = np.random.default_rng(8)
+    events, _ = contacted(random, np.full((120, 4), 0.25), 365.0, 8.0)
+    late = events.time > np.quantile(events.time, 0.75)
+    heard = np.bincount(events.customer[late & events.positive], minlength=120)
+    names = ["fan" if one else "other" for one in heard > np.median(heard)]
+    spec = msgspec.structs.replace(SPEC, segment="persona")
+    cut, end = float(np.quantile(events.time, 0.7)), float(events.time.max())
+
+    def finding(segment_of: list[str], *since: float) -> Finding:
+        return fit_aggregate(
+            columns(events),
+            spec,
+            facts={},
+            segment_of=segment_of,
+            segment_since=list(since) * 120,
+            random=np.random.default_rng(1),
+        )
+
+    leaking, honest, without = finding(names), finding(names, end), finding([])
+    assert leaking.gain is not None
+    assert leaking.gain.low > 0.001
+    assert honest.losses == without.losses
+    assert honest.fitted == without.fitted
+    assert "without segments: most customers' 'persona' was set after" in honest.note
+    known = finding(names, cut - 400 * DAY)  # set in time, so it may be used
+    assert (known.losses, known.note) == (leaking.losses, "")
+
+
 def bought(shares: NDArray[np.float64], *, seed: int, number: int = 30) -> Events:
     """Purchases once a week, by each customer's shares."""
     random = np.random.default_rng(seed)
@@ -235,6 +266,45 @@ def test_affinities_that_say_nothing_of_responses_make_no_score() -> None:
     found = fit_score(scored(2, (0.0, 0.0)), random=np.random.default_rng(1))
     assert found.score is None
     assert "no better than" in found.refusal
+
+
+def test_the_score_is_judged_by_what_was_usual_before_the_cut() -> None:
+    """Affinities that know the answers make a perfect score, if they may be held against them."""
+    rows = scored(5, (0.0, 0.0))
+    random = np.random.default_rng(2)
+    knows = rows.affinity + 2.0 * rows.answered[:, np.newaxis]
+    leaking = msgspec.structs.replace(rows, affinity=knows)
+    assert fit_score(leaking, random=np.random.default_rng(1)).score is not None
+    honest = msgspec.structs.replace(leaking, then=random.normal(0.0, 0.6, knows.shape))
+    found = fit_score(honest, random=np.random.default_rng(1))
+    assert found.score is None
+    assert "no better than" in found.refusal
+
+
+@pytest.mark.parametrize("spec", [SPEC, SHARE], ids=["rates", "shares"])
+def test_what_was_usual_before_a_moment_knows_nothing_of_what_followed(spec: AggregateSpec) -> None:
+    if spec is SPEC:
+        chances = tastes(np.random.default_rng(9), 60)
+        events, _ = contacted(np.random.default_rng(9), chances, 730.0, 12.0)
+        kinds, field = ("sent", "accept"), "channel"
+    else:
+        events, kinds, field = bought(np.full((60, 4), 0.25), seed=9), ("purchase", "x"), "category"
+    moment = float(np.quantile(events.time, 0.6))
+    followed = events.time >= moment
+    word = np.where(followed, 0, events.word)
+    other = events._replace(word=word)
+    priors = [
+        prior_before(columns(one, kinds=kinds, field=field), spec, moment=moment, facts={})
+        for one in (events, other)
+    ]
+    assert priors[0] is not None
+    assert priors[0] == priors[1]
+    again = fit_aggregate(
+        columns(other, kinds=kinds, field=field), spec, facts={}, random=np.random.default_rng(1)
+    )
+    assert all(one.mean != priors[0].means[""][one.word] for one in again.words)
+    early = prior_before(columns(events, kinds=kinds, field=field), spec, moment=-1.0, facts={})
+    assert early is None
 
 
 def test_responses_that_contradict_the_affinities_make_no_score() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 import msgspec
@@ -27,8 +28,9 @@ from nba_engine.errors import NbaError
 
 if TYPE_CHECKING:
     from nba_engine.app.learning import Learnable
-    from nba_engine.domain import AggregateSpec, DecisionRecord
+    from nba_engine.domain import AggregateSpec, DecisionRecord, Store
     from nba_engine.domain.fitted import FittedTable
+    from nba_engine.domain.values import FloatArray
     from nba_engine.learning.affinity import Finding, ScoreFinding
     from nba_engine.learning.interactions import Interactions
 
@@ -146,7 +148,7 @@ def _fit(
                     found,
                     spec,
                     facts=facts,
-                    segment_of=segments.get(spec.segment, ()),
+                    **segments.get(spec.segment, {}),
                     hold_out=hold_out,
                     patience=patience,
                     random=random,
@@ -154,34 +156,61 @@ def _fit(
             )
             bar.advance(task)
         bar.update(task, description="reading decisions")
-        score = _score(opened, specs, findings, hold_out, random)
+        score = _score(opened, specs, findings, found, segments, hold_out, patience, random)
         bar.advance(task)
     return found, findings, score
 
 
+class _Segments(TypedDict, total=False):
+    segment_of: list[str]
+    segment_since: list[float]
+
+
 def _segments(
     opened: Learnable, found: Interactions, specs: Sequence[AggregateSpec]
-) -> dict[str, list[str]]:
-    """By attribute: what each customer has of it, "" for none."""
+) -> dict[str, _Segments]:
+    """By attribute: what each customer has of it, "" for none; and since when."""
     names = {spec.segment for spec in specs} - {""}
-    segments: dict[str, list[str]] = {name: [] for name in names}
+    segments = {name: _Segments(segment_of=[], segment_since=[]) for name in names}
+    identity_of = _an_identity_of_each(opened.store) if names else {}
     for customer in found.customer_ids if names else ():
         page = opened.store.history(customer, after=2**62)
-        for name in names:
+        known = opened.store.identities(identity_of.get(customer, ""))
+        for name, one in segments.items():
             value = None if page is None else page.state.attributes.get(name)
-            segments[name].append(value if isinstance(value, str) else "")
+            one["segment_of"].append(value if isinstance(value, str) else "")
+            since = math.inf if known is None else known.stamps.get(name, math.inf)
+            one["segment_since"].append(float(since))
     return segments
+
+
+def _an_identity_of_each(store: Store) -> dict[str, str]:
+    found: dict[str, str] = {}
+    page = store.customer_ids()
+    while page.customer_ids:
+        found.update(zip(page.customer_ids, page.identities, strict=False))
+        if not page.more:
+            break
+        page = store.customer_ids(before=page.more)
+    return found
 
 
 def _score(
     opened: Learnable,
     specs: Sequence[AggregateSpec],
     findings: Sequence[Finding],
+    found: Interactions,
+    segments: dict[str, _Segments],
     hold_out: float,
+    patience: float,
     random: np.random.Generator,
 ) -> ScoreFinding:
-    """Calibrate the treatment score on the decision log."""
-    from nba_engine.learning.affinity import Scored, ScoreRows, fit_score
+    """Calibrate the treatment score on the decision log.
+
+    What follows the cut is predicted by what was usual before it, so the log is read twice.
+    """
+    from nba_engine.engine import facts_of
+    from nba_engine.learning.affinity import Scored, ScoreRows, cut_of, fit_score, prior_before
     from nba_engine.learning.as_read import catalogs_by_version
     from nba_engine.learning.decisions import read_decisions
     from nba_engine.store import open_log_reader
@@ -195,21 +224,50 @@ def _score(
     catalog_of = catalogs_by_version(opened.store, opened.load, opened.catalog)
     rows = ScoreRows(opened.catalog, aggregates, catalog_of)
     with ExitStack() as opens:
-        records: Iterable[DecisionRecord] = ()
+
+        def records() -> Iterable[DecisionRecord]:
+            return ()
+
         if opened.settings.store.decision_log.exists():  # made with the first decision
             log = open_log_reader(opened.settings.store.decision_log)
             opens.callback(log.close)
-            records = log.records()
-        decisions = read_decisions(rows.through(records), opened.store, opened.catalog, catalog_of)
-    usable = decisions.usable
-    affinity = np.array(rows.affinity, dtype=np.float64).reshape(len(usable), len(aggregates))
+            records = log.records
+        decisions = read_decisions(
+            rows.through(records()), opened.store, opened.catalog, catalog_of
+        )
+        usable = decisions.usable
+        moment = cut_of(decisions.time[usable], hold_out)
+        facts = facts_of(opened.catalog)
+        before = {
+            name: msgspec.structs.replace(
+                spec,
+                prior=prior_before(
+                    found,
+                    spec,
+                    moment=moment,
+                    facts=facts,
+                    patience=patience,
+                    **segments.get(spec.segment, {}),
+                ),
+            )
+            for name, spec in aggregates.items()
+        }
+        then = ScoreRows(opened.catalog, before, catalog_of)
+        for _ in then.through(records() if aggregates else ()):
+            pass
+
+    def table(logs: list[list[float]]) -> FloatArray:
+        found = np.array(logs, dtype=np.float64)
+        return found.reshape(len(usable), len(aggregates))[usable]
+
     return fit_score(
         Scored(
             names=tuple(aggregates),
             customer=decisions.customer.code[usable],
             time=decisions.time[usable],
             propensity=np.array(rows.propensity, dtype=np.float64)[usable],
-            affinity=affinity[usable],
+            affinity=table(rows.affinity),
+            then=table(then.affinity) if aggregates else None,
             answered=decisions.label[usable],
         ),
         hold_out=hold_out,

@@ -8,7 +8,12 @@ from nba_engine.learning.affinity.contacts import (
     known_before,
     read_fields,
 )
-from nba_engine.learning.affinity.fitting import Finding, WordFigures, fit_aggregate
+from nba_engine.learning.affinity.fitting import (
+    Finding,
+    WordFigures,
+    fit_aggregate,
+    prior_before,
+)
 from nba_engine.learning.affinity.rates import (
     fit_rates,
     losses,
@@ -16,7 +21,7 @@ from nba_engine.learning.affinity.rates import (
     predicted,
     raw_rates,
 )
-from nba_engine.learning.affinity.score import Scored, ScoreFinding, ScoreRows, fit_score
+from nba_engine.learning.affinity.score import Scored, ScoreFinding, ScoreRows, cut_of, fit_score
 from nba_engine.learning.affinity.shares import (
     Choices,
     choices_of,
@@ -36,6 +41,7 @@ __all__ = [
     "WordFigures",
     "choices_of",
     "contacts_of",
+    "cut_of",
     "events_of",
     "fit_aggregate",
     "fit_rates",
@@ -47,6 +53,7 @@ __all__ = [
     "overall_shares",
     "pooled_rates",
     "predicted",
+    "prior_before",
     "raw_rates",
     "read_fields",
 ]

@@ -32,6 +32,18 @@ class Events(NamedTuple):
     time: FloatArray
     positive: BoolArray
 
+    def before(self, moment: float) -> Events:
+        """Those before a moment."""
+        mask = self.time < moment
+        return Events(
+            self.customers,
+            self.words,
+            self.customer[mask],
+            self.word[mask],
+            self.time[mask],
+            self.positive[mask],
+        )
+
 
 class Contacts(NamedTuple):
     """Contacts of one customer, of one word, at one moment; and what was known before them.

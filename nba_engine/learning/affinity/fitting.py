@@ -22,7 +22,7 @@ from nba_engine.learning.affinity.shares import choices_of, fit_shares, likeliho
 from nba_engine.learning.interactions import Interactions
 from nba_engine.learning.resampling import Interval, weighted_interval
 
-__all__ = ["Finding", "WordFigures", "fit_aggregate"]
+__all__ = ["Finding", "WordFigures", "fit_aggregate", "prior_before"]
 
 LEAST = 50  # responses, or purchases, in each of the two periods: less shows nothing
 _SMALLEST = 1e-6
@@ -43,7 +43,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     ``losses``: log-loss per contact (per purchase) in the held-out period, by method; ``gain``: what
     is saved against taking all customers for alike, with its interval over customers. Without ``fitted`` it
-    was refused, and ``refusal`` says why.
+    was refused, and ``refusal`` says why. ``note``: what it does without, and why.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[WordFigures, ...]
     fitted: Fitted | None
     refusal: str = ""
+    note: str = ""
 
     @property
     def judged(self) -> bool:
@@ -69,29 +70,85 @@ def fit_aggregate(
     *,
     facts: Mapping[str, Values],
     segment_of: Sequence[str] = (),
+    segment_since: Sequence[float] = (),
     hold_out: float = 0.25,
     patience: float = 0.0,
     random: np.random.Generator,
 ) -> Finding:
     """Fit an ``affinity`` or ``share`` aggregate, measure it on the last part of the time, refuse it or not.
 
-    ``segment_of`` (customers,) texts; ``hold_out``: that part of the rows, the last ones; contacts of
-    the last ``patience`` seconds, which may still be answered, do not count.
+    ``segment_of`` (customers,) texts, and since when they are so, (): for ever; what is held out is
+    judged by the segments of the cut, and unless most were known by then none are kept.
+    ``hold_out``: that part of the rows, the last ones; contacts of the last ``patience`` seconds,
+    which may still be answered, do not count.
     """
     events = events_of(found, spec, facts)
-    names = sorted({name for name in segment_of if name}) if spec.segment else []
-    segments = _codes(segment_of, names, events.customers) if names else None
+    segments = _Segments(events.customers, segment_of if spec.segment else (), segment_since)
     if spec.kind == "affinity":
-        return _affinity(spec, events, segments, names, segment_of, hold_out, patience, random)
-    return _share(spec, events, segments, names, hold_out, random)
+        return _affinity(spec, events, segments, hold_out, patience, random)
+    return _share(spec, events, segments, hold_out, random)
+
+
+def prior_before(
+    found: Interactions,
+    spec: AggregateSpec,
+    *,
+    moment: float,
+    facts: Mapping[str, Values],
+    segment_of: Sequence[str] = (),
+    segment_since: Sequence[float] = (),
+    patience: float = 0.0,
+) -> AffinityPrior | SharePrior | None:
+    """What could be fitted of an aggregate at a moment, of what had happened by then; None: nothing."""
+    events = events_of(found, spec, facts).before(moment)
+    segments = _Segments(events.customers, segment_of if spec.segment else (), segment_since)
+    segments = segments.at(moment)
+    if spec.kind != "affinity":
+        choices = choices_of(events, spec.half_life)
+        return fit_shares(choices, segments.codes, segments.names) if len(choices.word) else None
+    contacts = contacts_of(events, spec.half_life)
+    contacts = contacts.where(contacts.time <= moment - patience)
+    if not contacts.answered.sum():
+        return None
+    return fit_rates(contacts, segments.codes, segments.names)
+
+
+class _Segments:
+    """Customers' segments: texts, "" for none; and since when."""
+
+    def __init__(self, customers: int, words: Sequence[str], since: Sequence[float]) -> None:
+        self._customers = customers
+        self._since = since
+        self.words = words
+        self.names = sorted({word for word in words if word})
+        self.codes = _codes(words, self.names, customers) if self.names else None
+
+    def at(self, moment: float) -> _Segments:
+        """As they are known to have been at a moment."""
+        if not len(self._since) or not self.names:
+            return self
+        pairs = zip(self.words, self._since, strict=True)
+        words = [word if since <= moment else "" for word, since in pairs]
+        return _Segments(self._customers, words, ())
+
+    def tested(self, before: _Segments, customers: IntArray) -> bool:
+        """Whether most of these rows of customers with a segment had one before."""
+        if self.codes is None:
+            return True
+        if before.codes is None:
+            return False
+        now, then = self.codes[customers] >= 0, before.codes[customers] >= 0
+        return bool(2 * (now & then).sum() >= now.sum())
+
+    def without(self) -> _Segments:
+        """The same customers, all alike."""
+        return _Segments(self._customers, (), ())
 
 
 def _affinity(
     spec: AggregateSpec,
     events: Events,
-    segments: IntArray | None,
-    names: Sequence[str],
-    segment_of: Sequence[str],
+    segments: _Segments,
     hold_out: float,
     patience: float,
     random: np.random.Generator,
@@ -113,8 +170,10 @@ def _affinity(
         )
         return _refused(spec, events, told)
     pooled = pooled_rates(known)
-    prior = fit_rates(known, segments, names)
-    mine = predicted(later, prior, segment_of if names else ())
+    then = segments.at(float(known.time.max()))
+    tested = segments.tested(then, later.customer)
+    prior = fit_rates(known, then.codes, then.names)
+    mine = predicted(later, prior, then.words if then.names else ())
     methods = {
         "fitted": mine,
         "everybody's rate": pooled[later.word],
@@ -122,7 +181,8 @@ def _affinity(
         "own rate, half an answer added": raw_rates(later, pooled, added=0.5),
     }
     lost = {name: losses(later, p, smallest=1e-3) for name, p in methods.items()}
-    final = fit_rates(contacts, segments, names)
+    kept = segments if tested else segments.without()
+    final = fit_rates(contacts, kept.codes, kept.names)
     count = np.bincount(contacts.word, weights=contacts.number, minlength=len(contacts.words))
     hits = np.bincount(contacts.word, weights=contacts.answered, minlength=len(contacts.words))
     figures = tuple(
@@ -135,16 +195,16 @@ def _affinity(
         )
         for at, word in enumerate(contacts.words)
     )
-    return _judged(
+    judged = _judged(
         spec, contacts.customer, later.customer, later.number, lost, final, figures, random
     )
+    return _noted(judged, spec, tested=tested)
 
 
 def _share(
     spec: AggregateSpec,
     events: Events,
-    segments: IntArray | None,
-    names: Sequence[str],
+    segments: _Segments,
     hold_out: float,
     random: np.random.Generator,
 ) -> Finding:
@@ -155,14 +215,16 @@ def _share(
         return _refused(spec, events, told)
     known = choices.where(~late)
     later = choices.where(late)
-    prior = fit_shares(known, segments, names)
+    then = segments.at(float(known.time.max()))
+    tested = segments.tested(then, later.customer)
+    prior = fit_shares(known, then.codes, then.names)
     order = sorted(prior.means)
     table = np.array([list(prior.means[name].values()) for name in order])
     codes = {name: at for at, name in enumerate(order)}
     of = np.full(len(later.word), codes[""])
-    if segments is not None:
-        lookup = np.array([codes.get(name, codes[""]) for name in names] + [codes[""]])
-        of = lookup[segments[later.customer]]
+    if then.codes is not None:
+        lookup = np.array([codes.get(name, codes[""]) for name in then.names] + [codes[""]])
+        of = lookup[then.codes[later.customer]]
     shares = overall_shares(known)
     alone = np.where(later.all > 1e-3, later.same / np.maximum(later.all, 1e-3), shares[later.word])
     methods = {
@@ -171,7 +233,8 @@ def _share(
         "own shares": alone,
     }
     lost = {name: -np.log(np.maximum(p, _SMALLEST)) for name, p in methods.items()}
-    final = fit_shares(choices, segments, names)
+    kept = segments if tested else segments.without()
+    final = fit_shares(choices, kept.codes, kept.names)
     count = np.bincount(choices.word, minlength=len(choices.words))
     figures = tuple(
         WordFigures(
@@ -184,7 +247,18 @@ def _share(
         for at, word in enumerate(choices.words)
     )
     ones = np.ones(len(later.word))
-    return _judged(spec, choices.customer, later.customer, ones, lost, final, figures, random)
+    judged = _judged(spec, choices.customer, later.customer, ones, lost, final, figures, random)
+    return _noted(judged, spec, tested=tested)
+
+
+def _noted(finding: Finding, spec: AggregateSpec, *, tested: bool) -> Finding:
+    if tested:
+        return finding
+    note = (
+        f"without segments: most customers' {spec.segment!r} was set after the held-out time began, so "
+        "what it predicts cannot be shown yet"
+    )
+    return msgspec.structs.replace(finding, note=note)
 
 
 def _judged(

@@ -51,9 +51,10 @@ def verdict(finding: Finding | ScoreFinding) -> str:
     gain = finding.gain
     assert gain is not None
     than = "what is usual among all" if isinstance(finding, Finding) else "the propensity alone"
+    note = f" ({finding.note})" if isinstance(finding, Finding) and finding.note else ""
     return (
         f"{name}: kept; it saves {gain.value:.4f} ({gain.low:.4f} to {gain.high:.4f}) of log-loss against "
-        f"{than}"
+        f"{than}{note}"
     )
 
 

@@ -28,7 +28,7 @@ from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.engine import candidates_of
 from nba_engine.learning.resampling import Interval, weighted_interval
 
-__all__ = ["ScoreFinding", "ScoreRows", "Scored", "fit_score"]
+__all__ = ["ScoreFinding", "ScoreRows", "Scored", "cut_of", "fit_score"]
 
 LEAST = 50  # responses before and after the cut
 _CERTAIN = 1e-6
@@ -38,7 +38,11 @@ _PULL = 2.0  # prior precision of slope (to 1) and exponents (to 0)
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Logged recommendations that were presented: (n,), and ``affinity`` (n, aggregates) as logarithms."""
+    """Logged recommendations that were presented: (n,), and ``affinity`` (n, aggregates) as logarithms.
+
+    ``then``: the same by what was usual before the cut (`cut_of`), which is what may be held against
+    what followed; None: there was nothing else to know.
+    """
 
     names: tuple[str, ...]
     customer: IntArray
@@ -46,6 +50,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     propensity: FloatArray
     affinity: FloatArray
     answered: FloatArray
+    then: FloatArray | None = None
 
     def where(self, mask: BoolArray) -> Scored:
         """Some of them."""
@@ -56,7 +61,12 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             propensity=self.propensity[mask],
             affinity=self.affinity[mask],
             answered=self.answered[mask],
+            then=None if self.then is None else self.then[mask],
         )
+
+    def as_of_then(self) -> Scored:
+        """With what was known then."""
+        return self if self.then is None else msgspec.structs.replace(self, affinity=self.then)
 
 
 class ScoreFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +127,16 @@ class ScoreRows:
             self.propensity.append(said.get((one.treatment, slot), one.propensity))
 
 
+def cut_of(time: FloatArray, hold_out: float) -> float:
+    """The moment after which the last ``hold_out`` of the rows are."""
+    return float(np.quantile(time, 1.0 - hold_out)) if len(time) else 0.0
+
+
 def fit_score(rows: Scored, *, hold_out: float = 0.25, random: np.random.Generator) -> ScoreFinding:
     """Calibrate on the first part of the time, compare with the propensity alone on the last."""
-    cut = np.quantile(rows.time, 1.0 - hold_out) if len(rows.time) else 0.0
-    late = rows.time > cut
-    known, later = rows.where(~late), rows.where(late)
+    late = rows.time > cut_of(rows.time, hold_out)
+    as_of_then = rows.as_of_then()
+    known, later = as_of_then.where(~late), as_of_then.where(late)
     counted = (known.answered.sum(), (1 - known.answered).sum(), later.answered.sum())
     if min(float(count) for count in counted) < LEAST or not len(later.time):
         return ScoreFinding(
