@@ -27,7 +27,7 @@ def fingerprint(problem: Problem, rows: Rows, options: PlanOptions) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(msgspec.json.encode((problem.rules, problem.names, options)))
     for limit in problem.limits:
-        digest.update(msgspec.json.encode((limit.name, limit.amount)))
+        digest.update(msgspec.json.encode((limit.name, limit.amount, limit.floor)))
         digest.update(limit.use.tobytes())
     digest.update(problem.contacts.factor.tobytes())
     digest.update(rows.budget.tobytes())

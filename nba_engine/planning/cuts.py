@@ -10,6 +10,8 @@ customers may be divided: its value says how far the bound still is from what it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,10 @@ _STEP = 0.3  # of the way: what lies between the best and the lowest tells more 
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """One pass: at prices, each times its limit's amount, what was used (shares of the amounts)."""
+    """One pass: at prices, each times its limit's amount, what was used.
+
+    ``used``: as shares of the amounts, below 0 for floors.
+    """
 
     prices: list[float]
     value: float
@@ -33,12 +38,14 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """Where the search stands: its cuts, the best of them, the box around it, what can be had.
 
-    ``reach`` (k,): half of each side of the box. ``mixture``: the value of the best mixture of the
-    passes that keeps every limit.
+    ``most`` (k,): what may be used of each limit: 1, and -1 of a floor. ``reach`` (k,): half of each
+    side of the box. ``mixture``: the value of the best mixture of the passes that keeps every limit;
+    0: there is none yet. A bound below 0 proves that no plan keeps every limit.
     """
 
     cuts: tuple[Cut, ...]
     best: int
+    most: list[float]
     reach: list[float]
     mixture: float
 
@@ -53,7 +60,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         return (self.bound - self.mixture) / self.bound if self.bound > 0.0 else 0.0
 
 
-def begin(cut: Cut, *, share: float) -> Search:
+def begin(cut: Cut, most: Sequence[float], *, share: float) -> Search:
     """A search from one pass; prices may first move by this share of themselves, and of the bound.
 
     From a first guess at all prices a small share keeps what was guessed; without one the box
@@ -61,7 +68,8 @@ def begin(cut: Cut, *, share: float) -> Search:
     """
     k = max(len(cut.prices), 1)
     reach = [share * max(price, 0.04 * cut.bound / k**0.5) for price in cut.prices]
-    return Search(cuts=(cut,), best=0, reach=reach, mixture=_mixture((cut,)))
+    mixture = _mixture((cut,), most)
+    return Search(cuts=(cut,), best=0, most=list(most), reach=reach, mixture=mixture)
 
 
 def with_cut(search: Search, cut: Cut) -> Search:
@@ -73,7 +81,8 @@ def with_cut(search: Search, cut: Cut) -> Search:
     center = search.cuts[search.best]
     moved = np.abs(np.array(cut.prices) - np.array(center.prices)) / _STEP
     reach = np.array(search.reach)
-    same = (np.array(cut.used) > 1.0) == (np.array(center.used) > 1.0)
+    most = np.array(search.most)
+    same = (np.array(cut.used) > most) == (np.array(center.used) > most)
     better = cut.bound < center.bound
     if better:
         reach = np.where(same & (moved > 0.999 * reach), 2.0 * reach, reach)
@@ -84,8 +93,9 @@ def with_cut(search: Search, cut: Cut) -> Search:
     return Search(
         cuts=cuts,
         best=len(cuts) - 1 if better else search.best,
+        most=search.most,
         reach=reach.tolist(),
-        mixture=_mixture(cuts),
+        mixture=_mixture(cuts, search.most),
     )
 
 
@@ -95,7 +105,7 @@ def next_prices(search: Search) -> _F64:
     center, reach = np.array(cuts[search.best].prices), np.array(search.reach)
     k = len(center)
     value = np.array([cut.value for cut in cuts])
-    slope = 1.0 - np.array([cut.used for cut in cuts]).reshape(-1, k)
+    slope = np.array(search.most) - np.array([cut.used for cut in cuts]).reshape(-1, k)
     low, high = np.maximum(center - reach, 0.0) / scale, (center + reach) / scale
     solved = linprog(
         np.append(np.zeros(k), 1.0),
@@ -111,16 +121,15 @@ def next_prices(search: Search) -> _F64:
     return prices
 
 
-def _mixture(cuts: tuple[Cut, ...]) -> float:
+def _mixture(cuts: tuple[Cut, ...], most: Sequence[float]) -> float:
     """The value of the best mixture of the passes, and of doing nothing, that keeps every limit."""
     scale = max(*(cut.value for cut in cuts), 1e-300)
     value = np.array([cut.value for cut in cuts])
     used = np.array([cut.used for cut in cuts])
-    k = used.shape[1]
     solved = linprog(
         -value / scale,
         A_ub=np.vstack([used.T, np.ones((1, len(cuts)))]),
-        b_ub=np.ones(k + 1),
+        b_ub=np.append(np.array(most), 1.0),
         bounds=(0.0, 1.0),
         method="highs",
     )

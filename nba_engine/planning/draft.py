@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain import Batch
+from nba_engine.planning.few import Offer, around, choose, offers
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Edits, Resident, counts_of, planned_usage
 from nba_engine.planning.room import Aim, Ask, Changes, alternatives, take_changes
@@ -17,11 +18,13 @@ __all__ = ["Draft"]
 # how much dearer what is used too much becomes, as shares of what a unit of it earns on average,
 # as long as that does not give room enough
 _DEARER = (0.002, 0.02, 0.1, 0.3, 1.0, 3.0)
+_DEAREST = (0.1, 1.0, 10.0, 100.0, 1000.0)  # for floors that are not met by then
 _CHEAPER = (0.98, 0.9, 0.7, 0.4, 0.0)
 _ROUNDS = 12
 _WORTH_A_ROUND = 1e-6  # of the value: what one more round must have gained
 _CHANGES = 200_000  # that come from all partitions together, in a round
 _AT_LEAST = 2_000  # of one partition
+_PLENTY = 2**62
 
 
 class Draft:
@@ -61,18 +64,48 @@ class Draft:
         self.value = float(sums[0])
 
     def make_room(self, told: Callable[[Aim], None]) -> None:
-        """Take away where it loses least until no limit is used too much."""
-        nothing = np.zeros(len(self._prices), dtype=np.bool_)
-        for dearer in _DEARER:
-            over = self.room < 0
+        """Change where it loses least until no limit is used too much, and every floor is met.
+
+        When both cannot be had, the limits are kept, and floors met as far as was found.
+        """
+        floors = self._problem.floors
+        nothing = np.zeros(len(floors), dtype=np.bool_)
+        self._dearer(_DEARER, nothing, told)
+        if (self.room < 0)[floors].any():  # floors first, whatever it takes of the others
+            self._dearer(_DEAREST, ~floors, told)
+        for loose in (nothing, floors):
+            for forbidden in ((self.room < 0) & ~floors, ~floors):
+                while (self.room < 0)[~floors].any() and self._round(
+                    "make_room", self._prices, forbidden, told, loose
+                ):
+                    pass
+        if (self.room < 0)[floors].any():
+            self._dearer(_DEAREST, nothing, told)
+
+    def put_together(
+        self, prices: NDArray[np.float64], told: Callable[[Aim], None], bound: float
+    ) -> None:
+        """For few customers: choose among their best chains at many prices (p, k), all at once."""
+        tried = np.vstack([self._prices[None], prices, around(self._prices)])
+        changes = list(self._batch.each(offers, Offer(at=self.at(), prices=tried)))
+        taken = choose(changes, self.room, self._prices, bound - self.value)
+        self._take(changes, taken, 2)
+        self.rounds += 1
+        told("use_room")
+
+    def _dearer(
+        self, shares: Sequence[float], loose: NDArray[np.bool_], told: Callable[[Aim], None]
+    ) -> None:
+        """Make what is exceeded, or not met, dearer and dearer; ``loose`` limits do not count."""
+        nothing = np.zeros(len(loose), dtype=np.bool_)
+        for dearer in shares:
+            over = (self.room < 0) & ~loose
             if not over.any():
                 return
-            average = self.value / np.maximum(self._problem.used(self.counts), 1)
+            used = np.abs(self._problem.used(self.counts))
+            average = max(self.value, 1.0) / np.maximum(used, np.abs(self._problem.amounts)).clip(1)
             other = np.where(over, self._prices + dearer * average, self._prices)
-            self._round("make_room", other, nothing, told)
-        for forbidden in (self.room < 0, self._problem.amounts >= 0):
-            while (self.room < 0).any() and self._round("make_room", self._prices, forbidden, told):
-                pass
+            self._round("make_room", other, nothing, told, loose)
 
     def use_room(self, told: Callable[[Aim], None], enough: float) -> None:
         """Add where it gains most of what is left, until the plan is worth enough."""
@@ -93,17 +126,21 @@ class Draft:
         other: NDArray[np.float64],
         forbidden: NDArray[np.bool_],
         told: Callable[[Aim], None],
+        loose: NDArray[np.bool_] | None = None,
     ) -> int:
+        room = self.room
+        if loose is not None:
+            room = np.where(loose, _PLENTY, room)
         ask = Ask(
             at=self.at(),
             aim=aim,
             other=other,
             forbidden=forbidden,
-            room=self.room,
+            room=room,
             most=self._most,
         )
         changes = list(self._batch.each(alternatives, ask))
-        taken, _ = take_changes(changes, self.room, aim)
+        taken, _ = take_changes(changes, room, aim)
         self._take(changes, taken, 1 if aim == "make_room" else 2)
         self.rounds += 1
         told(aim)

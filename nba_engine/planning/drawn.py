@@ -8,6 +8,9 @@ most of them tight.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +20,7 @@ from nba_engine.domain import MICROS
 from nba_engine.planning.problem import Contact, PlanLimit, Problem, contacts_of
 from nba_engine.planning.resident import Partition, Rows
 
-__all__ = ["Shape", "drawn_partitions", "drawn_problem", "drawn_rows"]
+__all__ = ["Shape", "drawn_partitions", "drawn_problem", "drawn_rows", "noted_rows"]
 
 _BLOCK = 1000  # customers drawn together, so that partitions of any size hold the same ones
 _CHANNELS = {"letter": 0.7, "call": 4.0, "email": 0.02, "app": 0.0}
@@ -108,6 +111,16 @@ def drawn_rows(source: Shape, first: int, last: int) -> Rows:
         values=np.concatenate([values for values, _ in drawn])[rows],
         budget=np.concatenate([budget for _, budget in drawn])[rows],
     )
+
+
+def noted_rows(source: tuple[Shape, str], first: int, last: int) -> Rows:
+    """The same, with a file in a folder each time, named by the first customer and the process.
+
+    For tests of workers that are lost: what was built again is seen.
+    """
+    shape, folder = source
+    Path(folder, f"{first}-{os.getpid()}-{os.urandom(6).hex()}").touch()
+    return drawn_rows(shape, first, last)
 
 
 def _block(

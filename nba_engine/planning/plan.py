@@ -8,10 +8,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.domain import Batch
+from nba_engine.domain import MICROS, Batch
+from nba_engine.errors import FailedPrecondition
 from nba_engine.planning.cuts import Search
 from nba_engine.planning.draft import Draft
-from nba_engine.planning.prices import prices_of, search_prices
+from nba_engine.planning.few import FEW
+from nba_engine.planning.prices import prices_of, prices_tried, search_prices
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Resident
 from nba_engine.planning.room import Aim
@@ -51,7 +53,10 @@ def make_plan(
     keep: Callable[[Search], object] = lambda _: None,
     tell: Tell = lambda _: None,
 ) -> Plan:
-    """Plan all customers of a batch; see `search_prices` for ``begun`` and ``keep``."""
+    """Plan all customers of a batch; see `search_prices` for ``begun`` and ``keep``.
+
+    Raises `FailedPrecondition` for floors that cannot be met, with how far they can be.
+    """
     options = options or PlanOptions()
     search = search_prices(batch, problem, customers, options, begun=begun, keep=keep, tell=tell)
     bound = search.bound
@@ -63,8 +68,12 @@ def make_plan(
         tell(Step(phase=phase, number=draft.rounds, value=value, bound=bound))
 
     draft.make_room(told)
-    draft.use_room(told, enough=(1.0 - options.gap) * bound)
+    enough = (1.0 - options.gap) * bound
+    draft.use_room(told, enough)
+    if customers <= FEW and (draft.value < enough or (draft.room < 0).any()):
+        draft.put_together(prices_tried(problem, search), told, bound)
     draft.sum()
+    _check_floors(problem, draft, proved=bound < 0.0)
     return Plan(
         at=draft.at(),
         value=draft.value,
@@ -73,3 +82,19 @@ def make_plan(
         used=problem.used(draft.counts),
         passes=len(search.cuts),
     )
+
+
+def _check_floors(problem: Problem, draft: Draft, *, proved: bool) -> None:
+    """Raise `FailedPrecondition` for floors that are not met, with how far they can be."""
+    told = []
+    for limit, room in zip(problem.limits, draft.room.tolist(), strict=True):
+        if limit.floor and room < 0:
+            unit = MICROS if limit.measure == "money" else 1
+            asked, found = limit.amount / unit, (limit.amount + room) / unit
+            told.append(f"{limit.name!r} asks for at least {asked:,g}, and {found:,g} is the most")
+    if told:
+        how = "there can be no such plan" if proved else "no such plan was found"
+        raise FailedPrecondition(
+            f"not every limit can be kept ({how}): {'; '.join(told)} that the other limits and the "
+            "customers' candidates leave room for: ask for no more than that, or give others more"
+        )

@@ -14,7 +14,7 @@ from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Resident, usage
 from nba_engine.planning.steps import PlanOptions, Step, Tell
 
-__all__ = ["prices_of", "search_prices"]
+__all__ = ["prices_of", "prices_tried", "search_prices"]
 
 _SURE = 1e-12  # of the bound: far more than sums in float64 can be off by
 _SHARE_AFTER_SAMPLE = 0.04
@@ -51,13 +51,13 @@ def search_prices(
         share = 1.0
         stride = customers // max(options.sample, 1)
         if stride > 1 and len(start):
-            sampled = begin(passes.cut(start, stride), share=share)
+            sampled = begin(passes.cut(start, stride), passes.most, share=share)
             sampled = passes.run(
                 sampled, options.sample_passes, options.gap, told("sample"), stride
             )
             start = np.array(sampled.cuts[sampled.best].prices)
             share = _SHARE_AFTER_SAMPLE
-        search = begin(passes.cut(start), share=share)
+        search = begin(passes.cut(start), passes.most, share=share)
         told("prices")(search)
     return passes.run(search, options.passes, options.gap, told("prices"))
 
@@ -65,6 +65,11 @@ def search_prices(
 def prices_of(problem: Problem, search: Search) -> NDArray[np.float64]:
     """The best prices found, per unit of each limit (k,); 0 where there is nothing to be had."""
     return _per_unit(problem, np.array(search.cuts[search.best].prices))
+
+
+def prices_tried(problem: Problem, search: Search) -> NDArray[np.float64]:
+    """The prices of all passes, per unit of each limit (p, k)."""
+    return np.array([_per_unit(problem, np.array(cut.prices)) for cut in search.cuts])
 
 
 class _Passes:
@@ -75,6 +80,7 @@ class _Passes:
         self._problem = problem
         self._customers = customers
         self.priced = _priced(problem)
+        self.most: list[float] = np.sign(problem.amounts[self.priced]).astype(float).tolist()
 
     def run(
         self,
@@ -98,8 +104,9 @@ class _Passes:
         at = At(prices=_per_unit(problem, prices), stride=stride)
         sums, seen, counts = self._batch.map_reduce(usage, at)
         times = self._customers / int(seen[0])  # one of the sample stands for so many
-        used = problem.used(counts)[priced] / problem.amounts[priced] * times
-        bound = (float(sums[0]) * times + float(prices.sum())) * (1.0 + _SURE)
+        used = problem.used(counts)[priced] / np.abs(problem.amounts[priced]) * times
+        worth, priced_amounts = float(sums[0]) * times, prices * np.array(self.most)
+        bound = worth + float(priced_amounts.sum()) + _SURE * (worth + float(prices.sum()))
         return Cut(
             prices=prices.tolist(),
             value=float(sums[1]) * times,
@@ -110,11 +117,11 @@ class _Passes:
 
 def _priced(problem: Problem) -> NDArray[np.intp]:
     """The limits that have a price; of one without amount nothing can be had at any."""
-    return np.flatnonzero(problem.amounts > 0)
+    return np.flatnonzero(problem.amounts)
 
 
 def _per_unit(problem: Problem, prices: NDArray[np.float64]) -> NDArray[np.float64]:
     per_unit = np.zeros(len(problem.limits))
     priced = _priced(problem)
-    per_unit[priced] = prices / problem.amounts[priced]
+    per_unit[priced] = prices / np.abs(problem.amounts[priced])
     return per_unit

@@ -29,16 +29,27 @@ class PlanLimit(msgspec.Struct, frozen=True, kw_only=True):
     """At most ``amount`` of all that is counted: contacts, or money in micros.
 
     ``use`` (contacts, periods) int64: what one contact in a period takes; 0: it is not counted.
+    ``floor``: at least so much.
     """
 
     name: str
     amount: int
     measure: Literal["contacts", "money"]
     use: NDArray[np.int64]
+    floor: bool = False
+
+    @property
+    def sign(self) -> int:
+        """-1 for a floor: at least so much is at most so much below zero."""
+        return -1 if self.floor else 1
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a plan but the customers: what a worker needs, and small enough to be sent to it."""
+    """All of a plan but the customers: what a worker needs, and small enough to be sent to it.
+
+    Amounts, use and what is used are below 0 for floors, so that everywhere the same holds: what is
+    used is at most the amount.
+    """
 
     rules: ChainRules
     names: tuple[Contact, ...]
@@ -49,13 +60,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def amounts(self) -> NDArray[np.int64]:
         """The amounts of the limits (k,)."""
-        return np.array([limit.amount for limit in self.limits], dtype=np.int64)
+        return np.array([one.sign * one.amount for one in self.limits], dtype=np.int64)
+
+    @property
+    def floors(self) -> NDArray[np.bool_]:
+        """Which limits say how much it must be at least (k,)."""
+        return np.array([one.floor for one in self.limits], dtype=np.bool_)
 
     @property
     def use(self) -> NDArray[np.int64]:
         """What contacts take of the limits (k, contacts, periods)."""
         shape = (len(self.limits), len(self.names), self.rules.periods)
-        return np.array([limit.use for limit in self.limits], dtype=np.int64).reshape(shape)
+        return np.array([one.sign * one.use for one in self.limits], dtype=np.int64).reshape(shape)
 
     def used(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """What so many contacts (contacts, periods) take of the limits (k,); whole numbers, exact."""
@@ -73,7 +89,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         """
         use = self.use
         total: NDArray[np.float64] = np.einsum("k,kct->ct", prices, use.astype(np.float64))
-        never = (use > self.amounts[:, None, None]).any(axis=0)
+        never = (use > np.maximum(self.amounts, 0)[:, None, None]).any(axis=0)
         if forbidden is not None:
             never |= (use[forbidden] > 0).any(axis=0)
         if self.after_costs:

@@ -55,15 +55,17 @@ def _limits(report: Report, problem: Problem, plan: Plan) -> None:
     for k, limit in enumerate(problem.limits):
         unit = MICROS if limit.measure == "money" else 1
         price = float(plan.at.prices[k]) * unit
-        share = 100 * plan.used[k] / limit.amount if limit.amount else None
+        used, most = limit.sign * plan.used[k], "at least" if limit.floor else "at most"
+        share = 100 * used / limit.amount if limit.amount else None
         rows.append(
-            [limit.name, limit.measure, limit.amount / unit, plan.used[k] / unit, share, price]
+            [limit.name, limit.measure, most, limit.amount / unit, used / unit, share, price]
         )
         prices[limit.name] = price
-    report.table(["limit", "counts", "amount", "used", "used, %", "price"], rows)
+    report.table(["limit", "counts", "", "amount", "used", "used, %", "price"], rows)
     report.text(
         "The price says what one more unit of a limit would earn: one more contact, or one more "
-        "unit of money. Where it is 0, more would earn nothing."
+        "unit of money. Where it is 0, more would earn nothing. The price of what must be used at "
+        "least says what one less would earn."
     )
     for measure, words in (("contacts", "one more contact"), ("money", "one more unit of money")):
         some = {one.name: prices[one.name] for one in problem.limits if one.measure == measure}

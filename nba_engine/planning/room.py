@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Resident
 
-__all__ = ["Aim", "Ask", "Changes", "alternatives", "take_changes"]
+__all__ = ["Aim", "Ask", "Changes", "alternatives", "changes_to", "take_changes"]
 
 _BLOCK = 4096  # changes looked at together
 
@@ -93,6 +93,34 @@ def alternatives(resident: Resident, ask: Ask) -> Changes:
         period=when[order],
         was=old[order],
         was_period=old_when[order],
+    )
+
+
+def changes_to(
+    resident: Resident,
+    at: At,
+    rows: NDArray[np.intp],
+    contact: NDArray[np.int16],
+    period: NDArray[np.int8],
+) -> Changes:
+    """What these customers' chains would change; without those that they have."""
+    problem = resident.problem
+    old, old_period, _ = resident.planned(at)
+    differs = ((contact != old[rows]) | (period != old_period[rows])).any(axis=1)
+    rows, contact, period = rows[differs], contact[differs], period[differs]
+    was, was_period = old[rows], old_period[rows]
+    value = resident.values_of(rows, contact, period).sum(axis=1)
+    value -= resident.values_of(rows, was, was_period).sum(axis=1)
+    return Changes(
+        number=resident.number,
+        row=rows.astype(np.int64),
+        rank=np.zeros(len(rows)),
+        value=value,
+        use=_use_of(problem, contact, period) - _use_of(problem, was, was_period),
+        contact=contact,
+        period=period,
+        was=was,
+        was_period=was_period,
     )
 
 

@@ -6,6 +6,7 @@ held once, by whoever computes on them.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from nba_engine.planning.resident import Partition, Rows
 __all__ = ["Changed", "Tables", "partitions_of", "read_tables"]
 
 _ROWS = 20_000
+_NUMBERS = ("amount", "at_least", "period")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -173,9 +175,9 @@ def _limits(
     optional = {name: "text" for name in FILTERS if name in column_names(path)}
     columns = read_columns(
         path,
-        {"limit": "text", "amount": "number", "measure": "text"},
-        optional={**optional, "period": "number"},  # type: ignore[dict-item]
-        blank=(*optional, "period"),
+        {"limit": "text", "measure": "text"},
+        optional={**optional, **dict.fromkeys(_NUMBERS, "number")},  # type: ignore[dict-item]
+        blank=(*optional, *_NUMBERS),
     )
     of: dict[str, list[int]] = {}
     for row, name in enumerate(columns["limit"]):
@@ -198,11 +200,11 @@ def _limit(
     rules: ChainRules,
     instead: float | None,
 ) -> PlanLimit:
-    said = {(float(columns["amount"][row]), str(columns["measure"][row])) for row in rows}
     place = f"{path}: limit {name!r}"
+    said = {(_amount(place, columns, row), str(columns["measure"][row])) for row in rows}
     if len(said) > 1:
         raise NbaError(f"{place}: its rows differ in amount or measure; write the same in each")
-    ((amount, measure),) = said
+    (((amount, floor), measure),) = said
     amount = amount if instead is None else instead
     if measure not in ("contacts", "money"):
         raise NbaError(f"{place}: measure {measure!r}; write contacts or money")
@@ -231,5 +233,23 @@ def _limit(
         periods = slice(None) if np.isnan(when) else slice(int(when) - 1, int(when))
         unit = np.array([one.cost if money else 1 for one in names], dtype=np.int64)
         use[mine, periods] = unit[mine, None]
-    whole = round(amount * MICROS) if money else int(amount)
-    return PlanLimit(name=name, amount=whole, measure="money" if money else "contacts", use=use)
+    whole = round(amount * MICROS) if money else math.ceil(amount) if floor else int(amount)
+    return PlanLimit(
+        name=name,
+        amount=whole,
+        measure="money" if money else "contacts",
+        use=use,
+        floor=floor,
+    )
+
+
+def _amount(place: str, columns: Mapping[str, NDArray[Any]], row: int) -> tuple[float, bool]:
+    """How much, and whether at least so much."""
+    most, least = (
+        float(columns[name][row]) if name in columns else math.nan
+        for name in ("amount", "at_least")
+    )
+    if math.isnan(most) == math.isnan(least):
+        what = "neither amount nor" if math.isnan(most) else "both amount and"
+        raise NbaError(f"{place}: {what} at_least; write one of them, and two limits for both")
+    return (least, True) if math.isnan(most) else (most, False)

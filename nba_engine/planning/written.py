@@ -134,9 +134,10 @@ def summary(problem: Problem, plan: Plan, shown: Shown, seconds: float) -> dict[
         limits.append(
             {
                 "limit": limit.name,
+                "kind": "at_least" if limit.floor else "at_most",
                 "measure": limit.measure,
                 "amount": limit.amount / unit,
-                "used": int(plan.used[k]) / unit,
+                "used": limit.sign * int(plan.used[k]) / unit,
                 "price": float(plan.at.prices[k]) * unit,
             }
         )

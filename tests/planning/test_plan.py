@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import permutations, product
-
 import numpy as np
 import pytest
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, vstack
 
 from nba_engine.planning import PlanOptions, Shape, Step, drawn_problem
 from nba_engine.planning.drawn import drawn_rows
 from nba_engine.planning.resident import At, usage
+from tests.planning.exact import exact
 from tests.planning.worlds import opened, planned
 
 SMALL = Shape(customers=2_000)
@@ -73,48 +70,6 @@ def test_any_prices_bound_any_plan(seed: int) -> None:
 @pytest.mark.timeout(300)  # a branch and bound of some seconds
 def test_a_plan_of_150_customers_comes_near_the_exact_optimum() -> None:
     shape = Shape(customers=150, actions=4, periods=3, most_contacts=2)
-    plan, (best, at_most) = planned(shape), _exact(shape)
+    plan, (best, at_most) = planned(shape), exact(drawn_problem(shape), drawn_rows(shape, 0, 150))
     assert 0.995 * best <= plan.value <= at_most * (1.0 + 1e-9)
     assert plan.bound >= best
-
-
-def _exact(shape: Shape) -> tuple[float, float]:
-    """HiGHS chooses among all chains of all customers: its best plan, and what none can exceed.
-
-    It shares no code with the planner.
-    """
-    problem, rows = drawn_problem(shape), drawn_rows(shape, 0, shape.customers)
-    rules, cost = problem.rules, problem.contacts.cost
-    values, uses, owners = [], [], []
-    for length in range(1, rules.most_contacts + 1):
-        for chain in permutations(range(len(problem.names)), length):
-            if len({problem.names[c].action for c in chain}) < length:
-                continue
-            payable = cost[list(chain)].sum() <= rows.budget
-            for when in product(range(rules.periods), repeat=length):
-                if (np.diff(when) < rules.spacing).any():
-                    continue
-                value = np.zeros(shape.customers)
-                use = np.zeros(len(problem.limits))
-                for j, (c, t) in enumerate(zip(chain, when, strict=True)):
-                    factor = rules.diminishing**j * problem.contacts.factor[c, t]
-                    value += factor * rows.values[:, c, 0].astype(np.float64)
-                    use += [limit.use[c, t] for limit in problem.limits]
-                for i in np.flatnonzero(payable & ~np.isnan(value)):
-                    values.append(value[i])
-                    uses.append(use)
-                    owners.append(i)
-    n, columns = shape.customers, len(values)
-    once = csr_array((np.ones(columns), (owners, range(columns))), shape=(n, columns))
-    amounts = np.maximum(problem.amounts, 1)
-    limits = csr_array((np.array(uses) / amounts).T)
-    most = np.concatenate([np.ones(n), problem.amounts / amounts])
-    solved = milp(
-        -np.array(values),
-        constraints=LinearConstraint(vstack([once, limits]), -np.inf, most),
-        integrality=np.ones(columns),
-        bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 2e-4},
-    )
-    assert solved.status == 0
-    return float(-solved.fun), float(-solved.mip_dual_bound)

@@ -45,6 +45,25 @@ def test_tables_become_contacts_values_and_limits_in_whole_numbers(tmp_path: Pat
     assert money.use[names.index("milk.email")].tolist() == [0, 20_000]
 
 
+def test_a_limit_may_say_how_much_it_is_at_least(tmp_path: Path) -> None:
+    limits = (
+        "limit,amount,at_least,measure,action\nfew,2,,contacts,milk\nsome,,1.5,contacts,bread\n"
+    )
+    few, some = read_tables(write(tmp_path, limits=limits)).problem.limits
+    assert (few.floor, few.amount) == (False, 2)
+    assert (some.floor, some.amount) == (True, 2)  # one and a half contacts are two
+
+
+def test_the_values_may_be_a_file(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    there = read_tables(write(tmp_path), work=work)
+    here = read_tables(tmp_path)
+    assert isinstance(there.values, np.memmap)
+    np.testing.assert_array_equal(there.values, here.values)
+    assert there.problem.names == here.problem.names
+
+
 def test_values_may_be_given_by_period(tmp_path: Path) -> None:
     candidates = (
         "customer,action,treatment,value,cost,period\nanna,milk,m,1,0,1\nanna,milk,m,2,0,2\n"
@@ -71,6 +90,7 @@ def test_values_may_be_given_by_period(tmp_path: Path) -> None:
         ),
         ("limits", "contacts,letter", "contacts,fax", "no candidate is counted"),
         ("limits", "money,,2", "money,,3", "period 3 is not 1 to 2"),
+        ("limits", "letters,2", "letters,", "neither amount nor at_least"),
         ("settings", "periods = 2", "periods = 0", "periods must be"),
         ("settings", "periods = 2", "period = 2", "docs/plan.md"),
     ],

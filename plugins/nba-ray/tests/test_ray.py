@@ -16,12 +16,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import ray
 
 from nba_engine.batch import LocalEngine, LocalSettings, drill
 from nba_engine.domain import Batch, BatchEngine, BatchEngineFactory
 from nba_engine.errors import Unavailable
+from nba_engine.planning import (
+    Plan,
+    PlanOptions,
+    Shape,
+    Step,
+    build_resident,
+    drawn_partitions,
+    drawn_problem,
+    make_plan,
+)
+from nba_engine.planning.drawn import noted_rows
 from nba_engine.testing import BatchEngineSuite
 from nba_engine.testing.batch_suite import same
 from nba_ray import RAY
@@ -221,6 +233,69 @@ def where(_numbers: drill.Numbers, _state: None) -> str:
 def plain(folder: Path) -> tuple[list[drill.Slice], BatchEngine]:
     slices = [drill.Slice(number, str(folder)) for number in range(PARTITIONS)]
     return slices, LocalEngine(LocalSettings(workers=2, workers_are="threads"))
+
+
+def planned(engine: BatchEngine, folder: Path, *, killing: bool) -> tuple[Plan, list[int], int]:
+    """A plan, which partitions were built twice, and in how many processes.
+
+    ``killing``: the process with the first partition is ended after the second iteration.
+    """
+    folder.mkdir()
+    shape = Shape(customers=3_000, actions=6, most_contacts=2)
+    source = (shape, str(folder))
+    partitions = [
+        msgspec.structs.replace(one, load=noted_rows, source=source)
+        for one in drawn_partitions(shape, rows=500)
+    ]
+
+    def built(first: int) -> list[int]:
+        return [int(path.name.split("-")[1]) for path in folder.glob(f"{first}-*")]
+
+    def tell(step: Step) -> None:
+        if killing and (step.phase, step.number) == ("prices", 2):
+            os.kill(built(0)[0], signal.SIGKILL)
+
+    batch = engine.open(partitions, build_resident, releases_gil=True)
+    try:
+        problem, options = drawn_problem(shape), PlanOptions(passes=20)
+        plan = make_plan(
+            batch, problem, shape.customers, options, partitions=len(partitions), tell=tell
+        )
+    finally:
+        batch.close()
+    builds = [built(one.first) for one in partitions]
+    twice = [number for number, processes in enumerate(builds) if len(processes) > 1]
+    return plan, twice, len({process for processes in builds for process in processes})
+
+
+def same_plan(one: Plan, other: Plan) -> bool:
+    return (one.value, one.bound, one.counts.tolist()) == (
+        other.value,
+        other.bound,
+        other.counts.tolist(),
+    )
+
+
+def test_plans_are_the_same_as_on_one_machine_also_when_a_worker_is_killed(tmp_path: Path) -> None:
+    local = LocalEngine(LocalSettings(workers=2, workers_are="threads"))
+    expected, _, _ = planned(local, tmp_path / "local", killing=False)
+    engine = RayEngine(RaySettings(workers=2))
+    plan, twice, processes = planned(engine, tmp_path / "ray", killing=False)
+    assert same_plan(plan, expected)
+    assert (twice, processes) == ([], 2)
+    plan, twice, processes = planned(engine, tmp_path / "killed", killing=True)
+    assert same_plan(plan, expected)
+    assert (twice, processes) == ([0, 2, 4], 3)
+
+
+def test_plans_are_the_same_on_two_nodes(cluster: Cluster, tmp_path: Path) -> None:
+    local = LocalEngine(LocalSettings(workers=2, workers_are="threads"))
+    expected, _, _ = planned(local, tmp_path / "local", killing=False)
+    engine = RayEngine(RaySettings(address=cluster.address))
+    assert engine.workers == len(nodes()) == 2
+    plan, twice, processes = planned(engine, tmp_path / "ray", killing=True)
+    assert same_plan(plan, expected)
+    assert (twice, processes) == ([0, 2, 4], 3)
 
 
 def test_two_nodes_share_the_partitions_and_losing_one_changes_nothing(
