@@ -15,6 +15,7 @@ import pytest
 
 from nba_engine.app import open_app, open_logged
 from nba_engine.app.contact_plans import keeping, offers
+from nba_engine.cli.main import run
 from nba_engine.domain import (
     PLAN_ATTRIBUTE,
     PLAN_MARK,
@@ -28,7 +29,10 @@ from nba_engine.domain import (
 )
 from nba_engine.engine.contact_plans import Offering, PlanContacts, chain_of
 from nba_engine.errors import Unavailable
+from nba_engine.learning.report import Report
 from nba_engine.store import SqliteStore, open_store
+from tests.cli.conftest import CATALOG as SHOP
+from tests.cli.conftest import SETTINGS as PIPELINE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nba
@@ -100,6 +104,25 @@ treatments.letter = {{ channel = "post", cost = 0.7 }}
 @pytest.fixture
 def filled(shop: Path) -> Path:
     """A simulated store with customers; some of this week's letters are sent already."""
+    return fill(shop)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, planned."""
+    shop = fill(write_shop(tmp_path_factory.mktemp("planned")))
+    assert run([str(word) for word in plan(shop)]) == 0
+    return shop
+
+
+def write_shop(folder: Path) -> Path:
+    (folder / "catalog").mkdir()
+    (folder / "catalog" / "shop.toml").write_text(SHOP)
+    (folder / "nba.toml").write_text(PIPELINE)
+    return folder / "nba.toml"
+
+
+def fill(shop: Path) -> Path:
     (shop.parent / "data").mkdir()
     shop.write_text(shop.read_text() + SETTINGS)
     with (shop.parent / "catalog" / "shop.toml").open("a") as file:
@@ -128,6 +151,12 @@ def filled(shop: Path) -> Path:
 def _forget_what_is_open() -> Iterator[None]:
     yield
     offers._opened.clear()
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports are not drawn: pictures take longer than plans."""
+    monkeypatch.setattr(Report, "picture", lambda *_: None)
 
 
 def opened(shop: Path, *, create: bool = False) -> SqliteStore:
@@ -166,14 +195,11 @@ def in_store(shop: Path) -> tuple[PlanMark | None, dict[str, CustomerPlan]]:
         store.close()
 
 
-def test_a_plan_keeps_every_rule_and_every_limit_less_what_is_used(filled: Path, nba: Nba) -> None:
-    assert nba(*plan(filled)) == 0, nba.err
-    assert "violation 0" in nba.out
-    assert "3 contacts in one window of Letters per customer, which allows 2" in nba.out
+def test_a_plan_keeps_every_rule_and_every_limit_less_what_is_used(planned: Path) -> None:
     letters: dict[int, int] = defaultdict(int)
     emails: dict[int, int] = defaultdict(int)
-    chains = chains_of(filled)
-    store = opened(filled)
+    chains = chains_of(planned)
+    store = opened(planned)
     for customer, rows in chains.items():
         state = store.customer(customer)
         assert state is not None
@@ -187,21 +213,19 @@ def test_a_plan_keeps_every_rule_and_every_limit_less_what_is_used(filled: Path,
     assert letters[1] == LETTERS - USED  # they are worth it
     assert letters[2] == letters[3] == LETTERS
     assert all(emails[period] <= 7 * DAILY for period in (1, 2, 3))
-    summary = json.loads((filled.parent / "plan" / "summary.json").read_text())
+    summary = json.loads((planned.parent / "plan" / "summary.json").read_text())
     assert summary["customers"] == CUSTOMERS
     assert summary["contacts"] == sum(map(len, chains.values()))
-    assert not (filled.parent / "plan" / "work").exists()
+    assert not (planned.parent / "plan" / "work").exists()
 
 
-def test_what_is_planned_is_in_force_in_the_store(filled: Path, nba: Nba) -> None:
-    assert nba(*plan(filled)) == 0, nba.err
-    mark, plans = in_store(filled)
+def test_what_is_planned_is_in_force_in_the_store(planned: Path) -> None:
+    mark, plans = in_store(planned)
     assert mark is not None
     assert (mark.starts, mark.terms.periods) == (START, 3)
-    assert f"in force: plan {mark.id}" in nba.out
     assert set(mark.prices) == {"letters", "emails"}
     assert min(mark.prices["letters"]) > 0.0
-    chains = chains_of(filled)
+    chains = chains_of(planned)
     assert plans.keys() == chains.keys()
     for customer, own in plans.items():
         assert own.plan == mark.id
@@ -211,13 +235,10 @@ def test_what_is_planned_is_in_force_in_the_store(filled: Path, nba: Nba) -> Non
             assert (contact.treatment, contact.value) == (row["treatment"], row["value"])
 
 
-def test_a_single_customer_gets_the_same_chain_at_the_prices_of_the_plan(
-    filled: Path, nba: Nba
-) -> None:
-    assert nba(*plan(filled)) == 0, nba.err
-    mark, plans = in_store(filled)
+def test_a_single_customer_gets_the_same_chain_at_the_prices_of_the_plan(planned: Path) -> None:
+    mark, plans = in_store(planned)
     assert mark is not None
-    with open_logged(filled, with_log=False, environ={}) as logged:
+    with open_logged(planned, with_log=False, environ={}) as logged:
         contacts = PlanContacts(logged.snapshot.catalog, mark.terms, starts=mark.starts)
         prices = contacts.prices(mark.prices)
         offering = Offering(logged.snapshot, logged.store, now=mark.made)
@@ -233,11 +254,16 @@ def test_a_single_customer_gets_the_same_chain_at_the_prices_of_the_plan(
     assert alike >= 10
 
 
+@pytest.mark.usefixtures("unseen")
 def test_a_plan_that_was_stopped_while_it_was_written_is_in_force_only_when_all_is(
     filled: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert nba(*plan(filled)) == 0, nba.err
+    assert "violation 0" in nba.out
+    assert "3 contacts in one window of Letters per customer, which allows 2" in nba.out
     before, _ = in_store(filled)
+    assert before is not None
+    assert f"in force: plan {before.id}" in nba.out
     monkeypatch.setattr(keeping, "_COMMIT", 5)
     commits = 0
     bulk = SqliteStore.bulk
@@ -259,12 +285,12 @@ def test_a_plan_that_was_stopped_while_it_was_written_is_in_force_only_when_all_
     assert "going on with" in nba.err
     mark, plans = in_store(filled)
     assert mark is not None
-    assert before is not None
     assert mark.id != before.id
     assert {own.plan for own in plans.values()} == {mark.id}
     assert plans.keys() == chains_of(filled).keys()
 
 
+@pytest.mark.usefixtures("unseen")
 def test_a_run_that_was_stopped_while_asking_goes_on_with_the_same_moment(
     filled: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +315,7 @@ def test_a_run_that_was_stopped_while_asking_goes_on_with_the_same_moment(
     assert chains_of(filled) == stopped
 
 
+@pytest.mark.usefixtures("unseen")
 def test_what_if_puts_nothing_in_force_and_shows_both(filled: Path, nba: Nba) -> None:
     more = ("--set", f"limit.letters.amount={3 * LETTERS}", "--compare")
     assert nba(*plan(filled, *more)) == 0, nba.err
@@ -306,6 +333,7 @@ def test_what_if_puts_nothing_in_force_and_shows_both(filled: Path, nba: Nba) ->
     assert "letters" in nba.err
 
 
+@pytest.mark.usefixtures("unseen")
 def test_a_trial_asks_a_few_customers(filled: Path, nba: Nba) -> None:
     assert nba(*plan(filled, "--limit", 7, "--json")) == 0, nba.err
     assert json.loads(nba.out)["customers"] == 7
