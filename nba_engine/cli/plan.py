@@ -11,6 +11,7 @@ import click
 from nba_engine.app import load_plugins, make_batch_engine
 from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import errors, settings_option
+from nba_engine.cli.plan_show import show_command
 from nba_engine.cli.plan_store import StoreOptions, plan_store
 from nba_engine.cli.plan_told import steps_shown, told
 from nba_engine.settings import BatchSettings, load_settings
@@ -126,6 +127,9 @@ def plan_group(
             raise click.UsageError(f"--{name.replace('_', '-')} is for plans on the store")
     engine = _engine(settings if given else None, batch_engine or "")
     return _plan_tables(folder, out, changed, engine, compare=compare, gap=gap, as_json=as_json)
+
+
+plan_group.add_command(show_command)
 
 
 def _plan_tables(

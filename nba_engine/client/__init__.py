@@ -18,6 +18,7 @@ from nba_engine.client.catalogs import (
     Treatment,
 )
 from nba_engine.client.client import Client
+from nba_engine.client.contact_plans import ContactPlan, PlannedContact
 from nba_engine.client.decisions import (
     DecideRequest,
     DecideResult,
@@ -73,6 +74,7 @@ __all__ = [
     "Client",
     "ClientClosed",
     "Consent",
+    "ContactPlan",
     "ControlGroup",
     "DeadlineExceeded",
     "DecideRequest",
@@ -97,6 +99,7 @@ __all__ = [
     "NotFound",
     "Placement",
     "PlacementRequest",
+    "PlannedContact",
     "Profile",
     "ProfileEntry",
     "PublishedCatalog",

@@ -15,6 +15,7 @@ from nba_engine._gen.nba.v1 import catalog_service_pb2, decision_service_pb2
 from nba_engine._gen.nba.v1.interaction_service_pb2 import RecordInteractionsRequest
 from nba_engine.client import requests as built
 from nba_engine.client.aio_batching import AioInteractionBatcher
+from nba_engine.client.aio_contact_plans import AioContactPlans
 from nba_engine.client.aio_erasures import AioErasures
 from nba_engine.client.aio_exports import AioExports
 from nba_engine.client.aio_limits import AioLimits
@@ -56,7 +57,7 @@ from nba_engine.client.words import word_of
 __all__ = ["AioClient"]
 
 
-class AioClient(AioPublishing, AioLimits, AioRecording, AioExports, AioErasures):
+class AioClient(AioPublishing, AioLimits, AioRecording, AioExports, AioErasures, AioContactPlans):
     """As `Client`, for asyncio: the same arguments, methods, results and errors.
 
     It may be made anywhere; the connection is made on the event loop of the first call, and belongs

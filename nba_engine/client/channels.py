@@ -17,6 +17,7 @@ HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 # Not PublishCatalog and RollbackCatalog, which might undo what somebody else published in between.
 RETRIED: tuple[tuple[str, str], ...] = (
     ("nba.v1.DecisionService", "ExplainDecision"),
+    ("nba.v1.DecisionService", "GetContactPlan"),
     ("nba.v1.InteractionService", "RecordInteractions"),
     ("nba.v1.ProfileService", "GetProfile"),
     ("nba.v1.ProfileService", "UpdateProfile"),

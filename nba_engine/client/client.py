@@ -22,6 +22,7 @@ from nba_engine.client.catalogs import (
     read_catalog,
     read_mistake,
 )
+from nba_engine.client.contact_plans import ContactPlans
 from nba_engine.client.decisions import (
     DecideRequest,
     DecideResult,
@@ -55,7 +56,7 @@ from nba_engine.client.words import word_of
 __all__ = ["Client"]
 
 
-class Client(Publishing, Limits, Recording, Exports, Erasures):
+class Client(Publishing, Limits, Recording, Exports, Erasures, ContactPlans):
     """One connection to a server, to be shared by all threads of a process.
 
     ``target`` is ``host:port``, ``unix:/path`` or any other name gRPC resolves. Without

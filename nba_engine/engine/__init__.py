@@ -2,6 +2,7 @@
 
 from nba_engine.engine.attribution import facts_of
 from nba_engine.engine.comparison import Comparison
+from nba_engine.engine.contact_plans import CurrentPlan
 from nba_engine.engine.differences import CauseCount, Differences
 from nba_engine.engine.engine import Engine
 from nba_engine.engine.evidence import Recount, decision_times
@@ -40,6 +41,7 @@ __all__ = [
     "Catalogs",
     "CauseCount",
     "Comparison",
+    "CurrentPlan",
     "Difference",
     "Differences",
     "Engine",

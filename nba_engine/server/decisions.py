@@ -20,9 +20,11 @@ from nba_engine.server.convert import (
     customer_types,
     read_decide_request,
     read_page,
+    read_plan_request,
     read_stream_request,
     write_decision,
     write_origin,
+    write_plan,
     write_trace,
     write_values,
 )
@@ -211,6 +213,15 @@ class DecisionServicer:
         )
         write_decision(response.decision, explanation.decision, catalog.currency, funnel=True)
         return response
+
+    def GetContactPlan(  # noqa: N802
+        self, message: decision_service_pb2.GetContactPlanRequest, call: Call
+    ) -> decision_service_pb2.GetContactPlanResponse:
+        """What is planned for one customer, now."""
+        del call
+        engine = self._engine
+        identity, time = read_plan_request(message, simulated=engine.store.simulated)
+        return write_plan(engine.contact_plan(identity, time=time), engine.catalog.currency)
 
 
 def _remaining(call: Call) -> float:

@@ -20,7 +20,7 @@ from nba_engine.domain import (
     Publication,
     Store,
 )
-from nba_engine.engine import CatalogWatcher, Exported, Published, Status
+from nba_engine.engine import CatalogWatcher, CurrentPlan, Exported, Published, Status
 from nba_engine.engine.prices import PriceBook
 from nba_engine.errors import Mistake
 
@@ -111,6 +111,9 @@ class Decides(Protocol):
 
     def explain(self, decision_id: str) -> Explanation:
         """Why a decision came out as it did. Raises `NotFound`."""
+
+    def contact_plan(self, identity: str, *, time: float | None = None) -> CurrentPlan:
+        """What is planned for a customer. Raises `NotFound`, `FailedPrecondition`."""
 
     def record(self, interactions: Sequence[Interaction]) -> Sequence[InteractionResult]:
         """Record interactions durably; a result per interaction, in order."""

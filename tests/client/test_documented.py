@@ -12,6 +12,7 @@ from pathlib import Path
 import nba_engine.client
 from nba_engine.client import AioClient, Client, InteractionBatcher, NbaClientError
 from nba_engine.client.channels import RETRIED
+from nba_engine.client.contact_plans import ContactPlans
 from nba_engine.client.erasures import Erasures
 from nba_engine.client.exports import Exports
 from nba_engine.client.limits import Limits
@@ -47,7 +48,7 @@ def test_the_table_of_repeats_tells_of_every_method() -> None:
     told = {name: text for names, text in rows for name in re.findall(r"`(\w+)`", names)}
     public = {
         name
-        for kind in (Client, Erasures, Exports, Publishing, Limits, Recording)
+        for kind in (Client, ContactPlans, Erasures, Exports, Publishing, Limits, Recording)
         for name in vars(kind)
         if not name.startswith("_") and name != "interactions"
     }

@@ -31,9 +31,9 @@ from nba_engine.domain import (
     Store,
 )
 from nba_engine.domain.algebra import fold_for
-from nba_engine.engine import Exported
+from nba_engine.engine import CurrentPlan, Exported
 from nba_engine.engine.prices import PriceBook
-from nba_engine.errors import Mistake, NotFound
+from nba_engine.errors import FailedPrecondition, Mistake, NotFound
 from nba_engine.server import Server, make_logger
 from nba_engine.server.protocols import Publishes
 from nba_engine.settings import LoggingSettings, ServerSettings
@@ -129,6 +129,11 @@ class SmallEngine:
 
     def withdraw(self, decision: Decision) -> None:
         self.withdrawn.append(decision.decision_id)
+
+    def contact_plan(self, identity: str, *, time: float | None = None) -> CurrentPlan:
+        del identity, time
+        self._fail()
+        raise FailedPrecondition("no contact plan was made yet")
 
     def explain(self, decision_id: str) -> Explanation:
         self._fail()

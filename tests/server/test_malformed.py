@@ -258,6 +258,7 @@ def test_the_other_methods_check_their_fields_too(served: Served) -> None:
             decisions.ExplainDecisionRequest(treatments=["t"] * 1001, page_size=-1, page_token="x"),
             ["decision_id", "treatments", "page_size", "page_token"],
         ),
+        ("DecisionService/GetContactPlan", decisions.GetContactPlanRequest(), ["identity"]),
         ("ProfileService/GetProfile", profiles.GetProfileRequest(), ["identity"]),
         (
             "ProfileService/LinkIdentities",

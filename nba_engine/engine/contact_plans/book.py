@@ -42,6 +42,7 @@ from nba_engine.errors import Exhausted, FailedPrecondition, Unavailable
 
 __all__ = ["CurrentPlan", "PlanBook"]
 
+_NO_INTERACTIONS = 2**62  # a page of a history behind all of them: the customer alone
 _log = logging.getLogger("nba_engine.engine")
 
 
@@ -139,20 +140,13 @@ class PlanBook:
         Raises `Unavailable`, and `FailedPrecondition` when nothing can be planned with this catalog.
         """
         stored = decode_customer_plan(state.attributes.get(PLAN_ATTRIBUTE))
-        if stored is None or stored.plan != mark.id:
+        if stored is None or stored.plan != mark.id:  # the plan does not contact this customer
             stored = None
-        after = 0 if stored is None else stored.newest
-        since = self._store.history(state.customer_id, after=after)
-        known = stored or CustomerPlan(plan=mark.id, made=mark.made)
-        if since is None:  # erased, or merged into another one, since it was read
-            return CurrentPlan(mark=mark, plan=known, replanned=False)
-        if stored is not None and since.merges != stored.merges:
-            since = self._store.history(state.customer_id) or since
-        elif stored is not None and since.newest <= stored.newest:
-            return CurrentPlan(mark=mark, plan=stored, replanned=False)
+        since = self._since(state.customer_id, stored, mark)
+        if since is None:
+            plan = stored or CustomerPlan(plan=mark.id, made=mark.made)
+            return CurrentPlan(mark=mark, plan=plan, replanned=False)
         happened = [one for one in self._all(state.customer_id, since) if one.time >= mark.made]
-        if stored is None and not happened:  # the plan does not contact this customer
-            return CurrentPlan(mark=mark, plan=known, replanned=False)
         laid_out = self._lay_out(snapshot.catalog, mark)
         offering = Offering(
             snapshot, self._store, now=now, evidence=evidence, terms=mark.terms
@@ -169,6 +163,26 @@ class PlanBook:
             plan=mark.id, made=now, newest=since.newest, merges=since.merges, contacts=contacts
         )
         return CurrentPlan(mark=mark, plan=plan, replanned=True)
+
+    def _since(
+        self, customer_id: str, stored: CustomerPlan | None, mark: PlanMark
+    ) -> History | None:
+        """A page of what happened since a customer was planned; None: nothing did."""
+        history = self._store.history
+        if stored is not None:
+            found = history(customer_id, after=stored.newest)
+            if found is None:  # erased, or merged into another one, since it was read
+                return None
+            if found.merges != stored.merges:
+                return history(customer_id)
+            return found if found.newest > stored.newest else None
+        found = history(customer_id, after=_NO_INTERACTIONS)
+        if found is None or not found.newest:
+            return None
+        latest = history(customer_id, after=found.newest - 1)  # what arrived last tells
+        if latest is None or not any(one.time >= mark.made for one in latest.interactions):
+            return None
+        return history(customer_id)
 
     def _all(self, customer_id: str, page: History) -> list[Interaction]:
         """The interactions of a page and of those behind it."""

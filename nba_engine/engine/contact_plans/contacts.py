@@ -49,7 +49,9 @@ class PlanContacts:
             [to_micros(catalog.treatments[at].cost) for at in self.treatments.tolist()],
             dtype=np.int64,
         )
-        self.factor: FloatArray = self._seasons(starts + terms.period * np.arange(terms.periods, dtype=np.float64))
+        self.factor: FloatArray = self._seasons(
+            starts + terms.period * np.arange(terms.periods, dtype=np.float64)
+        )
         self._prices = Prices(catalog, Accounts(catalog))
         self._patterns: dict[int, Patterns] = {}
         self.patterns(0)  # that there are not too many is to be known at once

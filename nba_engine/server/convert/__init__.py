@@ -8,6 +8,7 @@ from nba_engine.server.convert.catalogs import (
     write_limit,
     write_mistake,
 )
+from nba_engine.server.convert.contact_plans import read_plan_request, write_plan
 from nba_engine.server.convert.decisions import read_decide_request, write_decision
 from nba_engine.server.convert.explanations import write_origin, write_trace
 from nba_engine.server.convert.interactions import (
@@ -57,6 +58,7 @@ __all__ = [
     "read_interactions",
     "read_link",
     "read_page",
+    "read_plan_request",
     "read_publish",
     "read_rollback",
     "read_stream_request",
@@ -75,6 +77,7 @@ __all__ = [
     "write_linked",
     "write_mistake",
     "write_origin",
+    "write_plan",
     "write_profile",
     "write_result",
     "write_time",

@@ -11,6 +11,7 @@ from nba_engine.domain import (
     PlanMark,
     PlannedContact,
     ProfileUpdate,
+    Store,
     encode_customer_plan,
     encode_plan_mark,
 )
@@ -105,12 +106,12 @@ budget = "customer.purse"
 """
 
 
-def make_shop(catalog: str = CATALOG, *stages: str) -> Engine:
-    """An engine over a store in memory, at the plan's start."""
+def make_shop(catalog: str = CATALOG, *, store: Store | None = None) -> Engine:
+    """An engine at the plan's start, over a store in memory unless it is given another."""
     return make_engine(
         {"catalog.toml": catalog},
-        pipeline=stages or STAGES,
-        store=FakeStore(simulated=True),
+        pipeline=STAGES,
+        store=store or FakeStore(simulated=True),
         clock=lambda: START,
     )
 

@@ -357,6 +357,200 @@ class ExplainDecisionRequest(_message.Message):
 Global___ExplainDecisionRequest: _TypeAlias = ExplainDecisionRequest  # noqa: Y015
 
 @_typing.final
+class GetContactPlanRequest(_message.Message):
+    """The request of GetContactPlan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    identity: _builtins.str
+    """Required. Whose plan: a namespaced identity such as `crm:42`. At most 256 characters."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """As of this time, in the years 1970 to 8999. Only on a store created as simulated
+        (TIME_NOT_ALLOWED); default: now.
+        """
+
+    def __init__(
+        self,
+        *,
+        identity: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetContactPlanRequest: _TypeAlias = GetContactPlanRequest  # noqa: Y015
+
+@_typing.final
+class GetContactPlanResponse(_message.Message):
+    """The response of GetContactPlan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    PLAN_TIME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    REPLANNED_FIELD_NUMBER: _builtins.int
+    COMPUTE_TIME_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    plan_id: _builtins.str
+    """The contact plan in force, which this customer's is a part of."""
+    replanned: _builtins.bool
+    """Whether the contacts were computed for this call, because something was recorded about the
+    customer since the plan was made.
+    """
+    currency_code: _builtins.str
+    """ISO 4217 code of all money in this response."""
+    @_builtins.property
+    def plan_time(self) -> _timestamp_pb2.Timestamp:
+        """When the plan for all customers was made."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When its first period starts."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When its last period ends: from then on it is not in force."""
+
+    @_builtins.property
+    def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedContact]:
+        """The contacts in the order of time; those that already took place are not among them when the
+        customer was planned anew. Empty: nothing is planned.
+        """
+
+    @_builtins.property
+    def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanPrice]:
+        """What one more unit of each planned limit would earn, by period: the prices that the chain is the
+        best at.
+        """
+
+    @_builtins.property
+    def compute_time(self) -> _timestamp_pb2.Timestamp:
+        """When the contacts were computed: `plan_time`, or the time of this call."""
+
+    def __init__(
+        self,
+        *,
+        plan_id: _builtins.str = ...,
+        plan_time: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        contacts: _abc.Iterable[Global___PlannedContact] | None = ...,
+        prices: _abc.Iterable[Global___PlanPrice] | None = ...,
+        replanned: _builtins.bool = ...,
+        compute_time: _timestamp_pb2.Timestamp | None = ...,
+        currency_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute_time", b"compute_time", "end_time", b"end_time", "plan_time", b"plan_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_time", b"compute_time", "contacts", b"contacts", "currency_code", b"currency_code", "end_time", b"end_time", "plan_id", b"plan_id", "plan_time", b"plan_time", "prices", b"prices", "replanned", b"replanned", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetContactPlanResponse: _TypeAlias = GetContactPlanResponse  # noqa: Y015
+
+@_typing.final
+class PlannedContact(_message.Message):
+    """One contact of a customer's plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    TREATMENT_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    VALUE_MICROS_FIELD_NUMBER: _builtins.int
+    COST_MICROS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    period: _builtins.int
+    """The period, from 0."""
+    action: _builtins.str
+    """The id of the action."""
+    treatment: _builtins.str
+    """The id of the treatment."""
+    channel: _builtins.str
+    """The id of the channel."""
+    value_micros: _builtins.int
+    """The money that it is expected to earn, before its cost; less for a later contact, as the catalog's
+    `diminishing` says. In micros.
+    """
+    cost_micros: _builtins.int
+    """What it costs, in micros."""
+    reason: _builtins.str
+    """Why it is in the plan: `best_at_prices`, `made_room` (another was dropped because a limit was
+    full), `used_room` (there was room left).
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the period starts."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the period ends."""
+
+    def __init__(
+        self,
+        *,
+        period: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        action: _builtins.str = ...,
+        treatment: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        value_micros: _builtins.int = ...,
+        cost_micros: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "channel", b"channel", "cost_micros", b"cost_micros", "end_time", b"end_time", "period", b"period", "reason", b"reason", "start_time", b"start_time", "treatment", b"treatment", "value_micros", b"value_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedContact: _TypeAlias = PlannedContact  # noqa: Y015
+
+@_typing.final
+class PlanPrice(_message.Message):
+    """The price of a limit in a contact plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    limit: _builtins.str
+    """The limit; of one with a scope, the limit and the values of its scope, such as
+    `budget|campaign=autumn`.
+    """
+    @_builtins.property
+    def prices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The price in each period, per contact or per unit of the currency, in units of the currency."""
+
+    def __init__(
+        self,
+        *,
+        limit: _builtins.str = ...,
+        prices: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "prices", b"prices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanPrice: _TypeAlias = PlanPrice  # noqa: Y015
+
+@_typing.final
 class ExplainDecisionResponse(_message.Message):
     """The response of ExplainDecision."""
 

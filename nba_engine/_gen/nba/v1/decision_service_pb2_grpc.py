@@ -55,6 +55,11 @@ class DecisionServiceStub:
                 request_serializer=nba_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.SerializeToString,
                 response_deserializer=nba_dot_v1_dot_decision__service__pb2.ExplainDecisionResponse.FromString,
                 _registered_method=True)
+        self.GetContactPlan = channel.unary_unary(
+                '/nba.v1.DecisionService/GetContactPlan',
+                request_serializer=nba_dot_v1_dot_decision__service__pb2.GetContactPlanRequest.SerializeToString,
+                response_deserializer=nba_dot_v1_dot_decision__service__pb2.GetContactPlanResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -106,6 +111,17 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetContactPlan(self, request, context):
+        """Tells what is planned for one customer over the coming weeks: its chain of contacts, at the prices
+        of the contact plan in force. Computed anew when something was recorded about the customer since
+        the plan was made, by the code that follows the plan in decisions. Reserves and writes nothing.
+
+        FAILED_PRECONDITION when no plan is in force, CUSTOMER_NOT_FOUND for an unknown identity.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +144,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.ExplainDecision,
                     request_deserializer=nba_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.FromString,
                     response_serializer=nba_dot_v1_dot_decision__service__pb2.ExplainDecisionResponse.SerializeToString,
+            ),
+            'GetContactPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetContactPlan,
+                    request_deserializer=nba_dot_v1_dot_decision__service__pb2.GetContactPlanRequest.FromString,
+                    response_serializer=nba_dot_v1_dot_decision__service__pb2.GetContactPlanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -239,6 +260,33 @@ class DecisionService:
             '/nba.v1.DecisionService/ExplainDecision',
             nba_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.SerializeToString,
             nba_dot_v1_dot_decision__service__pb2.ExplainDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContactPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nba.v1.DecisionService/GetContactPlan',
+            nba_dot_v1_dot_decision__service__pb2.GetContactPlanRequest.SerializeToString,
+            nba_dot_v1_dot_decision__service__pb2.GetContactPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,13 @@ class DecisionServiceStub:
     """Tells why a past decision came out as it did: what became of every candidate, and what would
     have to change. Reads the decision log; an answer is on record at most 100 ms after Decide.
     """
+    GetContactPlan: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.GetContactPlanRequest, _decision_service_pb2.GetContactPlanResponse]
+    """Tells what is planned for one customer over the coming weeks: its chain of contacts, at the prices
+    of the contact plan in force. Computed anew when something was recorded about the customer since
+    the plan was made, by the code that follows the plan in decisions. Reserves and writes nothing.
+
+    FAILED_PRECONDITION when no plan is in force, CUSTOMER_NOT_FOUND for an unknown identity.
+    """
 
 @_typing.type_check_only
 class DecisionServiceAsyncStub(DecisionServiceStub):
@@ -96,6 +103,13 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]  # type: ignore[assignment]
     """Tells why a past decision came out as it did: what became of every candidate, and what would
     have to change. Reads the decision log; an answer is on record at most 100 ms after Decide.
+    """
+    GetContactPlan: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.GetContactPlanRequest, _decision_service_pb2.GetContactPlanResponse]  # type: ignore[assignment]
+    """Tells what is planned for one customer over the coming weeks: its chain of contacts, at the prices
+    of the contact plan in force. Computed anew when something was recorded about the customer since
+    the plan was made, by the code that follows the plan in decisions. Reserves and writes nothing.
+
+    FAILED_PRECONDITION when no plan is in force, CUSTOMER_NOT_FOUND for an unknown identity.
     """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -152,6 +166,19 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_decision_service_pb2.ExplainDecisionResponse, _abc.Awaitable[_decision_service_pb2.ExplainDecisionResponse]]:
         """Tells why a past decision came out as it did: what became of every candidate, and what would
         have to change. Reads the decision log; an answer is on record at most 100 ms after Decide.
+        """
+
+    @_abc_1.abstractmethod
+    def GetContactPlan(
+        self,
+        request: _decision_service_pb2.GetContactPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.GetContactPlanResponse, _abc.Awaitable[_decision_service_pb2.GetContactPlanResponse]]:
+        """Tells what is planned for one customer over the coming weeks: its chain of contacts, at the prices
+        of the contact plan in force. Computed anew when something was recorded about the customer since
+        the plan was made, by the code that follows the plan in decisions. Reserves and writes nothing.
+
+        FAILED_PRECONDITION when no plan is in force, CUSTOMER_NOT_FOUND for an unknown identity.
         """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
