@@ -2,7 +2,8 @@
 
 With the same hard caps: P·C·V·L (lever * propensity * value, as is usual), net value (minus cost), the
 prices of the day before, and prices that are updated as `PriceBook` does it: from the prices and the
-hourly profile of the day before, from the profile alone, paced evenly, and from nothing at all.
+hourly profile of the day before, from the profile alone, paced evenly, and from nothing at all; and on
+the day after such a one, when servers have seen its traffic and nobody ran a refresh.
 """
 
 from __future__ import annotations
@@ -136,6 +137,8 @@ class Steering:
         self._per_contact = use.sum(axis=0) / (use > 0.0).sum(axis=0)
         expected = np.maximum(world.lever * world.rate * world.value - world.cost, 0.0)
         self._scale = (use > 0.0).T @ expected / use.sum(axis=0)  # what a catalog tells
+        # where prices begin at 0 their first steps are larger
+        self._since = np.zeros(LIMITS) if prices is None else np.full(LIMITS, np.inf)
         self._time = 0.0
         self._used = np.zeros(LIMITS)
 
@@ -145,13 +148,16 @@ class Steering:
             return
         for k in range(LIMITS):
             amount, price = float(self._world.amount[k]), float(self.prices[k])
+            planned = self._plan.ahead(amount - float(self._used[k]), self._time, now)
+            self._since[k] += planned / self._per_contact[k]
             self.prices[k] = next_price(
                 price,
                 used=float(used[k] - self._used[k]),
-                planned=self._plan.ahead(amount - float(self._used[k]), self._time, now),
+                planned=planned,
                 scale=max(float(self._scale[k]), price),
                 per_contact=float(self._per_contact[k]),
                 contacts=amount / float(self._per_contact[k]),
+                since=float(self._since[k]),
             )
         self._time, self._used = now, used.copy()
 
@@ -177,6 +183,8 @@ def play_day(*, seed: int, requests: int, drift: float) -> Day:
     fixed = worth - use @ learned
     hours = np.bincount((before.time // 3600.0).astype(np.intp), minlength=24).tolist()
     best = optimum(world, today)
+    yesterday = Steering(world, ())
+    steered(world, before, yesterday)
     played = {
         "P·C·V·L + caps": play(world, today, lambda at: gain[at]),
         "net value + caps": play(world, today, lambda at: worth[at]),
@@ -185,6 +193,7 @@ def play_day(*, seed: int, requests: int, drift: float) -> Day:
         "ours, first day": steered(world, today, Steering(world, hours)),
         "ours, even pace": steered(world, today, Steering(world, (), learned)),
         "ours, cold start": steered(world, today, Steering(world, ())),
+        "ours, the day after it": steered(world, today, Steering(world, hours, yesterday.prices)),
     }
     over = max(float((one.used - world.amount).max()) for one in played.values())
     shares = {name: one.value / best for name, one in played.items()}
@@ -218,7 +227,7 @@ def main() -> int:
         print(f"\nShare of the optimum under drift of {drift:.0%}, {options.requests:,} requests:")
         for name in days[0].shares:
             shares = [day.shares[name] for day in days]
-            print(f"  {name:18} median {statistics.median(shares):.4f}  lowest {min(shares):.4f}")
+            print(f"  {name:22} median {statistics.median(shares):.4f}  lowest {min(shares):.4f}")
         overspent = max(day.overspend for day in days)
         median = statistics.median(day.shares["ours"] for day in days)
         kept = median >= gate and overspent == 0.0

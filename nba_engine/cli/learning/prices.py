@@ -19,12 +19,12 @@ from nba_engine.cli.learning.options import json_option, seed_option
 from nba_engine.cli.output import output, progress_bar, say, settings_option
 from nba_engine.domain import CatalogView, DecisionRecord
 from nba_engine.domain.words import spoken_money, spoken_time
-from nba_engine.engine.prices import PacedCell, PriceBook, price_rows
+from nba_engine.engine.prices import PacedCell, PriceBook, Traffic, price_rows
 from nba_engine.errors import NbaError, NotFound
 from nba_engine.stages.limits import FLOOR
 
 if TYPE_CHECKING:
-    from nba_engine.learning.prices import Learned, SampleBuilder, Traffic
+    from nba_engine.learning.prices import Learned, SampleBuilder
 
 __all__ = ["refresh_command"]
 
@@ -70,7 +70,7 @@ def refresh_command(
     nba prices refresh                  from the last four weeks
     nba prices refresh --dry-run        what would come of it
     """  # noqa: D301 (click reads the backspace as: keep these lines)
-    from nba_engine.learning.prices import SampleBuilder, Traffic, learn_prices
+    from nba_engine.learning.prices import SampleBuilder, learn_prices
 
     parent = click.get_current_context().parent
     source = click.get_current_context().get_parameter_source("settings")

@@ -12,8 +12,10 @@ from nba_engine.engine.prices.book import (
 )
 from nba_engine.engine.prices.dual import MOST, STEP, next_price
 from nba_engine.engine.prices.paced import PacedCell, paced_cells
+from nba_engine.engine.prices.seen import SEEN, Seen, SeenBook, Worth
 from nba_engine.engine.prices.spending import HOURS, SpendingPlan, hour_of_week, hours_of_week
 from nba_engine.engine.prices.table import PriceRow, Steered, price_rows, steered
+from nba_engine.engine.prices.traffic import Traffic
 
 __all__ = [
     "BONUS",
@@ -22,6 +24,7 @@ __all__ = [
     "HOURS",
     "MARK",
     "MOST",
+    "SEEN",
     "STEP",
     "CellPrice",
     "PacedCell",
@@ -29,8 +32,12 @@ __all__ = [
     "PriceHistory",
     "PriceMark",
     "PriceRow",
+    "Seen",
+    "SeenBook",
     "SpendingPlan",
     "Steered",
+    "Traffic",
+    "Worth",
     "hour_of_week",
     "hours_of_week",
     "next_price",

@@ -10,13 +10,14 @@ on from. Decisions read no store for it: they take the prices that their process
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from nba_engine.domain import CatalogView, Store
+from nba_engine.domain import CatalogView, Recommendation, Store
 from nba_engine.engine.prices.dual import next_price
 from nba_engine.engine.prices.paced import PacedCell, paced_cells
+from nba_engine.engine.prices.seen import SeenBook
 from nba_engine.engine.prices.spending import SpendingPlan
 from nba_engine.errors import FailedPrecondition
 from nba_engine.stages.limits import amount_of
@@ -42,11 +43,15 @@ _TRIES = 10  # to put prices in between two steps
 
 
 class CellPrice(msgspec.Struct, frozen=True, array_like=True):
-    """The price of an account, and what its window had used by then, in whole units."""
+    """The price of an account, and what its window had used by then, in whole units.
+
+    ``contacts``: how many were planned since the price began at 0; a price that was learned has seen all.
+    """
 
     price: float = 0.0
     used: int = 0
     window: str = ""
+    contacts: float = 0.0
 
 
 class PriceMark(msgspec.Struct, frozen=True):
@@ -81,12 +86,21 @@ class PriceBook:
         self._noted: dict[str, str] = {}
         self._catalog: CatalogView | None = None
         self._cells: tuple[PacedCell, ...] = ()
-        self._plans: dict[tuple[str, str], SpendingPlan] = {}  # by limit or cell, and window
+        # by limit or cell, window, and the hour of the traffic that they are planned by
+        self._plans: dict[tuple[str, str, int], SpendingPlan] = {}
+        self.seen = SeenBook(store)
 
     def at(self, now: float) -> dict[str, float]:
         """The prices for a decision at a time; its own copy."""
         self.latest = max(self.latest, now)
+        if self._cells:
+            self.seen.decided(now)
         return dict(self.current)
+
+    def shown(self, catalog: CatalogView, recommendations: Sequence[Recommendation]) -> None:
+        """What came of a decision: what contacts are worth is learned from it."""
+        if self._cells:
+            self.seen.shown(recommendations, catalog.treatment_index)
 
     def cells(self, catalog: CatalogView) -> tuple[PacedCell, ...]:
         """The accounts of a catalog that have a price."""
@@ -112,12 +126,16 @@ class PriceBook:
             else:
                 self.history = _decode_history(noted)
                 self._plans.clear()
+        self.seen.read()
         self._show()
 
     def step(self, catalog: CatalogView, now: float) -> None:
         """Take over what others did, or move prices on. Raises `Unavailable`, `Exhausted`."""
         self.read(catalog)
-        if not self._cells or 0.0 <= now - self.mark.time < EVERY:
+        if not self._cells:
+            return
+        self.seen.look(self._cells, self.current, now)
+        if 0.0 <= now - self.mark.time < EVERY:
             return
         if now < self.mark.time and (self._store.simulated or self.mark.time - now < _AHEAD):
             return  # another process's decisions, or clock, are ahead of this one's
@@ -138,12 +156,13 @@ class PriceBook:
         `FailedPrecondition` when steps came in between every time.
         """
         encoded = _encode(history).decode()
+        all_of = {cell.name: cell.contacts for cell in self.cells(catalog)}
         for last in (False,) * _TRIES + (True,):
             self.read(catalog)
             cells = dict(self.mark.cells)
             for name, price in prices.items():
                 known = cells.get(name, CellPrice())
-                cells[name] = CellPrice(price, known.used, known.window)
+                cells[name] = CellPrice(price, known.used, known.window, all_of.get(name, 0.0))
             after = _encode(PriceMark(self.mark.time, cells)).decode()
             try:
                 follows = self._noted.get(MARK, "")
@@ -157,17 +176,21 @@ class PriceBook:
 
     def plan(self, cell: PacedCell, now: float) -> SpendingPlan:
         """How the amount of a cell's window around ``now`` is to be spent."""
-        period = cell.period(now)
-        key = (cell.name if cell.season or cell.floor else cell.limit.id, period.key)
+        period, zone = cell.period(now), cell.limit.window.time_zone
+        profile: Sequence[float] = ()
+        hour = 0
+        if cell.limit.pace == "profile":
+            profile = self.history.profiles.get(cell.limit.id, ())
+            hour = 0 if profile else self.seen.hour(now)  # what was not learned yet is seen
+        key = (cell.name if cell.season or cell.floor else cell.limit.id, period.key, hour)
         plan = self._plans.get(key)
         if plan is None:
-            profile = self.history.profiles.get(cell.limit.id, ())
             plan = SpendingPlan(
                 period.start,
                 # a minimum is to be there a little early: what is missing at the end is missing
                 period.end - (EARLY if cell.floor else 0.0) * (period.end - period.start),
-                profile=profile if cell.limit.pace == "profile" else (),
-                time_zone=cell.limit.window.time_zone,
+                profile=self.seen.profile(zone, now) if hour else profile,
+                time_zone=zone,
             )
             if len(self._plans) > 2 * len(self._cells):  # windows that are over
                 self._plans.clear()
@@ -179,31 +202,36 @@ class PriceBook:
         period = cell.period(now)
         before = self.mark.cells.get(cell.name)
         if before is None or not before.window:  # new in the catalog, or only refreshed so far
-            return CellPrice(before.price if before else 0.0, used, period.key)
+            before = before or CellPrice()
+            return CellPrice(before.price, used, period.key, before.contacts)
         since, already = self.mark.time, before.used
         if before.window != period.key:  # the price is that of the window before, its use is not
             since, already = period.start, 0
         if not period.start <= since < now:
-            return CellPrice(before.price, used, period.key)
+            return CellPrice(before.price, used, period.key, before.contacts)
         left = cell.amount - amount_of(cell.limit, already)
         plan = self.plan(cell, now)
+        planned = plan.ahead(left, since, min(now, plan.end))
+        contacts = min(cell.contacts, before.contacts + planned / cell.per_contact)
         price = next_price(
             before.price,
             used=amount_of(cell.limit, used - already),
-            planned=plan.ahead(left, since, min(now, plan.end)),
+            planned=planned,
             scale=max(self._scale(cell), before.price),
             per_contact=cell.per_contact,
             contacts=cell.contacts,
+            since=contacts,
             floor=cell.floor,
         )
-        return CellPrice(min(price, self.most(cell)), used, period.key)
+        return CellPrice(min(price, self.most(cell)), used, period.key, contacts)
 
     def most(self, cell: PacedCell) -> float:
         """What a price may be: a bonus has a bound, or what cannot be met would outrank everything."""
         return BONUS * self._scale(cell) if cell.floor else float("inf")
 
     def _scale(self, cell: PacedCell) -> float:
-        return self.history.scales.get(cell.name, cell.scale)
+        learned = self.history.scales.get(cell.name, 0.0)
+        return learned or self.seen.worth(cell.name) or cell.scale
 
     def _note(self, mark: PriceMark) -> None:
         """Move the mark on; if somebody else did, theirs is taken over next time."""

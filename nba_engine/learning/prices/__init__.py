@@ -3,7 +3,6 @@
 from nba_engine.learning.prices.learned import Learned, learn_prices
 from nba_engine.learning.prices.refresh import Requests, Solved, dual, solve
 from nba_engine.learning.prices.sample import Sample, SampleBuilder
-from nba_engine.learning.prices.traffic import Traffic
 
 __all__ = [
     "Learned",
@@ -11,7 +10,6 @@ __all__ = [
     "Sample",
     "SampleBuilder",
     "Solved",
-    "Traffic",
     "dual",
     "learn_prices",
     "solve",

@@ -8,10 +8,9 @@ import msgspec
 import numpy as np
 
 from nba_engine.domain import FloatArray
-from nba_engine.engine.prices import HOURS, PacedCell, PriceHistory, hours_of_week
+from nba_engine.engine.prices import HOURS, PacedCell, PriceHistory, Traffic, hours_of_week
 from nba_engine.learning.prices.refresh import Requests, solve
 from nba_engine.learning.prices.sample import Sample
-from nba_engine.learning.prices.traffic import Traffic
 
 __all__ = ["Learned", "learn_prices"]
 

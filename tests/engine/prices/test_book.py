@@ -79,7 +79,13 @@ def test_a_price_rises_with_what_was_reserved_beyond_the_plan(shop: CatalogView)
     book.step(shop, MONDAY + 600)
     planned = 1000 * 600 / DAY
     wanted = next_price(
-        0.0, used=100, planned=planned, scale=(3.0 + 1.0) / 2, per_contact=1, contacts=1000
+        0.0,
+        used=100,
+        planned=planned,
+        scale=(3.0 + 1.0) / 2,
+        per_contact=1,
+        contacts=1000,
+        since=planned,
     )
     assert wanted > 0.0
     assert book.at(MONDAY + 601) == {"letters": pytest.approx(wanted)}

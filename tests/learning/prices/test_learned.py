@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nba_engine.engine.prices import HOURS, paced_cells
-from nba_engine.learning.prices import Requests, Sample, Traffic, learn_prices
+from nba_engine.engine.prices import HOURS, Traffic, paced_cells
+from nba_engine.learning.prices import Requests, Sample, learn_prices
 from tests.stages.making import catalog
 
 MONDAY = 1_509_944_400.0  # 6 November 2017, midnight in New York
