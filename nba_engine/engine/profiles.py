@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from nba_engine.domain import Consent, ProfileUpdate
+from nba_engine.domain import PLAN_ATTRIBUTE, Consent, ProfileUpdate
 from nba_engine.engine.requests import identity_violation
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.types import normalized
@@ -31,6 +31,13 @@ def checked_update(update: ProfileUpdate, snapshot: Snapshot) -> ProfileUpdate:
         elif name in update.attributes:
             description = f"{name!r} is set and removed at once"
             violations.append(Violation(field=f"remove[{position}]", description=description))
+    if snapshot.catalog.contact_plan is not None:
+        for field, names in (("attributes", update.attributes), ("remove", update.remove)):
+            if PLAN_ATTRIBUTE in names:
+                description = (
+                    f"{PLAN_ATTRIBUTE!r} is what is planned for the customer: nba plan sets it"
+                )
+                violations.append(Violation(field=field, description=description))
     for word, consent in update.consents.items():
         if problem := _consent_problem(word, consent, snapshot):
             violations.append(Violation(field=f"consents[{word}]", description=problem))

@@ -97,7 +97,6 @@ def test_what_nba_plan_planned_is_shown_and_decided_and_what_happens_plans_anew(
 
     with open_app(planned, environ={}) as app:
         engine = app.engine
-        engine.plans.read(engine.catalog)
         for number in range(4):
             decision = engine.decide(
                 DecisionRequest(

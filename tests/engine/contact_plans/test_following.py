@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import cast
+
+import pytest
+
 from nba_engine.domain import (
     Change,
     Decision,
@@ -7,8 +11,10 @@ from nba_engine.domain import (
     Interaction,
     PlacementRequest,
     ProfileUpdate,
+    Store,
 )
 from nba_engine.engine import Engine
+from nba_engine.errors import InvalidRequest, Unavailable
 from tests.engine.contact_plans.world import (
     CATALOG,
     DAY,
@@ -203,3 +209,39 @@ def test_replays_and_what_if_questions_see_the_plan_as_it_was() -> None:
     assert ("letter", "nothing.post") in shown(dear.decision)
     later = shop.what_if(decision.decision_id, [Change(kind="time", value=START + 6 * WEEK)])
     assert all("planned" not in r.reason_codes for r in later.decision.recommendations)
+
+
+def test_nobody_but_a_plan_says_what_is_planned() -> None:
+    shop = make_shop()
+    add_customer(shop, IDENTITY)
+
+    with pytest.raises(InvalidRequest, match="nba plan sets it"):
+        shop.update_profile(ProfileUpdate(identity=IDENTITY, attributes={"contact_plan": "{}"}))
+    with pytest.raises(InvalidRequest, match="nba plan sets it"):
+        shop.update_profile(ProfileUpdate(identity=IDENTITY, remove=("contact_plan",)))
+
+
+def test_a_plan_outlives_a_catalog_that_lost_what_it_planned() -> None:
+    shop = make_shop()
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.email", 0), customer=anna)
+    shop.reload({"catalog.toml": CATALOG.replace("[actions.bread]", "[actions.rolls]")})
+
+    assert shown(decide(shop)) == [("newsletter", "wine.email")]
+
+
+def test_a_store_that_cannot_be_read_fails_the_call_whatever_the_stage_may_do_without() -> None:
+    shop = make_shop()
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.email", 0), customer=anna)
+    shop.plans._store = cast("Store", _Away())
+
+    with pytest.raises(Unavailable):
+        decide(shop)
+
+
+class _Away:
+    """A store whose histories cannot be read."""
+
+    def history(self, customer_id: str, *, after: int = 0) -> None:
+        raise Unavailable("the disk is away")
