@@ -9,6 +9,9 @@ outcomes recorded, counted, and known to the next decisions.
 - *Waste*: the new action is worth a tenth of the best, and the catalog promises that it is as good. So
   a placement that explores (temperature: a tenth of the best score) shows it a lot; after 500
   contacts with it, in fewer than 5 % of its decisions.
+- *Delay*: acceptances come days later (four on the average, at most fourteen). What the new action's
+  propensity is while most of its contacts are open, as part of its true rate; and what it would be if
+  contacts counted at once.
 
     .venv/bin/python benchmarks/new_actions.py --runs 100
 
@@ -28,12 +31,15 @@ import numpy as np
 from nba_engine.domain import (
     CatalogView,
     DecisionRequest,
+    EvidenceSpec,
     Interaction,
     ModelFactory,
     PlacementRequest,
+    Tally,
 )
 from nba_engine.engine import Engine
 from nba_engine.settings import StageSettings
+from nba_engine.stages.smoothing import smoothed
 from nba_engine.testing import FixedScorer, make_engine
 from nba_engine.testing.world import NOW
 
@@ -44,6 +50,13 @@ DECISIONS = 2_000  # of one run, where waste is looked for
 BATCH = 100  # contacts that are recorded at once
 TEMPERATURE = BEST / 10
 PLACE_GATE, WASTE_GATE = 0.9, 0.05
+SPEC = EvidenceSpec()
+DAY = 86_400.0
+WITHIN, MEAN_DELAY = 14.0, 4.0  # days in which acceptances count, and that they take
+KNOWN_DAYS, DAILY = 50, 12  # days and contacts of each before the new action is there
+NEW_DAILY = 30  # contacts with the new action each day
+ASKED = (1, 2, 4, 7, 10, 14, 28)  # days after its first contact
+DELAY_GATE = 0.15  # how far from the true rate the mean may be, on any of these days
 
 _STAGES = ("profile", "eligibility", "contact_policy")
 
@@ -103,13 +116,7 @@ def show(world: World, most: int, positives: int) -> tuple[int, int]:
             yes = bool(world.random.random() < world.rate)
             accepted += yes
             happened += [
-                Interaction(
-                    interaction_id=f"{shown[1]}/{kind}",
-                    identity=who,
-                    type=kind,
-                    time=NOW,
-                    recommendation_id=shown[1],
-                )
+                interaction(shown[1], who, kind, NOW)
                 for kind in (["impression", "accept"] if yes else ["impression"])
             ]
             if accepted == positives:
@@ -120,10 +127,23 @@ def show(world: World, most: int, positives: int) -> tuple[int, int]:
     return contacts, accepted
 
 
-def decide(world: World, who: str, place: str, seed: int) -> list[tuple[str, str]]:
+def interaction(about: str, who: str, kind: str, time: float) -> Interaction:
+    """What became of a recommendation."""
+    return Interaction(
+        interaction_id=f"{about}/{kind}",
+        identity=who,
+        type=kind,
+        time=time,
+        recommendation_id=about,
+    )
+
+
+def decide(
+    world: World, who: str, place: str, seed: int, now: float = NOW
+) -> list[tuple[str, str]]:
     """Action and recommendation id of everything that a decision shows."""
     decision = world.engine.decide(
-        DecisionRequest(identity=who, placements=(PlacementRequest(place),), time=NOW, seed=seed)
+        DecisionRequest(identity=who, placements=(PlacementRequest(place),), time=now, seed=seed)
     )
     return [(one.action, one.recommendation_id) for one in decision.recommendations]
 
@@ -156,6 +176,63 @@ def waste(seed: int, decisions: int = DECISIONS) -> tuple[float, float]:
     return before, share()
 
 
+class Delayed(NamedTuple):
+    """Propensities of the new action by day, as parts of its true rate."""
+
+    served: list[float]
+    at_once: list[float]
+
+
+def delayed(seed: int) -> Delayed:
+    """The new action's propensity on the days `ASKED`, in a world where acceptances take days.
+
+    Its group has its true rate; so what differs from it comes of its own contacts.
+    """
+    truth = [BEST / STEP**place for place in range(ACTIONS)]
+    place = int(np.random.default_rng([seed, 2]).integers(8))
+    rates = {f"a{n}": rate for n, rate in enumerate(truth) if n != place}
+    world = make_world(rates, truth[place], seed, prior=truth[place])
+    coming: list[tuple[float, Interaction]] = []
+    found = Delayed([], [])
+    shown = 0
+    for day in range(KNOWN_DAYS + max(ASKED) + 1):
+        days = day - KNOWN_DAYS
+        _tell(world, coming, NOW + day * DAY)
+        if days in ASKED:
+            while world.engine.evidence.step(world.engine.catalog):
+                pass
+            known = world.engine.evidence.current.actions.get("new", Tally())
+            at_once = Tally(known.contacts, known.positives)
+            found.served.append(smoothed(SPEC, known, world.rate) / world.rate)
+            found.at_once.append(smoothed(SPEC, at_once, world.rate) / world.rate)
+        for number in range(DAILY + NEW_DAILY * (0 <= days < WITHIN)):
+            shown += 1
+            moment = NOW + (day + number / 100) * DAY
+            new = number >= DAILY
+            options = decide(world, f"crm:{shown}", "trial" if new else "all", shown, moment)
+            action, name = next(one for one in options if new or one[0] != "new")
+            told = [("impression", moment)]
+            if world.random.random() < (world.rate if new else rates[action]):
+                told.append(("accept", moment + _delay(world.random)))
+            coming += [(at, interaction(name, f"crm:{shown}", kind, at)) for kind, at in told]
+    return found
+
+
+def _delay(random: np.random.Generator) -> float:
+    while True:
+        days = float(random.exponential(MEAN_DELAY))
+        if days < WITHIN:
+            return days * DAY
+
+
+def _tell(world: World, coming: list[tuple[float, Interaction]], now: float) -> None:
+    """Record what has happened by now, as it happened."""
+    due = sorted([one for one in coming if one[0] <= now], key=lambda one: one[0])
+    coming[:] = [one for one in coming if one[0] > now]
+    for start in range(0, len(due), BATCH):
+        world.engine.record([happened for _, happened in due[start : start + BATCH]])
+
+
 def main() -> int:
     """Print both; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,7 +254,16 @@ def main() -> int:
         f"{np.mean(after):.2%} of decisions (the worst of {len(shown)} runs: {max(after):.2%}), "
         f"before them in {np.mean(before):.1%}"
     )
-    kept = near >= PLACE_GATE and max(after) < WASTE_GATE
+    late = [delayed(seed) for seed in seeds[: max(1, options.runs // 5)]]
+    served = np.mean([one.served for one in late], axis=0)
+    at_once = np.mean([one.at_once for one in late], axis=0)
+    print(f"delay: propensity as part of the true rate, mean of {len(late)} runs")
+    for at, day in enumerate(ASKED):
+        print(
+            f"  after {day:>2} days {served[at]:.2f}, were contacts counted at once {at_once[at]:.2f}"
+        )
+    near_truth = float(np.abs(served - 1.0).max()) <= DELAY_GATE
+    kept = near >= PLACE_GATE and max(after) < WASTE_GATE and near_truth
     print(f"{'kept' if kept else 'NOT KEPT'} ({time.monotonic() - started:.0f} s)")
     return 0 if kept else 1
 

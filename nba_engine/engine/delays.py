@@ -2,7 +2,7 @@
 
 A contact whose outcome may still come is no failure yet. So it counts by G(age): the share of positive
 outcomes that are told by that age. Then positives over contacts is an unbiased rate at any moment
-(Vernade, Cappé and Perchet, Stochastic bandit models for delayed conversions, UAI 2017, eq. 3).
+(Vernade, Cappé and Perchet, Stochastic bandit models for delayed conversions, UAI 2017).
 
 G is learned from the same contacts. Long delays are only seen of old ones, so what was told is taken
 for what it is, right-truncated: G(d) is the product over all longer delays of 1 - h, with h the share

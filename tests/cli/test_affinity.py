@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from nba_engine.app import App, open_app
-from nba_engine.domain import DecisionRequest, Interaction, PlacementRequest, Recommendation
+from nba_engine.domain import (
+    DecisionRequest,
+    Interaction,
+    PlacementRequest,
+    ProfileUpdate,
+    Recommendation,
+)
 from nba_engine.learning.affinity import Scored, ScoreFinding, fit_score
 from nba_engine.store import open_store
 
@@ -157,6 +163,41 @@ def test_tones_are_learned_and_the_next_decision_knows_them(
         assert text.endswith("times as often as others.")
     assert nba("identity", "show", "crm:0", "-s", shop, "--affinities") == 0
     assert "tone_affinity\n  this customer answers “cool” 0." in nba.out
+
+
+def test_segments_count_where_they_were_known_when_the_held_out_time_began(
+    shop: Path, nba: Nba
+) -> None:
+    spec = (
+        CATALOG.partition("[aggregates.reorder]")[0]
+        .strip()
+        .removeprefix("[aggregates.tone_affinity]")
+    )
+    segments = "".join(
+        f'[attributes.{one}]\ntype = "string"\n[aggregates.by_{one}]{spec}\nsegment = "{one}"\n'
+        for one in ("early", "late")
+    )
+    (shop.parent / "catalog/segments.toml").write_text(segments)
+    with open_app(shop, environ={}) as app:
+        lived(app, rounds=6)
+        for name, at in (("early", START + DAY), ("late", START + 90 * DAY)):
+            updates = [
+                ProfileUpdate(
+                    identity=f"crm:{who}",
+                    attributes={name: "even" if who % 2 == 0 else "odd"},
+                    time=at,
+                )
+                for who in range(CUSTOMERS)
+            ]
+            app.engine.load(updates=updates)
+    options = ("-s", shop, "--json", "--hold-out", "0.4")
+    assert nba("affinity", "fit", *options) == 0, nba.out
+    table = json.loads((shop.parent / "tables/affinities.json").read_text())["aggregates"]
+    assert set(table["by_early"]["prior"]["means"]) == {"", "even", "odd"}
+    assert set(table["by_late"]["prior"]["means"]) == {""}
+    notes = {one["name"]: one["note"] for one in json.loads(nba.out)["aggregates"]}
+    assert notes["by_early"] == ""
+    assert "without segments: most customers' 'late' was set after" in notes["by_late"]
 
 
 def test_tea_in_cycles_waits_and_tea_at_random_does_not(shop: Path, nba: Nba) -> None:

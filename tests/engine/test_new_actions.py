@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from benchmarks import new_actions as world
 
 
@@ -22,3 +25,12 @@ def test_an_action_that_is_worth_little_is_hardly_shown_after_500_contacts() -> 
     before, after = world.waste(seed=3, decisions=400)
     assert before > 0.1
     assert after < world.WASTE_GATE
+
+
+def test_while_outcomes_are_still_to_come_it_is_as_good_as_it_is() -> None:
+    runs = [world.delayed(seed) for seed in (1, 2)]
+    served = np.mean([one.served[:-1] for one in runs])
+    at_once = np.mean([one.at_once[:-1] for one in runs])
+    assert abs(served - 1.0) < 0.2
+    assert at_once < 0.75
+    assert all(one.served[-1] == pytest.approx(one.at_once[-1], abs=0.02) for one in runs)
