@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nba_engine.app.contact_plans.limits import (
-    exceeding_limits,
+    not_planned_with,
     periods_ahead,
     shared_limits,
 )
@@ -167,7 +167,7 @@ def whole(unit: str, times: list[float], zone: str, step: float) -> tuple[float,
     return first, last + step
 
 
-def test_limits_per_customer_are_not_planned_with_and_told_of() -> None:
+def test_limits_per_customer_and_minimums_are_not_planned_with_and_told_of() -> None:
     catalog = shop(
         """
 [limits.each]
@@ -176,6 +176,11 @@ scope = ["customer"]
 measure = "contacts"
 amount = 2
 window = "month"
+[limits.calls]
+name = "Calls"
+measure = "contacts"
+at_least = 5
+window = "week"
 [limits.fine]
 scope = ["customer"]
 measure = "contacts"
@@ -188,8 +193,9 @@ window = "week"
     now = 1_510_000_000.0
     periods = periods_ahead(spec.terms, now, now)
     assert shared_limits(catalog, unused, planned_of(catalog), periods).limits == ()
-    (told,) = exceeding_limits(catalog, spec.terms)
-    assert "3 contacts in one window of Letters per customer, which allows 2" in told
+    exceeded, wanted = not_planned_with(catalog, spec.terms)
+    assert "3 contacts in one window of Letters per customer, which allows 2" in exceeded
+    assert "Calls is to have at least 5 contacts" in wanted
 
 
 def test_prices_of_spans_add_up_by_period() -> None:

@@ -21,7 +21,7 @@ from nba_engine.domain import (
 from nba_engine.planning import PlanLimit
 from nba_engine.stages.limits import LimitCells, units_of
 
-__all__ = ["SharedLimits", "UsageOf", "exceeding_limits", "periods_ahead", "shared_limits"]
+__all__ = ["SharedLimits", "UsageOf", "not_planned_with", "periods_ahead", "shared_limits"]
 
 UsageOf: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 """Accounts → whole units used of them; those never used may be absent."""
@@ -104,12 +104,22 @@ def shared_limits(
     return SharedLimits(cells=tuple(cells), spans=tuple(spans), limits=tuple(limits))
 
 
-def exceeding_limits(catalog: CatalogView, terms: ContactPlanTerms) -> Iterator[str]:
-    """Limits per customer that a chain could exceed, in words: these are not planned with."""
+def not_planned_with(catalog: CatalogView, terms: ContactPlanTerms) -> Iterator[str]:
+    """What of the limits a plan does not see to, in words.
+
+    Those per customer that a chain could exceed, and minimums.
+    """
     for position, limit in enumerate(catalog.limits):
+        if not _is_planned(catalog, position, terms):
+            continue
+        if limit.at_least:
+            yield (
+                f"{limit.name} is to have at least {limit.at_least:,} contacts: the plan does not "
+                "see to it, decisions do"
+            )
         if "customer" not in limit.scope or limit.measure != "contacts":
             continue
-        if not isinstance(limit.amount, int | float) or not _is_planned(catalog, position, terms):
+        if not isinstance(limit.amount, int | float):
             continue
         most = _most_in_a_window(limit, terms)
         if limit.amount < most:

@@ -11,7 +11,7 @@ import msgspec
 
 from nba_engine.app.contact_plans.limits import (
     SharedLimits,
-    exceeding_limits,
+    not_planned_with,
     periods_ahead,
     shared_limits,
 )
@@ -110,7 +110,7 @@ def make(
         plan=begun.plan,
         currency=world.catalog.currency,
         after_costs=True,
-        not_planned_with=list(exceeding_limits(world.catalog, world.terms)),
+        not_planned_with=list(not_planned_with(world.catalog, world.terms)),
     )
     write_json(out / SUMMARY, planned.summary)
     mark = PlanMark(
