@@ -93,6 +93,11 @@ __all__ = ["train_command"]
     show_default=True,
     help="How scores become probabilities.",
 )
+@click.option(
+    "--refit",
+    is_flag=True,
+    help="Train what is kept once more, with what was held out to show that it works.",
+)
 @click.option("--wide", is_flag=True, help="One model over the customer, with a score per action.")
 @click.option("--name", default="propensity", show_default=True, help="Of the model.")
 @click.option(
@@ -260,6 +265,7 @@ def _trained(
             test=options["hold_out"],
             seed=options["seed"],
             threads=options["threads"],
+            refit=options["refit"],
         ),
         last=last,
         tell=lambda what: bar.update(task, description=what, completed=0, total=None),
@@ -339,6 +345,7 @@ def _figures(trained: Trained, where: str, version: str, page: Path) -> dict[str
         "last_model": None if last is None else msgspec.to_builtins(last.figures),
         "warnings": list(trained.warnings),
         "seed": trained.options.seed,
+        "refitted": trained.refitted is not None,
     }
     return {key: _finite(value) for key, value in found.items()}
 
@@ -351,6 +358,8 @@ def _finite(value: Any) -> Any:
 
 
 def _print(trained: Trained, page: Path) -> None:
+    from nba_engine.learning.training import refit_words
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     headings = ("held out", "log-loss", "AUC", "calibration", "lift at 10%")
     for place, heading in enumerate(headings):
@@ -371,4 +380,6 @@ def _print(trained: Trained, page: Path) -> None:
     for warning in trained.warnings:
         say(f"warning: {warning}", style="yellow")
     say(trained.verdict.words, style="green" if trained.verdict.beats else "bold red")
+    if trained.refitted is not None:
+        say(refit_words(trained))
     say(f"report: {page} (seed {trained.options.seed})")

@@ -4,7 +4,7 @@ from nba_engine.learning.training.examples import Examples, Split, split_by_time
 from nba_engine.learning.training.history import examples_of_history
 from nba_engine.learning.training.logged import examples_of_decisions, label_words
 from nba_engine.learning.training.plain_table import examples_of_table
-from nba_engine.learning.training.reporting import report_of
+from nba_engine.learning.training.reporting import refit_words, report_of
 from nba_engine.learning.training.run import Options, Trained, export, train
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "examples_of_table",
     "export",
     "label_words",
+    "refit_words",
     "report_of",
     "split_by_time",
     "train",

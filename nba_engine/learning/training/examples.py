@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from nba_engine.domain import BoolArray, Feature, FloatArray
 from nba_engine.errors import FailedPrecondition
 
-__all__ = ["Examples", "Source", "Split", "fill_categories", "split_by_time"]
+__all__ = [
+    "Examples",
+    "Source",
+    "Split",
+    "fill_categories",
+    "latest_apart",
+    "split_by_time",
+]
 
 Source = Literal["decisions", "history", "table"]
 Rows = NDArray[np.float32]
@@ -93,6 +100,13 @@ def split_by_time(examples: Examples, *, validation: float = 0.15, test: float =
         test=parts[2],
         between=len(examples) - sum(map(len, parts)),
     )
+
+
+def latest_apart(examples: Examples, share: float) -> tuple[Examples, Examples]:
+    """What was known before the latest ``share`` of the examples began, and these."""
+    begins = _boundary(examples.time, 1.0 - share)
+    before = (examples.known <= begins) & (examples.time < begins)
+    return examples.take(before), examples.take(examples.time >= begins)
 
 
 def _boundary(time: FloatArray, share: float) -> float:

@@ -19,7 +19,7 @@ from nba_engine.learning.training.drift import SHIFTED
 from nba_engine.learning.training.examples import Examples
 from nba_engine.learning.training.run import Trained
 
-__all__ = ["report_of"]
+__all__ = ["refit_words", "report_of"]
 
 _SHOWN = 20  # inputs in a picture
 _ACTIONS = 200  # rows of a table
@@ -64,7 +64,20 @@ def report_of(trained: Trained, *, name: str, label: str) -> Report:
         f"Kept: {fitted.method}, calibration {', '.join(_kinds(trained))}. Log-loss on the "
         f"validation period: {tried}. Seed {trained.options.seed}."
     )
+    if trained.refitted is not None:
+        report.text(f"{refit_words(trained)}.")
     return report
+
+
+def refit_words(trained: Trained) -> str:
+    """What is kept, and what the figures are of, where these are two."""
+    again = trained.refitted
+    assert again is not None
+    return (
+        f"What is kept was trained once more, with all that was held out, on outcomes up to "
+        f"{_day(again.validation.known.max())}; the figures are of the same kind of model trained until "
+        f"{_day(trained.split.validation.known.max())}"
+    )
 
 
 def _figures(report: Report, trained: Trained) -> None:

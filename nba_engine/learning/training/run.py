@@ -17,7 +17,7 @@ from nba_engine.errors import FailedPrecondition
 from nba_engine.learning.export import ENTRY, OUTPUT, data_hash, publish
 from nba_engine.learning.metrics import auc
 from nba_engine.learning.training.drift import FILE, Reference, reference_of
-from nba_engine.learning.training.examples import Examples, Split, split_by_time
+from nba_engine.learning.training.examples import Examples, Split, latest_apart, split_by_time
 from nba_engine.learning.training.fitted import Fitted, graph_of, linear_of, parity_of
 from nba_engine.learning.training.fitting import Choice, fit, fit_wide
 from nba_engine.learning.training.last import Last, compare_with_last
@@ -41,7 +41,10 @@ Tell = Callable[[str], None]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to train. ``seed`` settles every draw; ``threads`` 0 takes all cores."""
+    """How to train. ``seed`` settles every draw; ``threads`` 0 takes all cores.
+
+    ``refit``: what is kept is trained once more, with what was held out.
+    """
 
     model: Literal["auto", "logistic", "lightgbm"] = "auto"
     calibration: Literal["auto", "none", "platt", "isotonic"] = "auto"
@@ -50,10 +53,22 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     test: float = 0.15
     seed: int = 0
     threads: int = 0
+    refit: bool = False
+
+
+class Refitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The model of the same kind that has seen everything: trained on the earlier part, calibrated on the later."""
+
+    train: Examples
+    validation: Examples
+    fitted: Fitted
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What came of it. ``test`` are the held-out examples that ``scores`` (by name) are of."""
+    """What came of it. ``test`` are the held-out examples that ``scores`` (by name) are of.
+
+    All figures are of ``choice``, which saw nothing of them; ``refitted`` is exported in its place.
+    """
 
     options: Options
     split: Split
@@ -66,6 +81,12 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     reference: Reference
     last: Last | None
     warnings: tuple[str, ...]
+    refitted: Refitted | None = None
+
+    @property
+    def exported(self) -> Fitted:
+        """The model that is kept."""
+        return self.choice.fitted if self.refitted is None else self.refitted.fitted
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -112,7 +133,12 @@ def train(
     if own is not None:
         scores["own frequency"] = own
     baselines = {name: one for name, one in scores.items() if name != "model"}
+    verdict = judge(test, scores["model"], baselines, seed=options.seed)
+    refitted = _refitted(examples, choice, options, tell) if verdict.beats else None
     columns = _columns(test, scores["model"])
+    if refitted is not None:  # what the next model is compared with is what serves
+        asked = test.take(_scored(refitted.fitted, test))
+        columns = _columns(asked, _predictor(refitted.fitted, asked)(asked.rows))
     return Trained(
         options=options,
         split=split,
@@ -120,11 +146,12 @@ def train(
         choice=choice,
         scores=scores,
         figures={name: figures_of(test.label, one) for name, one in scores.items()},
-        verdict=judge(test, scores["model"], baselines, seed=options.seed),
+        verdict=verdict,
         importance=_importance(fitted, test, options.seed),
         reference=reference_of(columns),
         last=None if last is None else compare_with_last(last, test, scores["model"]),
         warnings=(*examples.warnings, *_suspects(split.train, test), *_about(choice)),
+        refitted=refitted,
     )
 
 
@@ -134,10 +161,11 @@ def export(trained: Trained, folder: Path, *, name: str, label: str, catalog: st
     Raises `FailedPrecondition` when the graph differs from the model on held-out rows, naming the
     row; ``folder`` is as before then.
     """
-    fitted = trained.choice.fitted
+    fitted = trained.exported
     graph = graph_of(fitted)
     linear = linear_of(fitted)
-    learned, test = trained.split.train, trained.test
+    used = trained.refitted or trained.split
+    learned, test = used.train, trained.test
     manifest = Manifest(
         name=name,
         version=f"{fitted.method}-{hashlib.sha256(graph).hexdigest()[:12]}",
@@ -149,7 +177,7 @@ def export(trained: Trained, folder: Path, *, name: str, label: str, catalog: st
         linear="linear.npz" if linear else "",
         tolerance=parity_of(fitted),
         trained_from=_day(learned.time.min()),
-        trained_until=_day(trained.split.validation.known.max()),
+        trained_until=_day(used.validation.known.max()),
         label=label,
         metrics=trained.metrics,
         trained_on=_by_action(learned),
@@ -167,6 +195,24 @@ def export(trained: Trained, folder: Path, *, name: str, label: str, catalog: st
         parity=parity_of(fitted),
         more={FILE: trained.reference.arrays()},
     )
+
+
+def _refitted(examples: Examples, choice: Choice, options: Options, tell: Tell) -> Refitted | None:
+    """The same once more, a period later: the latest part calibrates, all before it is learned from."""
+    if not options.refit:
+        return None
+    tell("training once more, with what was held out")
+    parts = latest_apart(examples, options.validation)
+    fitting = fit_wide if choice.fitted.outputs else fit
+    again = fitting(
+        *parts,
+        model=choice.fitted.method,
+        calibration=options.calibration,
+        seed=options.seed,
+        threads=options.threads,
+        tell=tell,
+    )
+    return Refitted(train=parts[0], validation=parts[1], fitted=again.fitted)
 
 
 def _by_action(examples: Examples) -> dict[str, int]:

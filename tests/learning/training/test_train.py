@@ -200,6 +200,40 @@ def test_the_next_model_is_compared_with_the_last_one(trained: Trained, tmp_path
     assert again.last.figures.log_loss > again.figures["model"].log_loss
 
 
+def test_refitted_the_model_has_seen_all_and_the_figures_are_of_what_had_not(
+    tmp_path: Path,
+) -> None:
+    examples = made_up(1_500, actions=3)
+    turned = examples.time > np.quantile(examples.time, 0.8)  # the world changes: far more is taken
+    random = np.random.default_rng(3)
+    label = np.where(turned & (random.random(len(examples)) < 0.5), 1.0, examples.label)
+    examples = msgspec.structs.replace(examples, label=label)
+    plain = train(examples, PLAIN)
+    again = train(examples, msgspec.structs.replace(PLAIN, refit=True))
+    assert again.figures == plain.figures
+    assert again.scores["model"].tolist() == plain.scores["model"].tolist()
+    assert again.refitted is not None
+    assert len(again.refitted.train) > len(plain.split.train)
+    now = again.test.rows[-100:]
+    rate = float(again.test.label[-100:].mean())
+    assert abs(again.exported.predict(now).mean() - rate) < 0.1
+    assert plain.exported.predict(now).mean() < rate - 0.2
+    manifests = [
+        export(one, tmp_path / name, name="propensity", label="taken")
+        for name, one in (("plain", plain), ("again", again))
+    ]
+    assert manifests[0].metrics == manifests[1].metrics
+    assert manifests[0].trained_until < manifests[1].trained_until
+    page = report_of(again, name="propensity", label="taken").html()
+    assert f"on outcomes up to {manifests[1].trained_until}" in page
+    assert "trained once more" not in report_of(plain, name="propensity", label="taken").html()
+
+
+def test_what_beats_nothing_is_not_refitted() -> None:
+    noise = made_up(800, signal=0.0, categories=False)
+    assert train(noise, msgspec.structs.replace(PLAIN, refit=True)).refitted is None
+
+
 def test_categories_in_another_order_and_another_usual_value_are_the_same_inputs(
     trained: Trained, tmp_path: Path
 ) -> None:
