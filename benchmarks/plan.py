@@ -1,4 +1,4 @@
-"""Contact plans: how near to their bound, and what a pass over the customers costs.
+"""Contact plans: how near to their bound, to the exact optimum, and what a pass costs.
 
 Customers are drawn (`nba_engine.planning.drawn`): 20 actions, 4 periods, at most 3 contacts and 16
 limits, and a larger shape of 30 actions and 8 periods. `python benchmarks/plan.py` takes a minute or
@@ -31,9 +31,12 @@ from nba_engine.planning import (
     drawn_problem,
     make_plan,
 )
+from nba_engine.planning.drawn import drawn_rows
 from nba_engine.planning.resident import Resident
 from nba_engine.planning.written import write_plan
+from tests.planning.exact import exact
 
+EXACT = 0.995
 GATES = {2_000: 0.997, 20_000: 0.999}
 FASTER = 5.0
 LARGER = {"actions": 30, "periods": 8}
@@ -53,7 +56,7 @@ def main() -> int:
         # in a process of its own: the peak of memory is its own, too
         again = [sys.executable, __file__, "--customers", str(asked.customers), "--larger"]
         return subprocess.run(again, check=False).returncode or int(not kept_whole)
-    kept = [_quality(n, gate) for n, gate in GATES.items()]
+    kept = [_exact(instances=100), *(_quality(n, gate) for n, gate in GATES.items())]
     kept.append(_speed(Shape(customers=20_000), numpy_customers=4_000))
     _speed(Shape(customers=20_000, **LARGER), numpy_customers=1_000)
     return 0 if all(kept) else 1
@@ -70,6 +73,35 @@ def _quality(customers: int, gate: float) -> bool:
         flush=True,
     )
     return share >= gate and over == 0
+
+
+def _exact(instances: int) -> bool:
+    """Plans of few customers against what branch and bound finds among all their chains."""
+    shares = []
+    for seed in range(instances):
+        rng = np.random.default_rng(seed)
+        shape = Shape(
+            customers=int(rng.choice([5, 10, 20, 40, 80, 120, 200])),
+            actions=int(rng.integers(2, 5)),
+            periods=int(rng.integers(2, 4)),
+            most_contacts=2,
+            spacing=int(rng.integers(1, 3)),
+            diminishing=float(rng.choice([1.0, 0.8, 0.5])),
+            seed=seed,
+        )
+        plan, _, _ = _planned(shape)
+        rows = drawn_rows(shape, 0, shape.customers)
+        best, _ = exact(drawn_problem(shape), rows)
+        shares.append(plan.value / best if best > 0.0 else 1.0)
+        if plan.bound < best * (1.0 - 1e-9):
+            print(f"  seed {seed}: the bound {plan.bound} is below a plan's {best}", flush=True)
+            return False
+    print(
+        f"{instances} instances of 5 to 200 customers: of the exact optimum {min(shares):.5f} at "
+        f"worst, {np.median(shares):.5f} in the middle (gate {EXACT})",
+        flush=True,
+    )
+    return min(shares) >= EXACT
 
 
 def _speed(shape: Shape, numpy_customers: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -161,8 +162,9 @@ def _plan(folder: Path, out: Path, changed: Changed, engine: BatchEngine, gap: f
     from nba_engine.planning.tables import read_tables
 
     with steps_shown("reading tables") as tell:
-        tables = read_tables(folder, changed)
-        planned = plan_tables(tables, out, engine, PlanOptions(gap=gap), tell)
+        with TemporaryDirectory(prefix="work-", dir=out) as work:
+            tables = read_tables(folder, changed, Path(work))
+            planned = plan_tables(tables, out, engine, PlanOptions(gap=gap), tell)
         source = f"{folder}: {len(tables.budget):,} customers"
         report_plan(tables.problem, planned.plan, planned.shown, source).write(out / "plan.html")
     return planned
