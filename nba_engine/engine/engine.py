@@ -174,8 +174,7 @@ class Engine:
             deadline=deadline,
         )
         deciding.prices = self.prices.at(now)
-        if (plan_of := self.plans.reader(snapshot, now=now, evidence=live.known)) is not None:
-            deciding.plan_of = plan_of
+        deciding.plan_of = self.plans.reader(snapshot, now=now, evidence=live.known)
         try:
             micros = snapshot.pipeline.run(deciding)
             decision = answer(
@@ -236,13 +235,10 @@ class Engine:
         ``time``: as of then. Raises `NotFound`, `InvalidRequest`, and `FailedPrecondition` when no
         plan is in force.
         """
-        snapshot, plans = self._snapshot, self.plans
-        plans.read(snapshot.catalog)
-        now = self._clock() if time is None else time
         state = self.profile(identity)
         state = self.seen(identity) or state  # with what profile sources said
-        mark = plans.in_force(snapshot.catalog, now)
-        return plans.current(snapshot, state, mark, now=now, evidence=self.evidence.current)
+        now = self._clock() if time is None else time
+        return self.plans.latest(self._snapshot, state, now=now, evidence=self.evidence.current)
 
     def record(self, interactions: Sequence[Interaction]) -> list[InteractionResult]:
         """Record what happened; durable when this returns. A result per item, in order.

@@ -103,9 +103,7 @@ class Supposing:
             seed=seed,
         )
         deciding.prices = dict(self._prices)
-        plan_of = self._plans.reader(self.snapshot, now=self._now, evidence=self._evidence)
-        if plan_of is not None:
-            deciding.plan_of = plan_of
+        deciding.plan_of = self._plans.reader(self.snapshot, now=self._now, evidence=self._evidence)
         micros = self.snapshot.pipeline.run(deciding)
         decision = answer(
             deciding,

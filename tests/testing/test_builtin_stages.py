@@ -62,6 +62,12 @@ class TestValue(StageSuite):
         return STAGES["value"]
 
 
+class TestContactPlan(StageSuite):
+    @pytest.fixture
+    def factory(self) -> StageFactory[Any]:
+        return STAGES["contact_plan"]
+
+
 class TestArbitration(StageSuite):
     @pytest.fixture
     def factory(self) -> StageFactory[Any]:

@@ -95,14 +95,14 @@ class PlanBook:
 
     def reader(
         self, snapshot: Snapshot, *, now: float, evidence: Evidence = NO_EVIDENCE
-    ) -> Callable[[CustomerState], PlanRead | None] | None:
-        """What tells a decision its customer's plan; None: no plan is in force."""
+    ) -> Callable[[CustomerState], PlanRead | None]:
+        """What tells a decision its customer's plan: None as long as no plan is in force."""
         mark = self.mark
         if mark is None or snapshot.catalog.contact_plan is None:
-            return None
+            return _no_plan
         period = mark.period_of(now)
         if period is None:
-            return None
+            return _no_plan
         prices = mark.prices_of(period)
 
         def plan_of(state: CustomerState) -> PlanRead | None:
@@ -125,6 +125,17 @@ class PlanBook:
             )
 
         return plan_of
+
+    def latest(
+        self, snapshot: Snapshot, state: CustomerState, *, now: float, evidence: Evidence
+    ) -> CurrentPlan:
+        """What is planned for a customer by the plan that the store has now.
+
+        Raises `Unavailable`, and `FailedPrecondition` when none is in force, or will be.
+        """
+        self.read(snapshot.catalog)
+        mark = self.in_force(snapshot.catalog, now)
+        return self.current(snapshot, state, mark, now=now, evidence=evidence)
 
     def current(
         self,
@@ -203,6 +214,10 @@ class PlanBook:
         laid_out = _LaidOut(contacts, contacts.prices(mark.prices))
         self._laid_out = (catalog, mark, laid_out)
         return laid_out
+
+
+def _no_plan(state: CustomerState) -> PlanRead | None:  # noqa: ARG001
+    return None
 
 
 class _LaidOut(msgspec.Struct, frozen=True, eq=False):
