@@ -20,6 +20,7 @@ from nba_engine.learning.report import (
     lines,
     reliability_picture,
     roc_picture,
+    shares_picture,
 )
 
 RANDOM = np.random.default_rng(1)
@@ -169,3 +170,30 @@ def test_an_empty_canvas_is_a_figure_of_its_own() -> None:
     report = Report("x")
     report.picture(figure, "", "empty")
     assert "time in weeks" in report.html()
+
+
+def test_numbers_of_a_column_have_the_same_decimals_and_figures_in_texts_stand_right() -> None:
+    report = Report("x")
+    rows = [["a", 0.1, "51.0%", "+0.1 (-0.2 to 0.4)"], ["b", 0.1234, "–", "1.000 ± 0.020"]]
+    report.table(["name", "value", "share", "error"], rows)
+    html = report.html()
+    assert '<td class="number">0.1000</td><td class="number">51.0%</td>' in html
+    assert html.count('<td class="number">') == 6
+    assert "<td>a</td>" in html
+
+
+def test_counts_on_a_logarithmic_scale_are_plain_numbers() -> None:
+    report = Report("x")
+    report.picture(histogram(np.repeat([1.0, 2.0], [2_000, 3]), x_label="x", log=True), "", "x")
+    words = [one.strip() for one in seen(report).words]
+    assert "1,000" in words
+    assert not any("math" in one for one in words)
+
+
+def test_shares_have_their_figures_where_they_fit_and_a_color_or_hatch_of_their_own() -> None:
+    report = Report("x")
+    rows = {"first": {"email": 0.65, "app": 0.3, "post": 0.05}, "second": {"app": 1.0}}
+    report.picture(shares_picture(rows, unit="share of contacts"), "", "x")
+    words = [one.strip() for one in seen(report).words]
+    assert {"first", "second", "email", "app", "post", "65%", "30%", "100%"} <= set(words)
+    assert "5%" not in words

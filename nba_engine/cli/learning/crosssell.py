@@ -257,7 +257,7 @@ def _print(fit: Fit, out: Path, page: Path) -> None:
         )
     output.print(table)
     for item, other, strength in strongest(fit, 5):
-        say(f"  {item} → {other} ({strength:.2f})", style="dim")
+        say(f"  {item} → {other} ({strength:.3g})", style="dim")
     say(verdict(fit))
     if fit.table is not None:
         say(f"{out}: {len(fit.table.indices):,} complements of {len(fit.items):,} items")

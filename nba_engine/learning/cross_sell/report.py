@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from nba_engine.learning.cross_sell.choosing import Fit
@@ -98,9 +99,14 @@ def report_cross_sell(fit: Fit, *, source: str) -> Report:
     curves = {}
     for method in ("ease", "log_lift"):
         grid = [one for one in fit.tried if one.method == method]
-        curves[METHODS[method]] = (list(range(len(grid))), [one.recall for one in grid])
+        curves[METHODS[method]] = (
+            [math.log10(one.parameter) for one in grid],
+            [one.recall for one in grid],
+        )
     report.picture(
-        lines(curves, x_label="step of the grid below", y_label=f"recall@{fit.top}"),
+        lines(
+            curves, x_label="strength of shrinking: 10 to this power", y_label=f"recall@{fit.top}"
+        ),
         "Recall on the baskets that choose",
         "Two curves: recall over the strength of shrinking, for EASE and log-lift",
     )

@@ -109,7 +109,7 @@ def _support(report: Report, found: Evaluation, picks: Picks) -> None:
     report.picture(
         histogram(
             np.minimum(weights, np.quantile(weights, 0.999) * 1.05),
-            x_label="weight of a pick (how much more often the policy under test makes it)",
+            x_label="weight: how often under test, in parts of how often as logged",
             y_label="picks",
             log=True,
         ),

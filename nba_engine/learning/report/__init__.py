@@ -9,6 +9,7 @@ from nba_engine.learning.report.pictures import (
     lines,
     reliability_picture,
     roc_picture,
+    shares_picture,
 )
 from nba_engine.learning.report.style import COLORS, canvas, styled
 
@@ -23,5 +24,6 @@ __all__ = [
     "lines",
     "reliability_picture",
     "roc_picture",
+    "shares_picture",
     "styled",
 ]

@@ -22,6 +22,7 @@ __all__ = ["Report"]
 Cell = str | float | int | None
 _LARGE = 10_000.0  # from here on decimals tell nothing
 _MOST_DECIMALS = 6
+_FIGURE = re.compile(r"|–|[+−-]?[\d.,]+\s?%?( ± [\d.,]+)?( \([^a-z]*( to [^a-z]*)?\))?")
 
 _CSS = """
 :root { color-scheme: light dark; %(light)s }
@@ -33,10 +34,11 @@ h1 { line-height: 1.2; margin-bottom: 0 } .subtitle { margin-top: .2rem; opacity
 h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--grid) }
 figure { margin: 1.5rem 0 } figure svg { display: block; fill: var(--ink); height: auto; max-width: 100%% }
 figure svg text { font-family: system-ui, sans-serif !important }
-figcaption, caption { font-size: .9rem; opacity: .75; text-align: left; margin: .3rem 0 }
-.wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: 1rem 0 }
+figcaption, .above { font-size: .9rem; opacity: .75; margin: .3rem 0 } .above { margin-top: 1.2rem }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: .5rem 0 1rem }
 th, td { border-bottom: 1px solid var(--grid); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top }
-.number { font-variant-numeric: tabular-nums; text-align: right }
+.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap }
+th.number { vertical-align: bottom; white-space: normal }
 """
 
 
@@ -75,10 +77,9 @@ class Report:
         if wrong:
             raise ValueError(f"a row of {wrong[0]} cells under a header of {len(header)}")
         numeric = [
-            bool(rows) and all(row[i] is None or not isinstance(row[i], str) for row in rows)
-            for i in range(len(header))
+            bool(rows) and all(_is_figure(row[i]) for row in rows) for i in range(len(header))
         ]
-        above = f"<caption>{escape(caption)}</caption>" if caption else ""
+        above = f'<p class="above">{escape(caption)}</p>' if caption else ""
         places = [
             _decimals([row[i] for row in rows]) if numeric[i] else 0 for i in range(len(header))
         ]
@@ -87,7 +88,7 @@ class Report:
             for row in rows
         ]
         lines = [_row("th", header, numeric), *(_row("td", row, numeric) for row in shown)]
-        self._parts.append(f'<div class="wide"><table>{above}{"".join(lines)}</table></div>')
+        self._parts.append(f'{above}<div class="wide"><table>{"".join(lines)}</table></div>')
 
     def picture(self, figure: Figure, caption: str, alt: str) -> None:
         """Embed a figure as SVG and close it; ``alt`` says what it shows to who cannot see it."""
@@ -133,6 +134,11 @@ def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
         )
         + "</tr>"
     )
+
+
+def _is_figure(cell: Cell) -> bool:
+    """A number, also one in a text with its sign, percent, error or interval."""
+    return not isinstance(cell, str) or bool(_FIGURE.fullmatch(cell))
 
 
 def _decimals(cells: Sequence[Cell]) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
 from nba_engine.domain.values import FloatArray
@@ -22,12 +23,16 @@ __all__ = [
     "lines",
     "reliability_picture",
     "roc_picture",
+    "shares_picture",
 ]
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", "--", "-.", ":")
 _LONGEST = 40
 _POINTS = 400
+_HATCHES = ("", "//", "..")
+_LEGEND = 4  # names in a line
+_TOLD = 0.07  # of a bar, from which on its figure fits in
 
 
 @styled()
@@ -87,7 +92,7 @@ def lines(
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     if len(curves) > 1:
-        axes.legend()
+        _legend_above(axes)
     return figure
 
 
@@ -98,6 +103,10 @@ def histogram(
     """How values are distributed; ``log``: counts on a logarithmic scale, for long tails."""
     figure, axes = canvas()
     axes.hist(np.asarray(values, dtype=np.float64), bins=bins, color=COLORS[0], log=log)
+    if log:
+        axes.set_ylim(bottom=0.8)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     return figure
@@ -184,7 +193,12 @@ def _reference(axes: Axes, at: float | None, name: str) -> None:
     if at is not None:
         axes.axvline(at, color=COLORS[1], linestyle="--", linewidth=1.4, label=name)
         if name:
-            axes.legend()
+            _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    """Beside nothing that is drawn, in whatever font the reader has."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1, ncols=2)
 
 
 def _named_rows(axes: Axes, names: Sequence[str], unit: str) -> None:
@@ -194,6 +208,38 @@ def _named_rows(axes: Axes, names: Sequence[str], unit: str) -> None:
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(unit)
     axes.spines["left"].set_color(GRID)
+
+
+@styled()
+def shares_picture(rows: Mapping[str, Mapping[str, float]], *, unit: str) -> Figure:
+    """A bar of shares (name: part of 1) per row, the first on top; parts from 7 % on have their figure."""
+    names = list(dict.fromkeys(name for parts in rows.values() for name in parts))
+    figure, axes = canvas(height=_height(len(rows)) + 0.25 * math.ceil(len(names) / _LEGEND))
+    starts = np.zeros(len(rows))
+    for i, name in enumerate(names):
+        sizes = np.array([parts.get(name, 0.0) for parts in rows.values()])
+        color, hatch = COLORS[i % len(COLORS)], _HATCHES[i // len(COLORS) % len(_HATCHES)]
+        axes.barh(
+            np.arange(len(rows)),
+            sizes,
+            left=starts,
+            height=0.62,
+            color=color,
+            edgecolor="#ffffff",
+            hatch=hatch,
+            label=name,
+        )
+        for place, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+            if size >= _TOLD:
+                told = f"{size:.0%}"
+                axes.text(start + size / 2, place, told, color="#ffffff", ha="center", va="center")
+        starts += sizes
+    _named_rows(axes, list(rows), unit)
+    axes.set_xlim(0.0, max(1.0, float(starts.max(initial=0.0))))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    columns = min(len(names), _LEGEND)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.1, ncols=columns)
+    return figure
 
 
 def _height(rows: int) -> float:

@@ -7,7 +7,16 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from nba_engine.domain.values import FloatArray
-from nba_engine.learning.report import COLORS, Report, bars, canvas, interval_picture, lines, styled
+from nba_engine.learning.report import (
+    COLORS,
+    Report,
+    bars,
+    canvas,
+    interval_picture,
+    lines,
+    shares_picture,
+    styled,
+)
 from nba_engine.learning.segments.fitting import Segments
 
 __all__ = ["report_segments", "verdict"]
@@ -119,6 +128,17 @@ def _groups(report: Report, fit: Segments) -> None:
     if any(one.channels for one in fit.segments):
         report.section("Their channels")
         names = list(fit.behavior.channels)
+        report.picture(
+            shares_picture(
+                {
+                    one.name: {name: one.channels.get(name, 0.0) for name in names}
+                    for one in fit.segments
+                },
+                unit="share of the group's contacts or responses",
+            ),
+            "Through which channels each group is reached, or answers",
+            "Bars: the shares of channels by group",
+        )
         report.table(
             ("segment", *names),
             [
@@ -156,12 +176,14 @@ def _profile(fit: Segments) -> Figure:
     figure, axes = canvas(height=2.2 + 0.28 * len(names))  # names of segments are long
     colors = LinearSegmentedColormap.from_list("apart", [COLORS[1], "#f7f7f7", COLORS[0]])
     limit = max(1.0, float(np.abs(centers).max()))
-    drawn = axes.pcolormesh(centers.T, cmap=colors, vmin=-limit, vmax=limit)
+    drawn = axes.pcolormesh(
+        centers.T, cmap=colors, vmin=-limit, vmax=limit, edgecolors="face", linewidth=0.3
+    )
     axes.set_xticks(
         np.arange(len(centers)) + 0.5, [one.name for one in fit.segments], rotation=30, ha="right"
     )
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
     axes.invert_yaxis()
     axes.grid(visible=False)
-    figure.colorbar(drawn, ax=axes, label="sd from the mean")
+    figure.colorbar(drawn, ax=axes, label="standard deviations")
     return figure

@@ -95,7 +95,9 @@ def _models(report: Report, choice: Choice) -> None:
         [
             MODELS[name],
             told.deviance,
-            f"{told.behind[0]:+.3f} ({told.behind[1]:+.3f} to {told.behind[2]:+.3f})",
+            "–"
+            if name == choice.best
+            else f"{told.behind[0]:+.3f} ({told.behind[1]:+.3f} to {told.behind[2]:+.3f})",
             told.correlation,
             told.error,
             told.expected,
@@ -215,7 +217,9 @@ def _alive_map(fit: ValueFit) -> Figure:
         window=fit.buyers.window,
     )
     told = fit.alive.alive(made).reshape(len(since), len(repeats))
-    shown = axes.pcolormesh(repeats, since, told, cmap="cividis", vmin=0.0, vmax=1.0)
+    shown = axes.pcolormesh(
+        repeats, since, told, cmap="cividis", vmin=0.0, vmax=1.0, edgecolors="face", linewidth=0.3
+    )
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("days with a purchase after the first one")
