@@ -1,7 +1,8 @@
 """The days of `prices_world.py` through `nba serve` with four processes, on simulated time.
 
 Day 0 begins with nothing: no prices, no profile. Then `nba prices refresh` learns from its decision log,
-and day 1 is played with what it learned. Everything is the real thing: gRPC, the SQLite store, its ledger,
+and day 1 is played with what it learned; with ``--without-refresh`` by what the servers have seen themselves:
+the prices that day 0 ended with, its traffic, what its contacts earned. Everything is the real thing: gRPC, the SQLite store, its ledger,
 prices stepped by whichever process is first. The value is that of the answers; the optimum that of
 `prices.py`.
 """
@@ -40,7 +41,7 @@ from nba_engine._gen.nba.v1.decision_service_pb2 import DecideRequest, Placement
 from nba_engine._gen.nba.v1.decision_service_pb2_grpc import DecisionServiceStub
 from nba_engine.store import open_store
 
-GATE = 0.97
+GATE, GATE_SEEN = 0.97, 0.95
 THREADS = 8
 PROCESSES = 4
 
@@ -142,14 +143,14 @@ def play(address: str, world: World, traffic: Traffic, day: int, seed: int) -> P
 
 
 def play_days(
-    folder: Path, *, seed: int, requests: int, processes: int = PROCESSES
+    folder: Path, *, seed: int, requests: int, processes: int = PROCESSES, refresh: bool = True
 ) -> dict[str, float]:
     """Both days; shares of the optimum, and what was overspent."""
     world = make_world(seed, requests)
     settings = write_shop(folder, world, processes=processes)
     nba = Path(sysconfig.get_path("scripts")) / "nba"
     found: dict[str, float] = {}
-    for day, name in enumerate(("from nothing", "after a refresh")):
+    for day, name in enumerate(("from nothing", "after a refresh" if refresh else "the day after")):
         traffic = make_traffic(world, seed, requests, day=day)
         started = time.monotonic()
         with serving(folder, settings) as address:
@@ -162,7 +163,7 @@ def play_days(
             f"overspent {played.over:.6g} ({requests / took:.0f} requests/s)",
             flush=True,
         )
-        if not day:
+        if not day and refresh:
             subprocess.run([nba, "prices", "refresh", "-s", settings], check=True)
     return found
 
@@ -172,11 +173,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--requests", type=int, default=30_000)
+    parser.add_argument(
+        "--without-refresh", action="store_true", help="the second day by what servers saw"
+    )
     options = parser.parse_args()
+    refresh = not options.without_refresh
     with tempfile.TemporaryDirectory() as folder:
-        found = play_days(Path(folder), seed=options.seed, requests=options.requests)
-    kept = found["after a refresh"] >= GATE and found["overspent"] <= 0.0
-    print(f"gate {GATE}: {'kept' if kept else 'NOT KEPT'}")
+        found = play_days(
+            Path(folder), seed=options.seed, requests=options.requests, refresh=refresh
+        )
+    gate = GATE if refresh else GATE_SEEN
+    reached = found["after a refresh" if refresh else "the day after"]
+    kept = reached >= gate and found["overspent"] <= 0.0
+    print(f"gate {gate}: {'kept' if kept else 'NOT KEPT'}")
     return 0 if kept else 1
 
 

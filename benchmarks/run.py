@@ -21,6 +21,7 @@ BENCHMARKS = (
     "value.py",
     "plan.py",
     "prices.py",
+    "floors.py",
 )
 
 
