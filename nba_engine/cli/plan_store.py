@@ -72,6 +72,7 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
         before: dict[str, Any] | None = None
         mark = None if options.why_not_in_force else run.mark()
         if mark is None:
+            run.search()
             summary, before, mark, resumed = _made(run, catalog, engine, options)
             if not options.why_not_in_force:
                 run.found(mark)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nba_engine.app import open_app, open_logged
-from nba_engine.app.contact_plans import keeping, offers
+from nba_engine.app.contact_plans import PlanRun, keeping, offers
 from nba_engine.cli.main import run
 from nba_engine.domain import (
     PLAN_ATTRIBUTE,
@@ -280,12 +280,13 @@ def test_a_plan_that_was_stopped_while_it_was_written_is_in_force_only_when_all_
     assert "the disk is away" in nba.err
     mark, plans = in_store(filled)
     assert mark == before  # the old one is in force for whoever was not written
-    assert len({own.plan for own in plans.values()}) == 2
+    begun = {own.plan for own in plans.values()} - {before.id}
+    assert len(begun) == 1
     assert nba(*plan(filled)) == 0, nba.err
     assert "going on with" in nba.err
     mark, plans = in_store(filled)
     assert mark is not None
-    assert mark.id != before.id
+    assert {mark.id} == begun
     assert {own.plan for own in plans.values()} == {mark.id}
     assert plans.keys() == chains_of(filled).keys()
 
@@ -331,6 +332,32 @@ def test_what_if_puts_nothing_in_force_and_shows_both(filled: Path, nba: Nba) ->
     assert "per customer" in nba.err
     assert nba(*plan(filled, "--set", "limit.letter.amount=1")) == 1
     assert "letters" in nba.err
+
+
+@pytest.mark.usefixtures("unseen")
+def test_what_was_found_is_void_when_chains_are_searched_again(
+    filled: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **_more: object) -> None:
+        raise Unavailable("the store is away")
+
+    run_of = PlanRun(filled.parent / "plan")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(keeping, "encode_plan_mark", away)  # all is written but the mark
+        assert nba(*plan(filled)) == 1
+    found = run_of.mark()
+    assert found is not None
+    with monkeypatch.context() as stopped:
+        stopped.setattr("nba_engine.planning.run.summary", away)  # plan.parquet is another one
+        assert nba(*plan(filled, "--set", "limit.letters.amount=1")) == 1
+    assert run_of.mark() is None
+    assert nba(*plan(filled)) == 0, nba.err
+    mark, plans = in_store(filled)
+    assert mark is not None
+    assert mark.id != found.id
+    assert plans.keys() >= chains_of(filled).keys()
+    in_force = {name for name, own in plans.items() if own.plan == mark.id}
+    assert in_force == chains_of(filled).keys()
 
 
 @pytest.mark.usefixtures("unseen")

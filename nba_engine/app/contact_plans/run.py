@@ -106,7 +106,7 @@ class PlanRun:
             parts += 1
         self._begun = _Begun(
             asked=asked,
-            plan=uuid.uuid4().hex[:12],
+            plan=_new_id(),
             starts=starts,
             size=size,
             parts=parts,
@@ -129,6 +129,16 @@ class PlanRun:
     def usage(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """What was used of accounts at the moment of planning."""
         return {name: self.begun.usage[name] for name in accounts if name in self.begun.usage}
+
+    def search(self) -> None:
+        """Chains are searched again: what was found before is void, and what comes is another plan.
+
+        The file of the plan is about to be replaced, so what is written of it must not go on.
+        """
+        if self._mark.exists():
+            self._begun = msgspec.structs.replace(self.begun, plan=_new_id())
+            _replace(self._file, msgspec.json.encode(self._begun))
+            self._mark.unlink()
 
     def found(self, mark: PlanMark) -> None:
         """Note that the plan is found, and only has to be put in force."""
@@ -166,6 +176,10 @@ def customers_of(store: Store, most: int = 0) -> Iterator[tuple[str, str]]:
         before = page.more
         if not before:
             return
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]
 
 
 def _replace(path: Path, content: bytes) -> None:
