@@ -293,4 +293,4 @@ def test_the_report_describes_groups_value_and_channels(
     assert all(one.name in page and one.description in page for one in fit.segments)
     assert "Their channels" in page
     assert "What they are worth" in page
-    assert page.count("<svg") == 1 + 4 + 1 + 1 + 1
+    assert page.count("<svg") == 1 + 4 + 1 + 1 + 1 + 1

@@ -120,19 +120,20 @@ def evaluate_command(
 
     With FILE, a log of something else: Parquet or CSV with a row per pick, `action`, `reward`,
     `propensity` (how likely the logged policy made this pick) and `target_probability` (how likely
-    the one under test makes it); optional `customer` (whose rows are resampled together),
+    the one under test makes it); optional `customer` (whose rows are not independent: give it when customers have several),
     `channel`, `q_logged` and `q_target` (rewards as predicted of the pick, and of the policy under
     test: then there is DR, too), and for slates `decision`, `placement`, `position` (from 0;
     probabilities are given what stands above).
 
-    Where the log cannot tell (an effective sample size below 100, or nothing was explored) it says
-    "not enough support" instead of a number, and the exit code is 1.
+    Where the log cannot tell (an effective sample size below 100, too few customers, nothing was
+    explored, or weights that do not average 1, so that probabilities must be wrong) it says "not
+    enough support" instead of a number, and the exit code is 1.
 
     \b
     nba evaluate                                          what was logged
     nba evaluate --catalog new-catalog --report new.html  a changed catalog
     nba evaluate --model propensity=models/new --json     a challenger
-    nba evaluate --log parquet --interactions did.csv     exported decisions
+    nba evaluate --log parquet --interactions did.parquet exported decisions
     nba evaluate log.csv                                  a log of something else
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.evaluation import Options, read_picks

@@ -150,7 +150,7 @@ def fit_command(
 
     \b
     nba segments fit                               of the store's customers
-    nba segments fit --value spend --channel by_channel
+    nba segments fit --value ad_budget --channel responses_by_channel
     nba segments fit customers.csv --out personas  from a plain file
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.segments.sources import Chosen

@@ -125,7 +125,7 @@ def train_command(settings: Path, table: Path | None, **options: Any) -> int:
     nba train                                from the decision log of nba.toml
     nba train --log parquet                  from exported decisions, outcomes from the store
     nba train --from history --every 14d     from what customers did
-    nba train --table visits.csv --label bought --time day --customer id
+    nba train --table visits.csv --label bought --time day --customer customer --action offer
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     _check_usage(table, options)
     with progress_bar(counted=False) as bar:

@@ -44,7 +44,7 @@ def uplift_group() -> None:
     \b
     nba uplift fit                             from decisions that explored, in the log
     nba uplift fit --since 2026-03-01          from the control group, in the store
-    nba uplift fit trial.csv --action coffee   from a plain file
+    nba uplift fit trial.csv --action wine   from a plain file
     """  # noqa: D301 (click reads the backspace as: keep these lines)
 
 
@@ -108,7 +108,7 @@ def fit_command(
 
     \b
     nba uplift fit --since 2026-03-01          from the control group, in the store
-    nba uplift fit trial.csv --action coffee
+    nba uplift fit trial.csv --action wine
     nba uplift fit trials.parquet --out models/uplift --json
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.export import Provenance, data_hash

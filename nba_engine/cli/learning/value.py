@@ -112,8 +112,9 @@ def fit_command(
 
     \b
     nba value fit && nba catalog publish                   learn it, put it in force
-    nba value fit purchases.csv --until 2025-09-30 --json  parameters, and how well they tell the rest
+    nba value fit purchases.csv --until 2024-12-31 --json  parameters and hold-out
     nba value fit purchases.csv --customers values.csv     a line for each customer
+    nba value fit purchases.csv --returns net              with negative amounts
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from nba_engine.learning.value import fit_value
     from nba_engine.learning.value.report import report_value

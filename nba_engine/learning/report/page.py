@@ -38,7 +38,7 @@ figcaption, .above { font-size: .9rem; opacity: .75; margin: .3rem 0 } .above { 
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: .5rem 0 1rem }
 th, td { border-bottom: 1px solid var(--grid); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top }
 .number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap }
-th.number { vertical-align: bottom; white-space: normal }
+th { vertical-align: bottom !important; white-space: normal !important }
 """
 
 
