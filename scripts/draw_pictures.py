@@ -24,10 +24,10 @@ LAYERS = {
     "learning": "training and export",
     "processes": "several servers, and who watches over them",
     "engine": "decides, records, explains",
-    "stages": "built in",
-    "sinks": "built in",
-    "sources": "built in",
-    "batch": "built in",
+    "stages": "",  # four in a row: there is room for the name alone
+    "sinks": "",
+    "sources": "",
+    "batch": "",
     "pipeline": "builds, runs and guards the stages",
     "plugin": "hooks and register",
     "store": "customers, ledger, decision log in SQLite",
@@ -125,13 +125,14 @@ def draw_layers() -> str:
             x = left + position * (share + 10)
             at[name] = y + high // 2
             parts += [box(x, y, share, high), text(x + 12, y + 20, name, "name")]
-            parts.append(text(x + 100, y + 20, LAYERS[name], "note"))
+            if note := LAYERS[name]:
+                parts.append(text(x + 100, y + 20, note, "note"))
     edge, right = left + width, 586
     top = at["stages"] - 24
     parts += [
         box(right, top, 150, 48, "yours"),
         text(right + 75, top + 20, "your plugin", "name", "middle"),
-        text(right + 75, top + 37, "like the built-in stages", "note", "middle"),
+        text(right + 75, top + 37, "like stages and sinks", "note", "middle"),
     ]
     for number, name in enumerate(("plugin", "domain", "errors")):
         x = right + 30 + 45 * number

@@ -45,7 +45,7 @@ def report_reorder(found: ReorderFinding, *, source: str, until: str, share: flo
                 "usually again (days)",
             ],
             [
-                [one.category, one.purchases, one.shape, one.wait, one.usual]
+                [one.category, one.purchases, one.shape, f"{one.wait:.1f}", f"{one.usual:.1f}"]
                 for one in kept[:_SHOWN]
             ],
             f"of a customer without gaps of their own; worth offering: when {share:.0%} have bought again"
