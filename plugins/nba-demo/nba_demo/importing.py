@@ -18,12 +18,15 @@ from nba_demo.actions import Offer
 from nba_demo.assumptions import CONSENT_SHARES, consents_to
 from nba_demo.data import Year
 from nba_demo.features import AGGREGATES
-from nba_engine.domain import Consent, Interaction, ProfileUpdate
+from nba_engine.domain import AggregateSpec, Consent, Interaction, ProfileUpdate
 from nba_engine.domain.algebra import fold_for
+from nba_engine.domain.customer_value import PURCHASE_DAYS
 from nba_engine.store import open_store
 
 __all__ = ["Baskets", "Imported", "identity", "import_year", "purchase"]
 
+# what [value] of the catalog computes a household's expected spend and its budget from
+_DAYS = AggregateSpec(name=PURCHASE_DAYS, kind="days", types=("purchase",), property="amount")
 _AT_ONCE = 60  # households per commit
 
 
@@ -98,7 +101,7 @@ def import_year(
         _profile(year, household, until, seed, belongs.get(household, ""))
         for household in range(len(year.households))
     ]
-    fold = fold_for({spec.name: spec for spec in AGGREGATES})
+    fold = fold_for({spec.name: spec for spec in (*AGGREGATES, _DAYS)})
     store = open_store(path, simulated=True)
     try:
         for start in range(0, len(updates), _AT_ONCE):

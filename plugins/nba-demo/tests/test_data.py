@@ -8,6 +8,8 @@ from nba_demo.actions import choose_offers
 from nba_demo.data import CUT_OFF, find_data, load_year
 from nba_demo.importing import Baskets
 from nba_demo.names import readable, slug
+from nba_engine.app import App
+from nba_engine.engine import Rebuilding
 
 from .small import Small
 
@@ -59,3 +61,10 @@ def test_terse_names_become_readable_ones() -> None:
     assert readable("REFRGRATD JUICES/DRNKS") == "Chilled juices, drinks"
     assert readable("SEAFOOD - FROZEN") == "Frozen seafood"
     assert slug("Chilled juices, drinks") == "chilled_juices_drinks"
+
+
+def test_the_import_leaves_the_aggregates_that_the_catalog_asks_for(app: App) -> None:
+    engine = app.engine
+    ids = engine.store.customer_ids().customer_ids[:15]
+    found = list(Rebuilding(engine.store, engine.catalog.aggregates).check(ids))
+    assert found == [None] * 15
