@@ -22,6 +22,7 @@ _DEAREST = (0.1, 1.0, 10.0, 100.0, 1000.0)  # for floors that are not met by the
 _CHEAPER = (0.98, 0.9, 0.7, 0.4, 0.0)
 _ROUNDS = 12
 _WORTH_A_ROUND = 1e-6  # of the value: what one more round must have gained
+_IDLE = 3  # so many rounds that were not worth it end it
 _CHANGES = 200_000  # that come from all partitions together, in a round
 _AT_LEAST = 2_000  # of one partition
 _PLENTY = 2**62
@@ -82,6 +83,18 @@ class Draft:
         if (self.room < 0)[floors].any():
             self._dearer(_DEAREST, nothing, told)
 
+    def use_room(self, told: Callable[[Aim], None], enough: float) -> None:
+        """Add where it gains most of what is left, until the plan is worth enough."""
+        nothing = np.zeros(len(self._prices), dtype=np.bool_)
+        idle = 0
+        for number in range(_ROUNDS * len(_CHEAPER)):
+            if self.value >= enough or idle == _IDLE:
+                return
+            before, cheaper = self.value, _CHEAPER[number % len(_CHEAPER)]
+            other = np.where(self.room > 0, self._prices * cheaper, self._prices)
+            self._round("use_room", other, nothing, told)
+            idle = 0 if self.value - before > _WORTH_A_ROUND * before else idle + 1
+
     def put_together(
         self, prices: NDArray[np.float64], told: Callable[[Aim], None], bound: float
     ) -> None:
@@ -106,19 +119,6 @@ class Draft:
             average = max(self.value, 1.0) / np.maximum(used, np.abs(self._problem.amounts)).clip(1)
             other = np.where(over, self._prices + dearer * average, self._prices)
             self._round("make_room", other, nothing, told, loose)
-
-    def use_room(self, told: Callable[[Aim], None], enough: float) -> None:
-        """Add where it gains most of what is left, until the plan is worth enough."""
-        nothing = np.zeros(len(self._prices), dtype=np.bool_)
-        for _ in range(_ROUNDS):
-            before = self.value
-            for cheaper in _CHEAPER:
-                if self.value >= enough:
-                    return
-                other = np.where(self.room > 0, self._prices * cheaper, self._prices)
-                self._round("use_room", other, nothing, told)
-            if self.value - before <= _WORTH_A_ROUND * before:
-                return
 
     def _round(
         self,
