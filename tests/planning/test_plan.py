@@ -67,6 +67,26 @@ def test_any_prices_bound_any_plan(seed: int) -> None:
             assert sums[0] + prices @ problem.amounts >= best * (1.0 - 1e-12)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_plans_of_few_customers_come_near_the_exact_optimum(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = Shape(
+        customers=int(rng.integers(3, 45)),
+        actions=int(rng.integers(2, 5)),
+        periods=int(rng.integers(2, 4)),
+        most_contacts=2,
+        spacing=int(rng.integers(1, 3)),
+        diminishing=float(rng.choice([1.0, 0.8, 0.5])),
+        seed=seed,
+    )
+    problem = drawn_problem(shape)
+    plan = planned(shape)
+    best, at_most = exact(problem, drawn_rows(shape, 0, shape.customers))
+    assert (plan.used <= problem.amounts).all()
+    assert 0.995 * best <= plan.value <= at_most * (1.0 + 1e-9)
+    assert plan.bound >= best * (1.0 - 1e-9)
+
+
 @pytest.mark.timeout(300)  # a branch and bound of some seconds
 def test_a_plan_of_150_customers_comes_near_the_exact_optimum() -> None:
     shape = Shape(customers=150, actions=4, periods=3, most_contacts=2)
