@@ -155,3 +155,18 @@ def test_the_report_shows_limits_and_pictures(out: Path) -> None:
 def test_what_cannot_be_set_is_wrong_usage(tables: Path, tmp_path: Path, wrong: str) -> None:
     assert run(["plan", "--input", str(tables), "--out", str(tmp_path), "--set", wrong]) in (1, 2)
     assert not (tmp_path / "plan.parquet").exists()
+
+
+def test_tables_are_planned_on_the_batch_engine_that_is_named(
+    tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["plan", "--input", str(tables), "--out", str(tmp_path / "out")]
+    assert run([*arguments, "--batch-engine", "cluster"]) == 78
+    assert "no plugin offers a batch engine 'cluster'" in capsys.readouterr().err
+    settings = tmp_path / "nba.toml"
+    (tmp_path / "catalog").mkdir()
+    settings.write_text('[batch]\nengine = "nodes"\n[[pipeline]]\nstage = "profile"\n')
+    assert run([*arguments, "-s", str(settings)]) == 78
+    assert "no plugin offers a batch engine 'nodes'" in capsys.readouterr().err
+    assert run([*arguments, "--dry-run"]) == 2
+    assert "--dry-run is for plans on the store" in capsys.readouterr().err
