@@ -32,6 +32,7 @@ _LONGEST = 40
 _POINTS = 400
 _HATCHES = ("", "//", "..")
 _LEGEND = 4  # names in a line
+_DEEP = 3  # colors that paper can be read on
 _TOLD = 0.07  # of a bar, from which on its figure fits in
 
 
