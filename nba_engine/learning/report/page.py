@@ -22,6 +22,7 @@ __all__ = ["Report"]
 Cell = str | float | int | None
 _LARGE = 10_000.0  # from here on decimals tell nothing
 _MOST_DECIMALS = 6
+_LONG = 60  # letters of a cell that is to be read as a text, on a small screen too
 _FIGURE = re.compile(r"|–|[+−-]?[\d.,]+\s?%?( ± [\d.,]+)?( \([^a-z]*( to [^a-z]*)?\))?")
 
 _CSS = """
@@ -37,7 +38,7 @@ figure svg text { font-family: system-ui, sans-serif !important }
 figcaption, .above { font-size: .9rem; opacity: .75; margin: .3rem 0 } .above { margin-top: 1.2rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: .5rem 0 1rem }
 th, td { border-bottom: 1px solid var(--grid); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top }
-.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap }
+.long { min-width: 16rem } .number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap }
 th { vertical-align: bottom !important; white-space: normal !important }
 """
 
@@ -125,7 +126,10 @@ class Report:
 
 
 def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
-    classes = (' class="number"' if right else "" for right in numeric)
+    classes = (
+        ' class="number"' if right else ' class="long"' if len(cell) > _LONG else ""
+        for cell, right in zip(cells, numeric, strict=True)
+    )
     return (
         "<tr>"
         + "".join(
