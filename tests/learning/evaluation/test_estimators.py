@@ -29,6 +29,7 @@ def test_single_picks_are_estimated_as_the_open_bandit_pipeline_defines_it() -> 
     assert found["dr"].value == pytest.approx(doubly.mean(), rel=1e-12)
 
 
+@pytest.mark.timeout(180)  # four seconds, on a machine with nothing else to do
 def test_in_a_thousand_seeded_runs_the_intervals_cover_the_truth() -> None:
     rows, runs = 1_000, 1_000
     drawn = draws(rows, 200, np.random.default_rng(1))
