@@ -46,6 +46,9 @@ class Draft:
         self._problem = problem
         self._prices = prices
         self._edits: list[Edits | None] = [None] * partitions
+        use = problem.use.reshape(len(problem.limits), -1)
+        # less than this is no room: no contact fits into it
+        self._fits = np.where(use > 0, use, _PLENTY).min(axis=1, initial=_PLENTY)
         self._most = max(_CHANGES // max(partitions, 1), _AT_LEAST)
         self.rounds = 0
         self.sum()
@@ -58,6 +61,12 @@ class Draft:
     def room(self) -> NDArray[np.int64]:
         """What is left of each limit; below 0: used too much."""
         return self._problem.amounts - self._problem.used(self.counts)
+
+    @property
+    def _full(self) -> NDArray[np.bool_]:
+        """Limits that nothing more fits into: what leaves another one has to go elsewhere."""
+        full: NDArray[np.bool_] = (self.room < self._fits) & ~self._problem.floors
+        return full
 
     def sum(self) -> None:
         """Sum value and contacts over all customers, in the fixed order."""
@@ -75,9 +84,9 @@ class Draft:
         if (self.room < 0)[floors].any():  # floors first, whatever it takes of the others
             self._dearer(_DEAREST, ~floors, told)
         for loose in (nothing, floors):
-            for forbidden in ((self.room < 0) & ~floors, ~floors):
+            for everything in (False, True):
                 while (self.room < 0)[~floors].any() and self._round(
-                    "make_room", self._prices, forbidden, told, loose
+                    "make_room", self._prices, ~floors if everything else self._full, told, loose
                 ):
                     pass
         if (self.room < 0)[floors].any():
@@ -92,7 +101,8 @@ class Draft:
                 return
             before, cheaper = self.value, _CHEAPER[number % len(_CHEAPER)]
             other = np.where(self.room > 0, self._prices * cheaper, self._prices)
-            self._round("use_room", other, nothing, told)
+            # every other time into what has room alone: at equal prices all want the same
+            self._round("use_room", other, self._full if number % 2 else nothing, told)
             idle = 0 if self.value - before > _WORTH_A_ROUND * before else idle + 1
 
     def put_together(
@@ -117,7 +127,8 @@ class Draft:
                 return
             used = np.abs(self._problem.used(self.counts))
             average = max(self.value, 1.0) / np.maximum(used, np.abs(self._problem.amounts)).clip(1)
-            other = np.where(over, self._prices + dearer * average, self._prices)
+            avoided = over | (self._full & ~loose)
+            other = np.where(avoided, self._prices + dearer * average, self._prices)
             self._round("make_room", other, nothing, told, loose)
 
     def _round(
