@@ -174,8 +174,10 @@ def test_an_empty_canvas_is_a_figure_of_its_own() -> None:
 
 def test_numbers_of_a_column_have_the_same_decimals_and_figures_in_texts_stand_right() -> None:
     report = Report("x")
-    rows = [["a", 0.1, "51.0%", "+0.1 (-0.2 to 0.4)"], ["b", 0.1234, "–", "1.000 ± 0.020"]]
-    report.table(["name", "value", "share", "error"], rows)
+    report.table(
+        ["name", "value", "share", "error"],
+        [["a", 0.1, "51.0%", "+0.1 (-0.2 to 0.4)"], ["b", 0.1234, "–", "1.000 ± 0.020"]],
+    )
     html = report.html()
     assert '<td class="number">0.1000</td><td class="number">51.0%</td>' in html
     assert html.count('<td class="number">') == 6
