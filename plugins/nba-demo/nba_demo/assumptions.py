@@ -22,6 +22,10 @@ __all__ = [
     "LEVERS",
     "LIMITS",
     "MARGIN",
+    "PLAN_CONTACTS",
+    "PLAN_DIMINISHING",
+    "PLAN_SPACING",
+    "PLAN_WEEKS",
     "PRIORS",
     "QUIET_HOURS",
     "REQUIRED_MARGIN",
@@ -44,8 +48,10 @@ LIMITS = {
     "relations_month": 1,
     "pet_day": 1,
     "calls_day": 3,
-    "campaign_money": 1_200.0,
+    "campaign_money": 300.0,
 }
+# contacts by letter and e-mail are planned for the eight weeks of the replay
+PLAN_WEEKS, PLAN_CONTACTS, PLAN_SPACING, PLAN_DIMINISHING = 8, 3, 2, 0.8
 HORIZON_DAYS = 30  # that purchases are expected in, and that a household's budget is for
 # of the revenue: of 25 cents of margin on a dollar one cent may be spent on advertising
 REQUIRED_MARGIN = 0.24

@@ -33,9 +33,17 @@ from nba_engine.app.schemas import schema_files
 from nba_engine.domain import AggregateSpec
 from nba_engine.plugin import settings_sections
 
-__all__ = ["ASKED", "EXPLORED", "FORMS", "catalog_files", "settings_file", "write_catalog"]
+__all__ = [
+    "ASKED",
+    "EXPLORED",
+    "FORMS",
+    "WEEKLY",
+    "catalog_files",
+    "settings_file",
+    "write_catalog",
+]
 
-# what every decision of the replay asks for
+# what decisions of the replay ask for: the app every time, the others once a week
 ASKED: Mapping[str, int] = {
     "app_banner": 5,
     "app_discover": 3,
@@ -43,6 +51,7 @@ ASKED: Mapping[str, int] = {
     "letterbox": 1,
     "phone": 1,
 }
+WEEKLY = ("newsletter", "letterbox", "phone")
 EXPLORED = "app_discover"  # the placement whose slate is drawn, in order to learn
 # treatments per kind of action: (key, channel, placements)
 FORMS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
@@ -143,6 +152,7 @@ def settings_file(listen: str) -> str:
         ("treatment_score", {"tell": True}),
         ("cross_sell", cross_sell),
         ("value", {}),
+        ("contact_plan", {}),
         ("arbitration", {}),
         ("slate", {}),
     )

@@ -6,11 +6,21 @@ import csv
 import io
 from typing import Any
 
-from nba_demo.assumptions import CONTROL_SHARE, HORIZON_DAYS, LEVERS, LIMITS
+from nba_demo.assumptions import (
+    CONTROL_SHARE,
+    HORIZON_DAYS,
+    LEVERS,
+    LIMITS,
+    PLAN_CONTACTS,
+    PLAN_DIMINISHING,
+    PLAN_SPACING,
+    PLAN_WEEKS,
+)
 from nba_demo.toml_text import file_text, section
 
-__all__ = ["VOUCHERS", "limits_file", "rules_file", "voucher_table"]
+__all__ = ["PLANNED_PLACEMENTS", "VOUCHERS", "limits_file", "rules_file", "voucher_table"]
 
+PLANNED_PLACEMENTS = ("newsletter", "letterbox")
 VOUCHERS = "tables/vouchers.csv"
 
 
@@ -88,8 +98,21 @@ def limits_file(tags: set[str]) -> str:
         for name, selector in applies_to.items()
     ]
     parts.append(section("control_group", {"share": CONTROL_SHARE, "salt": "2017"}))
+    plan = {
+        "period": "7d",
+        "periods": PLAN_WEEKS,
+        "most_contacts": PLAN_CONTACTS,
+        "spacing": PLAN_SPACING,
+        "diminishing": PLAN_DIMINISHING,
+        "placements": list(PLANNED_PLACEMENTS),
+        "budget": "customer.ad_budget",
+        "only_planned": True,
+    }
+    parts.append(section("contact_plan", plan))
     return file_text(
-        "What must not be exceeded, the marketer's levers, and the control group.", parts
+        "What must not be exceeded, the marketer's levers, the control group, and how letters and "
+        "e-mails\n# are planned ahead (assumptions).",
+        parts,
     )
 
 

@@ -42,9 +42,13 @@ _PROCESSES = 2
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """Candidates counted from the catalog's files, against recommended + dropped."""
+    """Candidates counted from the catalog's files, against recommended + dropped.
 
-    per_decision: int
+    ``weighed``: in all decisions that were ``checked``.
+    """
+
+    per_placement: Mapping[str, int]
+    weighed: int
     checked: int
     violations: int
 
@@ -91,12 +95,17 @@ def count_candidates(folder: Path) -> dict[str, int]:
 def check_sums(folder: Path, replayed: Sequence[Replayed]) -> Sums:
     """For every decision: counted = said to be weighed = recommended + sum of dropped."""
     counts = count_candidates(folder)
-    expected = sum(counts[placement] for placement in ASKED)
+    expected = [sum(counts[placement] for placement in one.asked) for one in replayed]
     wrong = sum(
-        not expected == one.candidates == len(one.shown) + sum(one.dropped.values())
-        for one in replayed
+        not number == one.candidates == len(one.shown) + sum(one.dropped.values())
+        for number, one in zip(expected, replayed, strict=True)
     )
-    return Sums(per_decision=expected, checked=len(replayed), violations=wrong)
+    return Sums(
+        per_placement={placement: counts[placement] for placement in ASKED},
+        weighed=sum(expected),
+        checked=len(replayed),
+        violations=wrong,
+    )
 
 
 def check_limits(year: Year, offers: Sequence[Offer], replayed: Sequence[Replayed]) -> LimitsHeld:

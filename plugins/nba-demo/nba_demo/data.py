@@ -25,9 +25,20 @@ import pyarrow.parquet as pq
 
 from nba_engine.domain import FloatArray, IntArray
 
-__all__ = ["CUT_OFF", "DAY", "TIME_ZONE", "Campaigns", "Year", "find_data", "load_year", "local"]
+__all__ = [
+    "CUT_OFF",
+    "DAY",
+    "TIME_ZONE",
+    "WEEK",
+    "Campaigns",
+    "Year",
+    "find_data",
+    "load_year",
+    "local",
+]
 
 DAY = 86_400.0
+WEEK = 7 * DAY
 TIME_ZONE = "America/New_York"
 
 

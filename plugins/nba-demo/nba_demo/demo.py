@@ -15,11 +15,14 @@ from rich.console import Console
 from nba_demo.actions import Offer, choose_offers
 from nba_demo.assumptions import CANNOT_SUPPORT
 from nba_demo.baselines import fit_gamma_poisson
+from nba_demo.bought import Bought
 from nba_demo.catalog_files import write_catalog
 from nba_demo.checks import PER_CODE, check_explanations, check_limits, check_sums, expected_tries
+from nba_demo.contact_plan import ContactPlanned, plan_contacts
 from nba_demo.cycles import Cycles, fit_cycles
 from nba_demo.data import CUT_OFF, TIME_ZONE, Year, load_year
 from nba_demo.folder import building
+from nba_demo.followed import count_followed
 from nba_demo.full import Learned, learn_everything
 from nba_demo.funnel import contacts, funnel, limit_use, speed, spend
 from nba_demo.hits import count_hits
@@ -57,6 +60,8 @@ class _Built(msgspec.Struct, frozen=True, kw_only=True):
     worth: Worth
     cycles: Cycles
     personas: Personas
+    bought: Bought
+    planned: ContactPlanned
     settings: Path
 
 
@@ -162,6 +167,9 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         if mistakes:
             raise MistakesFound(mistakes)
         tick(1)
+    bought = Bought(panel, offers)
+    with steps.step("plan", "Planning letters and e-mails", len(year.households)) as tick:
+        planned = plan_contacts(settings, year, bought, seed=seed, tick=tick)
     return _Built(
         year=year,
         offers=offers,
@@ -173,6 +181,8 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         worth=worth,
         cycles=cycles,
         personas=personas,
+        bought=bought,
+        planned=planned,
         settings=settings,
     )
 
@@ -193,10 +203,12 @@ def _replay(built: _Built, folder: Path, steps: Steps) -> tuple[list[Replayed], 
     baskets = Baskets(year, built.offers)
     with (
         ServerProcess(built.settings, log=folder / "server.log") as server,
+        ServerProcess(built.settings, log=folder / "second_server.log") as second,
         steps.step("replay", f"Replaying {trips:,} trips through gRPC", trips) as tick,
     ):
         began = time.perf_counter()
-        replayed = replay(year, baskets, server.address, start=CUT_OFF, tick=tick)
+        addresses = (server.address, second.address)
+        replayed = replay(year, baskets, addresses, start=CUT_OFF, tick=tick)
         took = time.perf_counter() - began
     return replayed, took
 
@@ -264,6 +276,14 @@ def _results(
             funnel=tuple(funnel(replayed, stages)),
             spend=spend(replayed, CUT_OFF),
             policies=policies,
+            planned=built.planned,
+            followed=count_followed(
+                built.year,
+                replayed,
+                folder / "plan" / "plan.parquet",
+                built.bought,
+                weeks=built.planned.weeks,
+            ),
             explained=_explain_one(app, replayed),
             sums=check_sums(folder, replayed),
             limits_held=check_limits(built.year, built.offers, replayed),

@@ -1,4 +1,4 @@
-"""Pictures of the demo: funnel, calibration, spend over time, hits."""
+"""Pictures of the demo: funnel, calibration, spend over time, hits, the contact plan."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _STAGE_COLORS = {
     "contact_policy": "#67a9cf",
     "cross_sell": "#5ab4ac",
     "value": "#a6611a",
+    "contact_plan": "#c7a5d8",
     "arbitration": "#d8b365",
     "slate": "#9aa5b1",
 }
@@ -56,6 +57,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
             ("calibration", _calibration),
             ("spend", _spend),
             ("hits", _hits),
+            ("plan", _plan),
         ):
             figure = paint(plt, results)
             path = folder / f"{name}.png"
@@ -66,7 +68,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 
 def _funnel(plt: Any, results: Results) -> Any:
-    total = results.decisions * results.sums.per_decision
+    total = results.sums.weighed
     lines = list(results.funnel)
     left = total - sum(line.candidates for line in lines)
     names = [f"{line.stage}: {line.reason}" for line in lines] + ["recommended"]
@@ -212,4 +214,35 @@ def _hits(plt: Any, results: Results) -> Any:
     axes.grid(visible=False, axis="y")
     axes.set_title("Bought within 14 days of the decision (a purchase is not an acceptance)")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
+    return figure
+
+
+def _plan(plt: Any, results: Results) -> Any:
+    planned = results.planned
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    weeks = range(1, planned.weeks + 1)
+    letters = {way.name: way.by_week.get("letter", [0] * planned.weeks) for way in planned.ways}
+    letters["in the replay"] = list(results.followed.by_week.get("letter", [0] * planned.weeks))
+    for (name, line), color in zip(letters.items(), (_BLUE, _ORANGE, _GREEN, _GREY), strict=True):
+        left.plot(weeks, line, color=color, marker="o", markersize=4, label=name)
+    left.set_xlabel(f"week from {results.first_day} on")
+    left.set_title("Letters with voucher a week", fontsize=10.5)
+    left.legend(loc="upper right", fontsize=8.5)
+    for way, color in zip(planned.ways, (_BLUE, _ORANGE, _GREEN), strict=True):
+        running = 0.0
+        earned = [running := running + one for one in way.value_by_week]
+        right.plot(weeks, earned, color=color, marker="o", markersize=4)
+        right.annotate(
+            f"{way.name}: {running:,.0f}",
+            (planned.weeks, running),
+            xytext=(-4, -12),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=color,
+            ha="right",
+        )
+    right.set_ylim(bottom=0)
+    right.set_xlabel(f"week from {results.first_day} on")
+    right.set_title("Expected margin after costs, USD, cumulative", fontsize=10.5)
+    figure.tight_layout()
     return figure

@@ -1,7 +1,10 @@
 """Eight weeks through gRPC, in time order: a decision before every trip, then the purchase.
 
+The app is asked for before every trip. Whether an e-mail, a letter or a call goes out is decided
+once a week for a household, with its first trip of the week.
+
 Households are spread over threads, so that one household's trips keep their order; a barrier per
-day keeps households within a day of one another. Whatever was recommended counts as shown or
+day keeps households within a day of one another. Threads are spread over servers of one store. Whatever was recommended counts as shown or
 delivered at once, so its reservation is confirmed together with the purchase (an assumption).
 """
 
@@ -11,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import grpc
 import msgspec
 import numpy as np
 
-from nba_demo.catalog_files import ASKED
-from nba_demo.data import DAY, Year
+from nba_demo.catalog_files import ASKED, WEEKLY
+from nba_demo.data import DAY, WEEK, Year
 from nba_demo.importing import Baskets, identity
 from nba_engine._gen.nba.v1 import (
     decision_pb2,
@@ -27,11 +31,12 @@ from nba_engine._gen.nba.v1 import (
     interaction_service_pb2,
     interaction_service_pb2_grpc,
 )
+from nba_engine.domain import IntArray
 from nba_engine.errors import Unavailable
 
 __all__ = ["Replayed", "Shown", "replay"]
 
-THREADS = 3
+THREADS = 4
 _TIMEOUT = 30.0
 
 
@@ -47,13 +52,18 @@ class Shown(msgspec.Struct, frozen=True):
     propensity: float
     cost: int
     reserved: bool
+    planned: bool = False  # the contact plan had it for this week
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision as the client saw it. ``basket`` is the trip it was made before."""
+    """One decision as the client saw it. ``basket`` is the trip it was made before.
+
+    ``asked``: the placements.
+    """
 
     decision_id: str
     basket: int
+    asked: tuple[str, ...]
     time: float
     seconds: float
     candidates: int
@@ -67,7 +77,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 def replay(
     year: Year,
     baskets: Baskets,
-    address: str,
+    addresses: Sequence[str],
     *,
     start: float,
     threads: int = THREADS,
@@ -75,45 +85,67 @@ def replay(
 ) -> list[Replayed]:
     """Replay every trip from ``start`` on; the decisions in time order. ``tick`` gets trips done.
 
+    ``addresses``: of servers of the same store; a household always asks the same one.
+
     Raises `Unavailable` when the server refuses a call.
     """
     trips = np.arange(int(np.searchsorted(year.basket_time, start)), len(year.basket_id))
     day = ((year.basket_time[trips] - start) // DAY).astype(np.intp)
     days = [trips[day == one] for one in range(int(day.max(initial=-1)) + 1)]
     done: list[Replayed] = []
-    with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(threads) as pool:
-        worker = _Worker(year, baskets, channel, tick)
+    weekly = _first_of_week(year, trips, start)
+    ticking = threading.Lock()
+
+    def one_more() -> None:
+        with ticking:
+            tick(1)
+
+    with ExitStack() as opened:
+        channels = [opened.enter_context(grpc.insecure_channel(one)) for one in addresses]
+        pool = opened.enter_context(ThreadPoolExecutor(threads))
+        workers = [_Worker(year, baskets, channel, one_more, weekly) for channel in channels]
         for today in days:
             share = year.basket_household[today] % threads
             futures = [
-                pool.submit(worker.run, today[share == one].tolist()) for one in range(threads)
+                pool.submit(workers[one % len(workers)].run, today[share == one].tolist())
+                for one in range(threads)
             ]
             try:
                 for future in futures:
                     done.extend(future.result())
             except grpc.RpcError as error:
-                worker.stop()
+                for worker in workers:
+                    worker.stop()
                 detail = getattr(error, "details", lambda: "")() or str(error)
                 raise Unavailable(f"the server refused a call of the replay: {detail}") from error
     return sorted(done, key=lambda one: one.basket)
+
+
+def _first_of_week(year: Year, trips: IntArray, start: float) -> frozenset[int]:
+    """Of each household the first trip of every week from ``start`` on."""
+    week = ((year.basket_time[trips] - start) // WEEK).astype(np.intp)
+    both = np.stack((year.basket_household[trips], week), axis=1)
+    _, first = np.unique(both, axis=0, return_index=True)  # trips are in time order
+    return frozenset(trips[first].tolist())
 
 
 class _Worker:
     """Plays trips in order; shared by the threads."""
 
     def __init__(
-        self, year: Year, baskets: Baskets, channel: grpc.Channel, tick: Callable[[int], None]
+        self,
+        year: Year,
+        baskets: Baskets,
+        channel: grpc.Channel,
+        tick: Callable[[], None],
+        weekly: frozenset[int],
     ) -> None:
         self._year = year
         self._baskets = baskets
         self._decisions = decision_service_pb2_grpc.DecisionServiceStub(channel)
         self._interactions = interaction_service_pb2_grpc.InteractionServiceStub(channel)
-        self._placements = [
-            decision_service_pb2.PlacementRequest(placement=name, slots=slots)
-            for name, slots in ASKED.items()
-        ]
+        self._weekly = weekly  # trips that are a household's first of the week
         self._tick = tick
-        self._ticking = threading.Lock()
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -127,17 +159,21 @@ class _Worker:
             if self._stopped.is_set():
                 break
             done.append(self._trip(basket))
-            with self._ticking:
-                self._tick(1)
+            self._tick()
         return done
 
     def _trip(self, basket: int) -> Replayed:
         year = self._year
         household = int(year.households[year.basket_household[basket]])
         moment = round(float(year.basket_time[basket]))
+        weekly = basket in self._weekly
+        asked = tuple(name for name in ASKED if weekly or name not in WEEKLY)
         request = decision_service_pb2.DecideRequest(
             identity=identity(household),
-            placements=self._placements,
+            placements=[
+                decision_service_pb2.PlacementRequest(placement=name, slots=ASKED[name])
+                for name in asked
+            ],
             include_funnel=True,
             seed=int(year.basket_id[basket]),
         )
@@ -158,6 +194,7 @@ class _Worker:
         return Replayed(
             decision_id=decision.decision_id,
             basket=basket,
+            asked=asked,
             time=float(moment),
             seconds=seconds,
             candidates=decision.candidate_count,
@@ -212,4 +249,5 @@ def _shown(one: decision_pb2.Recommendation) -> Shown:
         propensity=one.propensity,
         cost=one.cost_micros,
         reserved=one.HasField("expire_time"),
+        planned="planned" in one.reason_codes,
     )

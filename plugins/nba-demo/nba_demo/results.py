@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from nba_demo.checks import Explained, LimitsHeld, Sums
+from nba_demo.contact_plan import ContactPlanned
 from nba_demo.cycles import Cycles
+from nba_demo.followed import Followed
 from nba_demo.funnel import FunnelLine, LimitUse, Speed
 from nba_demo.hits import Hits
 from nba_demo.importing import Imported
@@ -51,6 +53,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     funnel: tuple[FunnelLine, ...]
     spend: Mapping[str, list[float]]
     policies: Policies
+    planned: ContactPlanned
+    followed: Followed
     explained: tuple[str, ...]
     sums: Sums
     limits_held: LimitsHeld
@@ -72,6 +76,10 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"candidates do not add up in {self.sums.violations} decisions")
         if self.limits_held.violations:
             lines.append(f"{self.limits_held.violations} accounts are above their limit")
+        if self.planned.overspent or self.planned.violation:
+            lines.append("the contact plan, or what it is compared with, exceeds a limit")
+        if self.followed.unplanned:
+            lines.append(f"{self.followed.unplanned} letters and e-mails were not planned")
         if self.overruns:
             lines.append(f"{self.overruns} confirmations overran a limit")
         if self.hits.mismatches:

@@ -17,6 +17,7 @@ from nba_demo.hits import Chosen
 from nba_demo.measures import Measures
 from nba_demo.results import Results
 from nba_demo.summary_habits import told_habits, told_personas
+from nba_demo.summary_plan import told_plan
 from nba_engine.learning.evaluation import Estimate
 
 __all__ = ["WIDTH", "print_summary", "seconds_line"]
@@ -39,6 +40,7 @@ def print_summary(console: Console, results: Results) -> None:
         ("What households like, and when they need it again", told_habits(results)),
         ("Target groups", told_personas(results)),
         ("Eight weeks replayed through the server", _replay(results)),
+        ("Letters and e-mails, with and without a plan", told_plan(results)),
         ("Did they buy what was recommended?", _hits(results)),
         ("What would another policy have found?", _policies(results)),
         ("Spend per limit", _limits(results)),
@@ -166,7 +168,7 @@ def _replay(results: Results) -> Iterable[RenderableType]:
     table = _table("", ">")
     table.show_header = False
     table.add_row("decisions, one before every shopping trip", f"{results.decisions:,}")
-    table.add_row("candidates weighed", f"{results.decisions * results.sums.per_decision:,}")
+    table.add_row("candidates weighed", f"{results.sums.weighed:,}")
     table.add_row("recommended (without doing nothing)", f"{results.recommended:,}")
     table.add_row("decisions with a degraded stage", f"{results.degraded:,}")
     table.add_row(
@@ -269,7 +271,7 @@ def _limits(results: Results) -> Iterable[RenderableType]:
 
 def _funnel(results: Results) -> Iterable[RenderableType]:
     table = _table("stage", "dropped for", "candidates>", "share>", "")
-    total = results.decisions * results.sums.per_decision
+    total = results.sums.weighed
     last = ""
     left = total
     table.add_row("", "weighed", f"{total:,}", "100.0%", _bar(1.0))
@@ -295,8 +297,8 @@ def _explained(results: Results) -> Iterable[RenderableType]:
 def _checks(results: Results) -> Iterable[RenderableType]:
     sums, held = results.sums, results.limits_held
     yield Text(
-        f"Candidates: {sums.checked:,} decisions, each weighed the {sums.per_decision} that the "
-        f"catalog's files give, all recommended or dropped for a reason; {sums.violations} exceptions."
+        f"Candidates: {sums.checked:,} decisions weighed the {sums.weighed:,} that the catalog's files "
+        f"give for what they asked, all recommended or dropped for a reason; {sums.violations} exceptions."
     )
     yield Text(
         f"Limits: {sum(held.accounts.values()):,} accounts recounted from what was shown, "

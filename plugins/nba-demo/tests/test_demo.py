@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -41,11 +42,9 @@ def test_every_decision_adds_up_and_keeps_its_limits(
 ) -> None:
     _, _, summary = shown
     assert summary["decisions"] > 100
-    assert summary["sums"] == {
-        "per_decision": summary["sums"]["per_decision"],
-        "checked": summary["decisions"],
-        "violations": 0,
-    }
+    sums = summary["sums"]
+    assert (sums["checked"], sums["violations"]) == (summary["decisions"], 0)
+    assert sums["weighed"] < summary["decisions"] * sum(sums["per_placement"].values())
     assert summary["limits_held"]["violations"] == summary["overruns"] == 0
     assert summary["degraded"] == 0
     assert summary["failures"] == []
@@ -84,7 +83,7 @@ def test_the_folder_is_a_ready_engine_with_pictures(
     out, _, _ = shown
     assert check(out / "nba.toml", environ={}) == []
     pictures = sorted(path.name for path in (out / "plots").iterdir())
-    assert pictures == ["calibration.png", "funnel.png", "hits.png", "spend.png"]
+    assert pictures == ["calibration.png", "funnel.png", "hits.png", "plan.png", "spend.png"]
     assert all(path.stat().st_size > 10_000 for path in (out / "plots").iterdir())
 
 
@@ -101,3 +100,42 @@ def test_the_page_of_the_demo_shows_the_sections_that_are_printed(
     heading = re.compile(r"^(\S.*?) ─{3,}$", re.MULTILINE)
     assert len(heading.findall(page)) > 5
     assert heading.findall(page) == heading.findall(shown[1])
+
+
+def test_the_plan_keeps_its_rules_and_what_is_compared_with_it_earns_no_more(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    out, text, summary = shown
+    planned = summary["planned"]
+    with_plan, *without = planned["ways"]
+    assert len(without) == 2
+    assert 0.0 < with_plan["value"] <= planned["bound"] * (1.0 + 1e-9)
+    assert all(0.0 < way["value"] <= planned["bound"] * (1.0 + 1e-9) for way in without)
+    assert all(kept["over"] == 0.0 for way in planned["ways"] for kept in way["limits"])
+    chains: dict[str, list[dict[str, Any]]] = {}
+    for row in pq.read_table(out / "plan" / "plan.parquet").to_pylist():
+        chains.setdefault(row["customer"], []).append(row)
+    assert len(chains) == with_plan["households"]
+    for chain in chains.values():
+        assert len({row["period"] for row in chain}) == len(chain) <= 3
+        assert len({row["action"] for row in chain}) == len(chain)
+        assert min(row["budget_left"] for row in chain) >= 0.0
+    rows = [row for chain in chains.values() for row in chain]
+    assert with_plan["value"] == pytest.approx(sum(row["value"] - row["cost"] for row in rows))
+    assert "Nobody was really contacted" in text
+
+
+def test_the_replay_follows_the_plan(shown: tuple[Path, str, dict[str, Any]]) -> None:
+    summary = shown[2]
+    followed, with_plan = summary["followed"], summary["planned"]["ways"][0]
+    assert followed["as_planned"] > 0
+    assert followed["unplanned"] == 0
+    assert followed["as_planned"] + followed["anew"] == sum(followed["contacts"].values())
+    missed = followed["not_asked"] + followed["changed"]
+    assert followed["as_planned"] + missed == sum(with_plan["contacts"].values())
+    sent = {name: sum(summary["contacts"][name].values()) for name in ("email", "letter")}
+    nothing = {name: summary["contacts"][name].get("nothing", 0) for name in sent}
+    for name, number in followed["contacts"].items():
+        assert number == sent[name] - nothing[name]
+    dropped = {line["reason"] for line in summary["funnel"] if line["stage"] == "contact_plan"}
+    assert dropped == {"not_planned"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from nba_demo.catalog_files import ASKED
 from nba_demo.checks import check_limits, check_sums
 from nba_demo.data import CUT_OFF
 from nba_demo.demo import enforce_gates
@@ -38,11 +39,11 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
 def test_a_server_that_is_gone_ends_the_replay(small: Small) -> None:
     baskets = Baskets(small.year, small.offers)
     with pytest.raises(Unavailable, match="refused a call"):
-        replay(small.year, baskets, "127.0.0.1:1", start=CUT_OFF)
+        replay(small.year, baskets, ("127.0.0.1:1",), start=CUT_OFF)
 
 
 def test_candidates_that_do_not_add_up_are_counted(folder: Path) -> None:
-    expected = check_sums(folder, ()).per_decision
+    expected = sum(check_sums(folder, ()).per_placement.values())
     good = _decision(candidates=expected, dropped={"slate/outranked": expected - 1})
     lost = _decision(candidates=expected, dropped={"slate/outranked": expected - 2})
     wrong = _decision(candidates=expected + 1, dropped={"slate/outranked": expected})
@@ -67,6 +68,7 @@ def _decision(
     return Replayed(
         decision_id="d",
         basket=basket,
+        asked=tuple(ASKED),
         time=CUT_OFF,
         seconds=0.001,
         candidates=candidates,

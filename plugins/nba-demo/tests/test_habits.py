@@ -182,6 +182,7 @@ def _decided(engine: Engine, small: Small, basket: int) -> Replayed:
     return Replayed(
         decision_id=decision.decision_id,
         basket=basket,
+        asked=tuple(ASKED),
         time=decision.time,
         seconds=0.0,
         candidates=decision.candidates,
