@@ -29,7 +29,7 @@ class PriceUpdater(Repeating):
 
     def start(self) -> None:
         """Look once, so that the first decision has prices; then start the thread."""
-        self._delay = self._step()
+        self._delay = self._turn()
         super().start()
 
     def _step(self) -> float:

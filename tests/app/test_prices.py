@@ -114,3 +114,32 @@ def test_a_store_that_fails_is_told_once(settings: Path, caplog: pytest.LogCaptu
     told = [one.message for one in caplog.records if "prices" in one.message]
     assert told[:1] == ["updating prices of limits failed: UNAVAILABLE"]
     assert len(told) <= 2  # the engine's own thread may have told it, too
+
+
+class Defective(Broken):
+    """A book that has an error of its own, until it has been asked three times."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def step(self, catalog: object, now: float) -> None:
+        self.steps += 1
+        if self.steps < 3:
+            raise IndexError("there are fewer by now")
+
+
+def test_the_thread_outlives_an_error_and_tells_it_once(
+    settings: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_app(settings) as app:
+        book = Defective()
+        updater = PriceUpdater(app.engine, seconds=0.0)
+        app.engine.prices = book  # type: ignore[assignment]
+        updater.start()
+        try:
+            until(lambda: book.steps > 3)
+        finally:
+            updater.stop()
+    told = [one for one in caplog.records if "a step failed" in one.message]
+    assert 1 <= len(told) <= 2  # the engine's own thread may have told it, too
+    assert told[0].exc_info is not None

@@ -97,10 +97,10 @@ class PriceBook:
             self.seen.decided(now)
         return dict(self.current)
 
-    def shown(self, catalog: CatalogView, recommendations: Sequence[Recommendation]) -> None:
+    def shown(self, recommendations: Sequence[Recommendation]) -> None:
         """What came of a decision: what contacts are worth is learned from it."""
         if self._cells:
-            self.seen.shown(recommendations, catalog.treatment_index)
+            self.seen.shown(recommendations)
 
     def cells(self, catalog: CatalogView) -> tuple[PacedCell, ...]:
         """The accounts of a catalog that have a price."""
@@ -132,18 +132,18 @@ class PriceBook:
     def step(self, catalog: CatalogView, now: float) -> None:
         """Take over what others did, or move prices on. Raises `Unavailable`, `Exhausted`."""
         self.read(catalog)
-        if not self._cells:
+        cells = self.cells(catalog)
+        if not cells:
             return
-        self.seen.look(self._cells, self.current, now)
+        self.seen.look(cells, self.current, now, index_of=catalog.treatment_index)
         if 0.0 <= now - self.mark.time < EVERY:
             return
         if now < self.mark.time and (self._store.simulated or self.mark.time - now < _AHEAD):
             return  # another process's decisions, or clock, are ahead of this one's
-        accounts = {cell.name: cell.account(now) for cell in self._cells}
+        accounts = {cell.name: cell.account(now) for cell in cells}
         usage = self._store.usage(tuple(accounts.values()), now=now)
         moved = {
-            cell.name: self._moved(cell, usage.get(accounts[cell.name], 0), now)
-            for cell in self._cells
+            cell.name: self._moved(cell, usage.get(accounts[cell.name], 0), now) for cell in cells
         }
         self._note(PriceMark(now, moved))
 

@@ -76,22 +76,32 @@ class Watching:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=_WAITING)
-        self._shown: deque[tuple[int, float]] = deque(maxlen=_WAITING)
+        self._shown: deque[tuple[str, float]] = deque(maxlen=_WAITING)
 
     def decided(self, now: float) -> None:
         """A decision was asked for."""
         self._times.append(now)
 
-    def shown(self, recommendations: Iterable[Recommendation], index_of: Mapping[str, int]) -> None:
+    def shown(self, recommendations: Iterable[Recommendation]) -> None:
         """So it came out."""
         for one in recommendations:
             if one.score > 0.0:
-                self._shown.append((index_of[one.treatment], one.score))
+                self._shown.append((one.treatment, one.score))
 
-    def collect(self, cells: Sequence[PacedCell], prices: Mapping[str, float]) -> Seen:
-        """What was noted since the last time, with what prices took off added again."""
+    def collect(
+        self,
+        cells: Sequence[PacedCell],
+        prices: Mapping[str, float],
+        index_of: Mapping[str, int],
+    ) -> Seen:
+        """What was noted since the last time, with what prices took off added again.
+
+        ``index_of`` are the treatments of the catalog of ``cells``. Decisions may have been made by the
+        one before: what this one no longer has is left out.
+        """
         times = [self._times.popleft() for _ in range(len(self._times))]
-        shown = [self._shown.popleft() for _ in range(len(self._shown))]
+        noted = [self._shown.popleft() for _ in range(len(self._shown))]
+        shown = [(index_of[name], score) for name, score in noted if name in index_of]
         hours = Counter(int(time // _HOUR) for time in times)
         if not shown:
             return Seen(dict(hours))
@@ -136,13 +146,20 @@ class SeenBook(Watching):
         if noted != self._noted:
             self._noted, self._stored = noted, _decode(noted)
 
-    def look(self, cells: Sequence[PacedCell], prices: Mapping[str, float], now: float) -> None:
+    def look(
+        self,
+        cells: Sequence[PacedCell],
+        prices: Mapping[str, float],
+        now: float,
+        *,
+        index_of: Mapping[str, int],
+    ) -> None:
         """Collect what was noted, and add it to the store once it is time to.
 
         Raises `Unavailable`, `Exhausted`. When another process adds at the same moment it is this one's
         turn next time.
         """
-        self._own = self._own.plus(self.collect(cells, prices))
+        self._own = self._own.plus(self.collect(cells, prices, index_of))
         if not self._own.hours or 0.0 <= now - self._shared < _SHARED:
             return
         both = self._stored.plus(self._own)
