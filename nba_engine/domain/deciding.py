@@ -20,7 +20,7 @@ from nba_engine.domain.exploration import Draw
 from nba_engine.domain.ledger import Answer, ReservationRequest
 from nba_engine.domain.profile import CustomerState
 from nba_engine.domain.shadow import Shadow
-from nba_engine.domain.values import FloatArray, IntArray, Value, Values
+from nba_engine.domain.values import BoolArray, FloatArray, IntArray, Value, Values
 
 __all__ = ["Deciding", "DecidingMark", "Reads"]
 
@@ -96,6 +96,7 @@ class Deciding:
         "placements",
         "plan",
         "plan_of",
+        "planned",
         "prices",
         "profile_bytes",
         "reads",
@@ -149,10 +150,12 @@ class Deciding:
         self.answers: list[Answer] = []  # what the ledger said, for the log
         self.prices: dict[str, float] = {}  # of limits, for the log; see the stage arbitration
         # what is planned for a customer (None: nothing is, there is no plan in force), and for the
-        # log what the stage contact_plan read; ``due``: treatments that are planned for now
+        # log what the stage contact_plan read; ``due``: treatments that are planned for now, in the
+        # placements (positions in the request) ``planned``, where the plan's prices hold
         self.plan_of: Callable[[CustomerState], PlanRead | None] = _no_plan
         self.plan: PlanRead | None = None
         self.due: frozenset[int] = frozenset()
+        self.planned: frozenset[int] = frozenset()
         self.recommendations: list[Recommendation] = []
         self.draws: list[Draw] = []  # of placements that explore, for the log
         # tallies that propensities stand on, by action and by group, for the log
@@ -176,6 +179,22 @@ class Deciding:
         if self._random is None:
             self._random = np.random.Generator(np.random.PCG64(self.seed))
         return self._random
+
+    def prices_in(self, slot: int) -> Mapping[str, float]:
+        """The prices that hold in a placement: the plan's, where it is planned, before the others."""
+        if self.plan is None or slot not in self.planned:
+            return self.prices
+        return {**self.prices, **self.plan.prices}
+
+    def is_due(self, treatment: int, slot: int) -> bool:
+        """Whether a contact is planned for now: it is charged no price."""
+        return treatment in self.due and slot in self.planned
+
+    def due_among(self, index: IntArray, slot: IntArray) -> BoolArray | None:
+        """`is_due` of many, (n,); None: none is."""
+        if not self.due:
+            return None
+        return np.isin(index, list(self.due)) & np.isin(slot, list(self.planned))
 
     def mark(self) -> DecidingMark:
         """What `restore` needs to undo what a stage does from now on."""

@@ -151,16 +151,16 @@ def recommended_text(
 
 def asked_by_limits(catalog: CatalogView, deciding: Deciding) -> dict[str, list[PricePart]]:
     """What the prices of limits ask for each treatment that is recommended."""
-    if not deciding.prices:
+    if not deciding.prices and not deciding.planned:
         return {}
     prices = Prices(catalog, Accounts(catalog))
-    index = catalog.treatment_index
-    names = [one.treatment for one in deciding.recommendations]
-    return {
-        name: prices.parts(deciding.prices, index[name])
-        for name in names
-        if index[name] not in deciding.due  # a plan has given it its room
-    }
+    slot_of = {one.placement: slot for slot, one in enumerate(deciding.placements)}
+    found = {}
+    for one in deciding.recommendations:
+        at, slot = catalog.treatment_index[one.treatment], slot_of[one.placement]
+        if not deciding.is_due(at, slot):  # a plan has given it its room
+            found[one.treatment] = prices.parts(deciding.prices_in(slot), at)
+    return found
 
 
 def _chance(one: Recommendation, prices: Sequence[PricePart]) -> str:

@@ -73,8 +73,9 @@ def what_if(
         seed=record.seed,
     )
     deciding.decided_by = record.decided_by
-    deciding.prices = _changed_prices(record, catalog, changes)
-    deciding.plan_of = _changed_plan(record, deciding.prices)
+    prices = _supposed_prices(catalog, changes)
+    deciding.prices = {**record.prices, **prices}
+    deciding.plan_of = _changed_plan(record, prices)
     watch = Watch(catalog)
     overlay = _Overlay(changes)
 
@@ -136,11 +137,9 @@ def _changed_plan(
     return lambda _: plan
 
 
-def _changed_prices(
-    record: DecisionRecord, catalog: CatalogView, changes: Sequence[Change]
-) -> dict[str, float]:
-    """The prices on record; one of a limit, or of its minimum, is that of all of its accounts."""
-    prices = dict(record.prices)
+def _supposed_prices(catalog: CatalogView, changes: Sequence[Change]) -> dict[str, float]:
+    """The prices that are supposed; one of a limit, or of its minimum, is that of all of its accounts."""
+    prices: dict[str, float] = {}
     wanted = {c.target: float(c.value) for c in changes if c.kind == "price"}
     for position, limit in enumerate(catalog.limits if wanted else ()):
         cells = LimitCells(catalog, position)

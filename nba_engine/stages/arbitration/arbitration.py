@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
+import numpy as np
+
+from nba_engine.domain import (
+    Change,
+    Deciding,
+    Drop,
+    FloatArray,
+    NoSettings,
+    Resources,
+    StageFactory,
+)
 from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
 from nba_engine.stages.limits import Accounts, Prices
@@ -21,26 +31,45 @@ class Arbitration:
 
     ``deciding.prices`` maps limits (of one with a scope: its accounts, such as
     ``budget|campaign=autumn``) to the price of one contact or one unit of money; and with
-    ``|at_least`` behind the name to what a contact gets added that a minimum still lacks.
+    ``|at_least`` behind the name to what a contact gets added that a minimum still lacks. In
+    placements that are planned the plan's prices go before them.
     """
 
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
         catalog = resources.catalog
-        self._prices = Prices(catalog, Accounts(catalog))
+        accounts = Accounts(catalog)
+        self._prices = Prices(catalog, accounts)
+        self._planned = Prices(catalog, accounts)  # each remembers the costs at its last prices
 
     def apply(self, deciding: Deciding) -> None:
         """Adjust scores by prices, then compare with *nothing*."""
         candidates = deciding.candidates
         score = scores_of(candidates)
-        if deciding.prices:
+        if deciding.planned:
+            column = self._with_plan(deciding)
+            score = score - column
+            candidates["price"] = column
+            candidates["score"] = score
+        elif deciding.prices:
             price = self._prices.of_treatments(deciding.prices)
-            if deciding.due:  # the plan that they are in has given them their room
-                price = price.copy()
-                price[list(deciding.due)] = 0.0
             score = score - price.take(candidates.index)
             candidates.share("price", price)
             candidates["score"] = score
         candidates.drop(score <= 0.0, "below_nothing")
+
+    def _with_plan(self, deciding: Deciding) -> FloatArray:
+        """What each candidate is charged, where some placements are planned."""
+        index, slot = deciding.candidates.index, deciding.candidates.slot
+        at_plan = self._planned.of_treatments(deciding.prices_in(min(deciding.planned)))
+        column = at_plan.take(index)
+        elsewhere = ~np.isin(slot, list(deciding.planned))
+        if elsewhere.any():
+            own = self._prices.of_treatments(deciding.prices)
+            column[elsewhere] = own.take(index[elsewhere])
+        due = deciding.due_among(index, slot)
+        if due is not None:
+            column[due] = 0.0  # the plan that they are in has given them their room
+        return column
 
     def explain(
         self, deciding: Deciding, drop: Drop, position: int
@@ -56,8 +85,9 @@ class Arbitration:
             f"{chance:.4g} * value {money(catalog, columns['value'])} - cost "
             f"{money(catalog, columns['cost'])}"
         )
-        if deciding.prices and unit not in deciding.due:
-            for part in self._prices.parts(deciding.prices, unit):
+        slot = int(drop.slot[position])
+        if not deciding.is_due(unit, slot):
+            for part in self._prices.parts(deciding.prices_in(slot), unit):
                 terms += f" {'+' if part.floor else '-'} {asked(catalog, part)}"
         sentence = (
             f"{subject(deciding, unit)} is not worth its contact: {terms} = "

@@ -14,14 +14,16 @@ from nba_engine.stages.wording import subject
 
 __all__ = ["CONTACT_PLAN", "ContactPlan"]
 
+_PLANNED = "planned"  # the column of the reason code
+
 
 class ContactPlan:
     """Marks what is due, and puts the plan's prices in the place of those of the moment.
 
-    Only in requests for a placement that is planned, and as long as a plan is in force. A contact
-    that is due has been given its room by the plan: the stage ``arbitration`` does not charge it the
-    prices of limits again, and the stage ``slate`` tries it first. With ``only_planned`` everything
-    else falls out of planned placements.
+    Only in placements that are planned, whatever else is asked for with them, and as long as a plan is
+    in force. A contact that is due has been given its room by the plan: the stage ``arbitration`` does
+    not charge it the prices of limits again, and the stage ``slate`` tries it first. With
+    ``only_planned`` everything else falls out of planned placements.
     """
 
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
@@ -52,10 +54,11 @@ class ContactPlan:
         )
         wanted = np.isin(candidates.index, list(due)) & planned
         deciding.plan = plan
+        deciding.planned = frozenset(slots)
         deciding.due = frozenset(candidates.index[wanted].tolist())
-        deciding.prices = {**deciding.prices, **plan.prices}
-        for treatment in deciding.due:
-            candidates.add_reason(treatment, "planned")
+        if deciding.due:
+            candidates.words[_PLANNED] = ("planned",)
+            candidates[_PLANNED] = np.where(wanted, 0.0, -1.0)
         if spec.only_planned:
             candidates.drop(planned & ~wanted, "not_planned")
 

@@ -112,7 +112,7 @@ def _outranked(case: _Case) -> tuple[str, Sequence[Change]]:
         f"worth more; the last of them is {_named(deciding, worst)} with "
         f"{money(deciding.catalog, worst.score)}"
     )
-    why += moved_below(deciding, case.accounts, case.unit, own, worst)
+    why += moved_below(deciding, case.accounts, case.unit, case.slot, own, worst)
     return why, _lifted(case, [worst.score])
 
 

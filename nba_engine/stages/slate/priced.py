@@ -11,18 +11,24 @@ __all__ = ["moved_below"]
 
 
 def moved_below(
-    deciding: Deciding, accounts: Accounts, unit: int, score: float, above: Recommendation
+    deciding: Deciding,
+    accounts: Accounts,
+    unit: int,
+    slot: int,
+    score: float,
+    above: Recommendation,
 ) -> str:
     """Which prices moved a candidate below what stands above it; "" when it would be there anyway.
 
-    So does a bonus, that of what is to reach a minimum, when it lifted the other one.
+    Both are in the placement ``slot``. So does a bonus, that of what is to reach a minimum, when it lifted the other one.
     """
-    if not deciding.prices:
+    asked = deciding.prices_in(slot)
+    if not asked:
         return ""
     prices = Prices(deciding.catalog, accounts)
-    own = prices.parts(deciding.prices, unit)
     at = deciding.catalog.treatment_index[above.treatment]
-    others = prices.parts(deciding.prices, at)
+    own = [] if deciding.is_due(unit, slot) else prices.parts(asked, unit)
+    others = [] if deciding.is_due(at, slot) else prices.parts(asked, at)
     worth = score + sum(part.total for part in own)
     asks = [part for part in own if not part.floor]
     adds = [part for part in others if part.floor]

@@ -84,7 +84,7 @@ class Rehearsal:
             chance = self.columns["effect" if "effect" in self.columns else "propensity"]
             gain = (factor - 1.0) * chance * np.prod([self.columns[name] for name in _GAIN], axis=0)
             score = score + np.where(self.index == self.index[position], gain, 0.0)
-        score = planned_first(score, self.index, self._deciding.due)
+        score = planned_first(score, self._deciding.due_among(self.index, self.slot))
         failed = self._failed
         if renders is not None:
             failed = {at for at in failed if not renders(int(self.index[at]))}

@@ -39,7 +39,8 @@ class Work:
         self._forms = forms
         self._accounts = accounts
         self._deciding = deciding
-        self.score = planned_first(scores_of(candidates), candidates.index, deciding.due)
+        due = deciding.due_among(candidates.index, candidates.slot)
+        self.score = planned_first(scores_of(candidates), due)
         self.actions = deciding.catalog.action_of.take(candidates.index)
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(

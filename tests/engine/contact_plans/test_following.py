@@ -245,3 +245,59 @@ class _Away:
 
     def history(self, customer_id: str, *, after: int = 0) -> None:
         raise Unavailable("the disk is away")
+
+
+ONE_PLANNED = CATALOG.replace(
+    'placements = ["newsletter", "second_newsletter", "letter"]', 'placements = ["newsletter"]'
+)
+
+
+def test_what_is_due_goes_first_where_it_is_planned_and_nowhere_else() -> None:
+    shop = make_shop(ONE_PLANNED)
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.email", 0), customer=anna)
+
+    decision = decide(shop, "second_newsletter", "newsletter")
+
+    assert shown(decision) == [("second_newsletter", "wine.email"), ("newsletter", "bread.email")]
+    codes = [one.reason_codes for one in decision.recommendations]
+    assert ["planned" in each for each in codes] == [False, True]
+    assert shown(shop.explain(decision.decision_id).decision) == shown(decision)
+
+
+def test_what_is_planned_in_one_placement_has_no_name_for_it_in_another() -> None:
+    shop = make_shop(ONE_PLANNED)
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("wine.email", 0), customer=anna, prices={"budget": (60.0,) * 4})
+
+    decision = decide(shop, "second_newsletter", "newsletter")
+
+    # the same form is worth something in both; at 1.2 for an e-mail all the same, elsewhere at no price
+    first, second = decision.recommendations
+    assert (first.placement, second.placement) == ("second_newsletter", "newsletter")
+    assert (first.treatment, second.treatment) == ("milk.email", "wine.email")
+    assert "planned" not in first.reason_codes
+    assert round(first.score, 9) == 2.98
+
+
+def test_the_plans_prices_hold_in_planned_placements_only_whatever_else_is_asked() -> None:
+    shop = make_shop(ONE_PLANNED)
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.email", 0), customer=anna, prices={"budget": (9.0,) * 4})
+
+    alone = decide(shop, "letter")
+    beside = decide(shop, "newsletter", "letter")
+
+    assert shown(alone) == [("letter", "wine.letter")]
+    assert shown(beside) == [("newsletter", "bread.email"), ("letter", "wine.letter")]
+    assert beside.recommendations[1].score == alone.recommendations[0].score
+    log = shop.log.read(beside.decision_id)
+    assert log is not None
+    assert log.prices == {}
+    told = shop.explain(beside.decision_id)
+    letter = next(t for t in told.candidates if t.treatment == "wine.letter")
+    assert "price" not in letter.columns or letter.columns["price"] == 0.0
+    assert "Advertising budget" not in letter.text
+    dear = shop.what_if(beside.decision_id, [Change(kind="price", target="budget", value=99.0)])
+    assert ("letter", "nothing.post") in shown(dear.decision)
+    assert ("newsletter", "bread.email") in shown(dear.decision)
