@@ -111,7 +111,9 @@ class Draft:
         """For few customers: choose among their best chains at many prices (p, k), all at once."""
         tried = np.vstack([self._prices[None], prices, around(self._prices)])
         changes = list(self._batch.each(offers, Offer(at=self.at(), prices=tried)))
-        taken = choose(changes, self.room, self._prices, bound - self.value)
+        # where a limit is exceeded, what keeps them all may be worth less by any amount
+        gain = bound - self.value if (self.room >= 0).all() else np.inf
+        taken = choose(changes, self.room, self._prices, gain)
         self._take(changes, taken, 2)
         self.rounds += 1
         told("use_room")

@@ -66,7 +66,7 @@ def choose(
 ) -> list[NDArray[np.intp]]:
     """Of each partition the places of the changes that gain most together, at most one a customer.
 
-    ``gain``: how much there can be at most. Nothing where nothing was found.
+    ``gain``: how much there can be at most. Nothing where nothing was found, or nothing better.
     """
     nobody = [np.zeros(0, dtype=np.intp) for _ in changes]
     which = np.repeat(np.arange(len(changes)), [len(c.row) for c in changes])
@@ -100,4 +100,6 @@ def choose(
     taken = some[solved.x > 0.5]
     if (use[taken].sum(axis=0) > room).any() or len(np.unique(customer[taken])) < len(taken):
         return nobody  # kept but for a rounding error: not kept
+    if (room >= 0).all() and not value[taken].sum() > 0.0:
+        return nobody  # what there is keeps every limit, and is as good
     return [place[taken[which[taken] == i]] for i in range(len(changes))]

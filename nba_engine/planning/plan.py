@@ -19,7 +19,9 @@ from nba_engine.planning.resident import At, Resident
 from nba_engine.planning.room import Aim
 from nba_engine.planning.steps import PlanOptions, Step, Tell
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "exceeds", "make_plan"]
+
+_ROUNDING = 1e-9
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +40,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gap(self) -> float:
-        """(bound - value) / bound."""
-        return (self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
+        """How far the value is from the bound, as a share of the larger of the two."""
+        most = max(abs(self.bound), abs(self.value))
+        return (self.bound - self.value) / most if most > 0.0 else 0.0
 
 
 def make_plan(
@@ -55,7 +58,7 @@ def make_plan(
 ) -> Plan:
     """Plan all customers of a batch; see `search_prices` for ``begun`` and ``keep``.
 
-    Raises `FailedPrecondition` for floors that cannot be met, with how far they can be.
+    Raises `FailedPrecondition` for limits that cannot all be kept, with how far they can be.
     """
     options = options or PlanOptions()
     search = search_prices(batch, problem, customers, options, begun=begun, keep=keep, tell=tell)
@@ -73,7 +76,10 @@ def make_plan(
     if customers <= FEW and (draft.value < enough or (draft.room < 0).any()):
         draft.put_together(prices_tried(problem, search), told, bound)
     draft.sum()
-    _check_floors(problem, draft, proved=bound < 0.0)
+    # chains earn no less than nothing, unless costs are taken off and a floor wants them nevertheless
+    _check_limits(problem, draft, proved=bound < 0.0 and not problem.after_costs)
+    if exceeds(draft.value, bound):
+        raise RuntimeError(f"a plan worth {draft.value!r} exceeds its bound {bound!r}")
     return Plan(
         at=draft.at(),
         value=draft.value,
@@ -84,14 +90,23 @@ def make_plan(
     )
 
 
-def _check_floors(problem: Problem, draft: Draft, *, proved: bool) -> None:
-    """Raise `FailedPrecondition` for floors that are not met, with how far they can be."""
+def exceeds(value: float, bound: float) -> bool:
+    """Whether a value is above its bound by more than sums can be off."""
+    return value > bound + _ROUNDING * max(abs(value), abs(bound))
+
+
+def _check_limits(problem: Problem, draft: Draft, *, proved: bool) -> None:
+    """Raise `FailedPrecondition` for limits that are not kept, with how far they can be."""
     told = []
     for limit, room in zip(problem.limits, draft.room.tolist(), strict=True):
-        if limit.floor and room < 0:
+        if room < 0:
             unit = MICROS if limit.measure == "money" else 1
-            asked, found = limit.amount / unit, (limit.amount + room) / unit
-            told.append(f"{limit.name!r} asks for at least {asked:,g}, and {found:,g} is the most")
+            asked, found = limit.amount / unit, (limit.amount - limit.sign * room) / unit
+            told.append(
+                f"{limit.name!r} asks for at least {asked:,g}, and {found:,g} is the most"
+                if limit.floor
+                else f"{limit.name!r} allows at most {asked:,g}, and {found:,g} is the least"
+            )
     if told:
         how = "there can be no such plan" if proved else "no such plan was found"
         raise FailedPrecondition(

@@ -73,8 +73,10 @@ def alternatives(resident: Resident, ask: Ask) -> Changes:
     taken = _use_of(problem, new, when) - _use_of(problem, old, old_when)
     priced = taken @ ask.at.prices
     if ask.aim == "make_room":
-        excess = np.maximum(-ask.room, 0)
-        relief = np.minimum(-taken, excess[None]) @ (1.0 / np.maximum(excess, 1))
+        # what it takes of others does not matter as long as it has room there
+        over = ask.room < 0
+        excess = -ask.room[over]
+        relief = np.minimum(-taken[:, over], excess[None]) @ (1.0 / excess)
         keep = relief > 0.0
         rank = np.divide(priced - value, relief, where=keep, out=np.zeros(len(rows)))
     else:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, vstack
 
+from nba_engine.domain import MICROS
 from nba_engine.planning import Problem, Rows
 
 __all__ = ["exact"]
@@ -29,7 +30,8 @@ def exact(problem: Problem, rows: Rows) -> tuple[float, float]:
             for when in product(range(rules.periods), repeat=length):
                 if (np.diff(when) < rules.spacing).any():
                     continue
-                value = np.zeros(n)
+                spent = cost[list(chain)].sum() / MICROS if problem.after_costs else 0.0
+                value = np.full(n, -spent)
                 use = np.zeros(len(problem.limits))
                 for j, (c, t) in enumerate(zip(chain, when, strict=True)):
                     factor = rules.diminishing**j * problem.contacts.factor[c, t]
