@@ -6,6 +6,8 @@ steps each price, and moves the mark on from where it was, in one commit. A seco
 same finds it moved, and takes over what is there. So there is one step at a time however many processes
 there are, none has to be chosen or watched, and one that is killed leaves a mark that the next one goes
 on from. Decisions read no store for it: they take the prices that their process saw last.
+
+While processes are at different catalogs each steps the accounts of its own, and leaves the others'.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ EVERY = 5.0  # seconds between two steps
 EARLY = 0.01  # of its window: so much before the end a minimum is to be reached
 BONUS = 10.0  # times the size of its scores, at most, is added for a minimum
 _AHEAD = 60.0  # by more than that the mark is of a clock that was set back: it begins anew
+_KEPT = 35 * 86_400.0  # seconds that the price of an account stays that no catalog steps any more
 _TRIES = 10  # to put prices in between two steps
 
 
@@ -46,12 +49,14 @@ class CellPrice(msgspec.Struct, frozen=True, array_like=True):
     """The price of an account, and what its window had used by then, in whole units.
 
     ``contacts``: how many were planned since the price began at 0; a price that was learned has seen all.
+    ``time``: when it was stepped; 0: when the mark was.
     """
 
     price: float = 0.0
     used: int = 0
     window: str = ""
     contacts: float = 0.0
+    time: float = 0.0
 
 
 class PriceMark(msgspec.Struct, frozen=True):
@@ -136,7 +141,8 @@ class PriceBook:
         if not cells:
             return
         self.seen.look(cells, self.current, now, index_of=catalog.treatment_index)
-        if 0.0 <= now - self.mark.time < EVERY:
+        oldest = min(self._stepped(cell.name) for cell in cells)
+        if now >= self.mark.time and now - oldest < EVERY:
             return
         if now < self.mark.time and (self._store.simulated or self.mark.time - now < _AHEAD):
             return  # another process's decisions, or clock, are ahead of this one's
@@ -145,7 +151,7 @@ class PriceBook:
         moved = {
             cell.name: self._moved(cell, usage.get(accounts[cell.name], 0), now) for cell in cells
         }
-        self._note(PriceMark(now, moved))
+        self._note(PriceMark(now, {**self._others(moved, now), **moved}))
 
     def replace(
         self, catalog: CatalogView, prices: Mapping[str, float], history: PriceHistory
@@ -162,7 +168,9 @@ class PriceBook:
             cells = dict(self.mark.cells)
             for name, price in prices.items():
                 known = cells.get(name, CellPrice())
-                cells[name] = CellPrice(price, known.used, known.window, all_of.get(name, 0.0))
+                cells[name] = msgspec.structs.replace(
+                    known, price=price, contacts=all_of.get(name, 0.0)
+                )
             after = _encode(PriceMark(self.mark.time, cells)).decode()
             try:
                 follows = self._noted.get(MARK, "")
@@ -204,7 +212,7 @@ class PriceBook:
         if before is None or not before.window:  # new in the catalog, or only refreshed so far
             before = before or CellPrice()
             return CellPrice(before.price, used, period.key, before.contacts)
-        since, already = self.mark.time, before.used
+        since, already = self._stepped(cell.name), before.used
         if before.window != period.key:  # the price is that of the window before, its use is not
             since, already = period.start, 0
         if not period.start <= since < now:
@@ -224,6 +232,19 @@ class PriceBook:
             floor=cell.floor,
         )
         return CellPrice(min(price, self.most(cell)), used, period.key, contacts)
+
+    def _stepped(self, name: str) -> float:
+        """When a price was stepped last; of one that is not there yet: never."""
+        known = self.mark.cells.get(name)
+        return float("-inf") if known is None else known.time or self.mark.time
+
+    def _others(self, own: Mapping[str, CellPrice], now: float) -> dict[str, CellPrice]:
+        """What other catalogs have, as it was, unless none of them is in force any more."""
+        return {
+            name: msgspec.structs.replace(cell, time=self._stepped(name))
+            for name, cell in self.mark.cells.items()
+            if name not in own and now - self._stepped(name) < _KEPT
+        }
 
     def most(self, cell: PacedCell) -> float:
         """What a price may be: a bonus has a bound, or what cannot be met would outrank everything."""

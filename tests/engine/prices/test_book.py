@@ -194,3 +194,50 @@ def test_a_lifetime_is_planned_over_the_season_of_its_actions() -> None:
     book = PriceBook(FakeStore())
     autumn = book.cells(shop)[1]
     assert math.isclose(book.plan(autumn, MONDAY).share(MONDAY + DAY), 0.1)
+
+
+MAILS = """
+[limits.mails]
+measure = "contacts"
+amount = 1000
+window = "day"
+pace = "even"
+"""
+
+
+def test_processes_at_two_catalogs_leave_each_other_their_prices(shop: CatalogView) -> None:
+    wider = catalog(ACTIONS, LIMITS + MAILS)
+    store, now = FakeStore(), MONDAY + DAY / 2
+    old, new, alone = PriceBook(store), PriceBook(store), PriceBook(FakeStore())
+    for book, mine in ((alone, wider), (new, wider)):
+        book.step(mine, now)
+        book.replace(mine, {"letters": 1.5, "mails": 0.9}, PriceHistory(time=now))
+    accounts = {cell.name: cell.account(now) for cell in new.cells(wider)}
+    for turn in range(12):  # the one is always a little earlier than the other
+        now += EVERY
+        for each in (store, alone._store):
+            assert isinstance(each, FakeStore)
+            use(each, accounts["mails"], 40, now, key=f"r{turn}")
+        old.step(shop, now)
+        new.step(wider, now + 0.3)
+        alone.step(wider, now + 0.3)
+    assert "mails" not in old.current
+    assert new.current["mails"] == pytest.approx(alone.current["mails"], rel=0.02)
+    assert new.current["mails"] > 0.9
+    assert new.current["letters"] == pytest.approx(alone.current["letters"], rel=0.02)
+    # what no catalog steps any more goes after five weeks
+    old.step(shop, now + 34 * DAY)
+    assert "mails" in old.mark.cells
+    old.step(shop, now + 36 * DAY)
+    assert set(old.mark.cells) == {cell.name for cell in old.cells(shop)}
+
+
+def test_a_mark_from_before_prices_had_times_is_read(shop: CatalogView) -> None:
+    store = FakeStore()
+    noted = f'{{"time":{MONDAY},"cells":{{"letters":[1.5,3,"2017-11-06",2.0]}}}}'
+    store.bulk(now=MONDAY, progress=(MARK, noted))
+    book = PriceBook(store)
+    book.read(shop)
+    assert book.current == {"letters": 1.5}
+    book.step(shop, MONDAY + 60.0)
+    assert 0.0 < book.current["letters"] < 1.5
