@@ -111,8 +111,7 @@ def changes_to(
     differs = ((contact != old[rows]) | (period != old_period[rows])).any(axis=1)
     rows, contact, period = rows[differs], contact[differs], period[differs]
     was, was_period = old[rows], old_period[rows]
-    value = resident.values_of(rows, contact, period).sum(axis=1)
-    value -= resident.values_of(rows, was, was_period).sum(axis=1)
+    value = resident.worth_of(rows, contact, period) - resident.worth_of(rows, was, was_period)
     return Changes(
         number=resident.number,
         row=rows.astype(np.int64),

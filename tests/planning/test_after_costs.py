@@ -21,6 +21,10 @@ from nba_engine.planning import (
     drawn_problem,
     make_plan,
 )
+from nba_engine.planning.drawn import drawn_rows
+from nba_engine.planning.resident import planned_usage
+from nba_engine.planning.room import changes_to
+from tests.planning.exact import exact
 
 SHAPE = Shape(customers=40, actions=3, periods=3, most_contacts=2, seed=4)
 
@@ -67,6 +71,41 @@ def test_chains_leave_the_most_after_their_costs() -> None:
         np.arange(len(contact)), *other.planned(At(prices=np.zeros(0)))[:2]
     )
     assert careless.sum() < 0.99 * worth.sum()  # and it matters
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_costs_few_customers_get_what_branch_and_bound_finds(seed: int) -> None:
+    rng = np.random.default_rng([7, seed])
+    shape = Shape(
+        customers=int(rng.integers(4, 20)), actions=3, periods=2, most_contacts=2, seed=seed
+    )
+    free = drawn_problem(shape)
+    limits = tuple(
+        replace(one, amount=int(one.amount * rng.uniform(0.5, 2))) for one in free.limits
+    )
+    problem = replace(free, limits=limits, after_costs=True)
+    parts = [replace(one, problem=problem) for one in drawn_partitions(shape)]
+    batch = LocalEngine().open(parts, build_resident, releases_gil=True)
+    try:
+        plan = make_plan(batch, problem, shape.customers, partitions=1)
+    finally:
+        batch.close()
+    best, at_most = exact(problem, drawn_rows(shape, 0, shape.customers))
+    assert (plan.used <= problem.amounts).all()
+    assert 0.997 * best <= plan.value <= at_most * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("after_costs", [False, True])
+def test_a_change_gains_what_plans_are_measured_by(after_costs: bool) -> None:
+    problem = replace(drawn_problem(SHAPE), after_costs=after_costs)
+    (resident,) = residents(problem, SHAPE)
+    at = At(prices=np.zeros(len(problem.limits)))
+    rows = np.flatnonzero(resident.planned(at)[0][:, 0] >= 0)
+    none = np.full((len(rows), problem.rules.longest), -1)
+    changes = changes_to(resident, at, rows, none.astype(np.int16), none.astype(np.int8))
+    (before,), _ = planned_usage(resident, at)
+    assert len(changes.row) == len(rows) > 0
+    assert changes.value.sum() == pytest.approx(-before)
 
 
 def test_value_and_bound_are_after_costs_within_limits() -> None:

@@ -30,8 +30,7 @@ def planned(shape: Shape, problem: Problem, passes: int = 30) -> Plan | None:
     options = PlanOptions(passes=passes)
     try:
         plan = make_plan(batch, problem, shape.customers, options, partitions=len(parts))
-    except FailedPrecondition as error:
-        assert "not every limit can be kept" in str(error)
+    except FailedPrecondition:
         return None
     finally:
         batch.close()
