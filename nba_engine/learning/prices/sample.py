@@ -31,8 +31,8 @@ class Sample(NamedTuple):
 class SampleBuilder:
     """Collects the candidates of logged decisions, as far as the catalog in force can decide them.
 
-    Each is decided again with the customer and the clock on record, without prices, and as if no
-    paced limit were used up: what would be worth something is the question. A placement with k slots
+    Each is decided again with the customer and the clock on record, without prices or a contact plan,
+    and as if no paced limit were used up: what would be worth something is the question. A placement with k slots
     becomes k requests, with its candidates dealt out by rank, so that at equal prices the k best are
     the best of each.
 
@@ -76,7 +76,9 @@ class SampleBuilder:
         try:
             ranked = ranked_by(
                 self._snapshot,
-                msgspec.structs.replace(record, prices=self._bonuses, usage=usage),
+                msgspec.structs.replace(
+                    record, prices=self._bonuses, usage=usage, contact_plan=None
+                ),
             )
         except (FailedPrecondition, InvalidRequest):
             self.refused += 1

@@ -10,6 +10,17 @@ from nba_engine.engine.prices import Traffic
 from nba_engine.learning.prices import SampleBuilder, learn_prices
 from nba_engine.settings import StageSettings
 from nba_engine.testing import FakeStore, make_engine
+from tests.engine.contact_plans.world import (
+    CATALOG as PLANNED,
+)
+from tests.engine.contact_plans.world import (
+    DAY,
+    IDENTITY,
+    START,
+    add_customer,
+    make_plan,
+    make_shop,
+)
 
 MONDAY = 1_509_926_400.0  # 6 November 2017, 00:00 UTC
 REQUESTS = 60
@@ -87,3 +98,26 @@ def test_a_refresh_finds_the_bonus_at_which_a_minimum_is_just_reached() -> None:
     few = learn_prices(sample, traffic, cells, {}, now=MONDAY, start={}, bonuses={FLOOR: 0.6})
     assert few.prices[FLOOR] == pytest.approx(0.6)
     assert few.spending[FLOOR] < 1.0
+
+
+@pytest.mark.parametrize("only_planned", ["", "only_planned = true\n"])
+def test_decisions_that_followed_a_contact_plan_count_as_without_it(only_planned: str) -> None:
+    paced = PLANNED.replace(
+        'amount = 2\nwindow = "week"', 'amount = 2\nwindow = "week"\npace = "even"'
+    )
+    shop = make_shop(paced + only_planned)
+    anna = add_customer(shop, IDENTITY)
+    request = DecisionRequest(
+        identity=IDENTITY, placements=(PlacementRequest("letter"),), time=START + DAY / 2, seed=1
+    )
+
+    def worths() -> list[float]:
+        record = shop.log.read(shop.decide(request).decision_id)
+        assert record is not None
+        builder = SampleBuilder(shop.catalogs.snapshot, shop.prices.cells(shop.catalog), {})
+        builder.add(record)
+        return sorted(builder.sample().requests.worth.tolist())
+
+    before = worths()
+    make_plan(shop, ("bread.letter", 0), customer=anna, prices={"letters": (9.0, 9.0, 9.0, 9.0)})
+    assert worths() == before == pytest.approx([1.3, 2.3, 3.3])
