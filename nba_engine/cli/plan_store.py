@@ -88,10 +88,10 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
                     store,
                     told=lambda number: bar.advance(task, number),
                 )
-        run.finish()
     told(options.out, summary, before, resumed=resumed, as_json=options.as_json)
     if not options.as_json:
         _print_force(mark, catalog, summary, options)
+    run.finish()  # the last of all: until here the same command can go on
     return 0
 
 

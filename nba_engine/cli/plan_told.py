@@ -102,5 +102,10 @@ def _print_both(found: Mapping[str, Any]) -> None:
     for name, limit in found["limits"].items():
         rows |= {f"{name} {key}": limit[key] for key in ("amount", "used", "price")}
     for name, (before, after) in rows.items():
-        table.add_row(name, f"{before:,.2f}", f"{after:,.2f}", f"{after - before:+,.2f}")
+        difference = "" if before is None or after is None else f"{after - before:+,.2f}"
+        table.add_row(name, _figure(before), _figure(after), difference)
     output.print(table)
+
+
+def _figure(number: float | None) -> str:
+    return "" if number is None else f"{number:,.2f}"

@@ -13,17 +13,20 @@ __all__ = ["compared", "write_changes"]
 
 
 def compared(before: Mapping[str, Any], after: Mapping[str, Any], changed: int) -> dict[str, Any]:
-    """What two summaries say, before and after, and how many customers get another chain."""
+    """What two summaries say, before and after, and how many customers get another chain.
+
+    Other periods have other limits: what only one of the plans has is None in the other.
+    """
     figures = ("value", "bound", "spend", "contacts", "customers_contacted")
-    limits = {limit["limit"]: limit for limit in before["limits"]}
+    old, new = ({limit["limit"]: limit for limit in one["limits"]} for one in (before, after))
     return {
         "figures": {name: [before[name], after[name]] for name in figures},
         "limits": {
-            limit["limit"]: {
-                key: [limits[limit["limit"]][key], limit[key]]
+            name: {
+                key: [one[name][key] if name in one else None for one in (old, new)]
                 for key in ("amount", "used", "price")
             }
-            for limit in after["limits"]
+            for name in {**new, **old}
         },
         "customers_changed": changed,
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -378,3 +379,21 @@ def test_a_catalog_without_a_plan_and_a_store_without_customers_are_told(
         file.write(CATALOG)
     assert nba(*plan(shop)) == 1
     assert "no customers" in nba.err
+
+
+@pytest.mark.usefixtures("unseen")
+def test_what_if_with_other_periods_shows_the_limits_of_both(
+    filled: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--set", "periods=2", "--compare", "--limit", 9)
+    with monkeypatch.context() as patched:
+        full = Mock(side_effect=Unavailable("the disk is full"))
+        patched.setattr("nba_engine.planning.compare.write_changes", full)
+        assert nba(*plan(filled, *more)) == 1
+    assert (filled.parent / "plan" / "work").exists()  # what was asked is not asked again
+    assert nba(*plan(filled, *more)) == 0, nba.err
+    assert "going on with" in nba.err
+    found = json.loads((filled.parent / "plan" / "compare.json").read_text())
+    assert found["limits"]["letters, period 3"]["amount"] == [LETTERS, None]
+    assert found["limits"]["letters, period 1"]["amount"] == 2 * [LETTERS - USED]
+    assert not (filled.parent / "plan" / "work").exists()
