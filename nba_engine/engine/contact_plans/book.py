@@ -43,6 +43,7 @@ from nba_engine.errors import Exhausted, FailedPrecondition, Unavailable
 __all__ = ["CurrentPlan", "PlanBook"]
 
 _NO_INTERACTIONS = 2**62  # a page of a history behind all of them: the customer alone
+_QUIET = 10_000  # customers of which is known that nothing happened
 _log = logging.getLogger("nba_engine.engine")
 
 
@@ -65,6 +66,8 @@ class PlanBook:
         self._store = store
         self._noted = ""
         self._laid_out: tuple[CatalogView, PlanMark, _LaidOut] | None = None
+        # customer → newest interaction and merges: up to there nothing happened since the mark
+        self._quiet: tuple[PlanMark | None, dict[str, tuple[int, int]]] = (None, {})
         self._told = ""  # the plan of which was told that it cannot be followed
 
     def read(self, catalog: CatalogView) -> None:
@@ -190,10 +193,33 @@ class PlanBook:
         found = history(customer_id, after=_NO_INTERACTIONS)
         if found is None or not found.newest:
             return None
-        latest = history(customer_id, after=found.newest - 1)  # what arrived last tells
-        if latest is None or not any(one.time >= mark.made for one in latest.interactions):
+        latest = history(customer_id, after=found.newest - 1)
+        if latest is None:
             return None
-        return history(customer_id)
+        if any(one.time >= mark.made for one in latest.interactions):
+            return history(customer_id)
+        # what arrived last is of before. So is all else, if it arrived before, and no merge brought
+        # any; if not, what arrived late may hide what happened since. The clock of a simulation does
+        # not tell when something arrived
+        clear = not (self._store.simulated or latest.merges)
+        if clear and all(at is not None and at < mark.made for at in latest.recorded):
+            return None
+        return self._hidden(customer_id, (latest.newest, latest.merges), mark)
+
+    def _hidden(self, customer_id: str, known: tuple[int, int], mark: PlanMark) -> History | None:
+        """The first page of a customer's interactions, if any took place since the mark was made."""
+        of, quiet = self._quiet
+        if of is not mark or len(quiet) >= _QUIET:
+            self._quiet = (mark, quiet := {})
+        if quiet.get(customer_id) == known:
+            return None
+        page = self._store.history(customer_id)
+        if page is None:
+            return None
+        if any(one.time >= mark.made for one in self._all(customer_id, page)):
+            return page
+        quiet[customer_id] = known
+        return None
 
     def _all(self, customer_id: str, page: History) -> list[Interaction]:
         """The interactions of a page and of those behind it."""

@@ -9,12 +9,14 @@ from nba_engine.domain import (
     Decision,
     DecisionRequest,
     Interaction,
+    LinkRequest,
     PlacementRequest,
     ProfileUpdate,
     Store,
 )
 from nba_engine.engine import Engine
 from nba_engine.errors import InvalidRequest, Unavailable
+from nba_engine.testing import FakeStore
 from tests.engine.contact_plans.world import (
     CATALOG,
     DAY,
@@ -301,3 +303,37 @@ def test_the_plans_prices_hold_in_planned_placements_only_whatever_else_is_asked
     dear = shop.what_if(beside.decision_id, [Change(kind="price", target="budget", value=99.0)])
     assert ("letter", "nothing.post") in shown(dear.decision)
     assert ("newsletter", "bread.email") in shown(dear.decision)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_what_arrives_late_hides_nothing_that_happened_since_the_plan(*, simulated: bool) -> None:
+    shop = make_shop(store=FakeStore(simulated=simulated))
+    shop._clock = lambda: NOON
+    add_customer(shop, IDENTITY)
+    make_plan(shop)
+    record(shop, "visit", START - 2 * DAY)
+    assert not shop.contact_plan(IDENTITY, time=NOON).replanned
+    record(shop, "purchase", NOON)
+    record(shop, "visit", START - DAY)
+
+    for _ in range(2):
+        current = shop.contact_plan(IDENTITY, time=NOON + 60.0)
+        assert current.replanned
+        assert len(current.plan.contacts) == 3
+
+
+def test_a_merge_brings_what_happened_since_the_plan() -> None:
+    shop = make_shop()
+    add_customer(shop, IDENTITY)
+    add_customer(shop, "web:1")
+    make_plan(shop)
+    happened = Interaction(
+        interaction_id="w", identity="web:1", type="purchase", time=NOON, recommendation_id=""
+    )
+    shop.record([happened])
+    record(shop, "visit", START - DAY)
+    assert not shop.contact_plan(IDENTITY, time=NOON + 60.0).replanned
+
+    shop.link_identities(LinkRequest(identities=(IDENTITY, "web:1")))
+
+    assert shop.contact_plan(IDENTITY, time=NOON + 60.0).replanned
