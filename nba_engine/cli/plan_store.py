@@ -60,6 +60,7 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
     """Plan for all customers, write the plan down, and put it in force."""
     from nba_engine.app.contact_plans import keep_plan
     from nba_engine.planning.run import PLAN, SUMMARY
+    from nba_engine.planning.written import check_summary
 
     with open_logged(settings, with_log=False) as opened:
         store = _store(opened)
@@ -78,6 +79,7 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
                 run.found(mark)
         else:
             summary, resumed = json.loads((options.out / SUMMARY).read_text("utf-8")), True
+        check_summary(summary)
         if not options.why_not_in_force:
             with progress_bar() as bar:
                 task = bar.add_task("into the store", total=summary["customers_contacted"])

@@ -49,7 +49,13 @@ def told(
     resumed: bool,
     as_json: bool,
 ) -> None:
-    """Print what was found; with the summary of the plan ``before``, compare and write that down."""
+    """Print what was found; with the summary of the plan ``before``, compare and write that down.
+
+    Raises `FailedPrecondition` for what is no plan: it exceeds a limit, or its own bound.
+    """
+    from nba_engine.planning.written import check_summary
+
+    check_summary(summary)
     found = summary
     if before is not None:
         from nba_engine.planning.compare import compared, write_changes

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from nba_engine.domain import MICROS, Batch
-from nba_engine.planning.plan import Plan
+from nba_engine.errors import FailedPrecondition
+from nba_engine.planning.plan import Plan, exceeds
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Resident
 
-__all__ = ["Shown", "summary", "write_json", "write_plan"]
+__all__ = ["Shown", "check_summary", "summary", "write_json", "write_plan"]
 
 _REASONS = ("best_at_prices", "made_room", "used_room")
 _UNLIMITED = np.iinfo(np.int64).max
@@ -126,7 +127,10 @@ def _rows(part: _Planned, cost: NDArray[np.int64], problem: Problem) -> pa.Table
 
 
 def summary(problem: Problem, plan: Plan, shown: Shown, seconds: float) -> dict[str, Any]:
-    """``summary.json``: what was found, and per limit what it has, what is used, and its price."""
+    """``summary.json``: what was found, and per limit what it has, what is used, and its price.
+
+    Raises `FailedPrecondition` as `check_summary` does.
+    """
     over = np.maximum(plan.used - problem.amounts, 0)
     limits = []
     for k, limit in enumerate(problem.limits):
@@ -141,7 +145,7 @@ def summary(problem: Problem, plan: Plan, shown: Shown, seconds: float) -> dict[
                 "price": float(plan.at.prices[k]) * unit,
             }
         )
-    return {
+    found = {
         "value": plan.value,
         "bound": plan.bound,
         "gap": plan.gap,
@@ -154,6 +158,31 @@ def summary(problem: Problem, plan: Plan, shown: Shown, seconds: float) -> dict[
         "spend": int(shown.spent.sum()) / MICROS,
         "limits": limits,
     }
+    check_summary(found)
+    return found
+
+
+def check_summary(found: Mapping[str, Any]) -> None:
+    """Raise `FailedPrecondition` for a plan that exceeds a limit or its own bound: it is none."""
+    wrong = []
+    if found["violation"] > 0:
+        over = [
+            f"{one['limit']!r} ({one['used']:,g} of {one['amount']:,g})"
+            for one in found["limits"]
+            if (
+                one["used"] < one["amount"]
+                if one["kind"] == "at_least"
+                else one["used"] > one["amount"]
+            )
+        ]
+        wrong.append(f"it does not keep {', '.join(over)}")
+    if exceeds(found["value"], found["bound"]):
+        wrong.append(f"its value {found['value']:,.6g} is above its bound {found['bound']:,.6g}")
+    if wrong:
+        raise FailedPrecondition(
+            f"this plan must not be used: {'; '.join(wrong)}. Plan again (--fresh on a store); if that "
+            "ends the same, it is a mistake in nba-engine, and worth a report"
+        )
 
 
 def write_json(path: Path, value: object) -> None:

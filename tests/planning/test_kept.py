@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from nba_engine.batch import LocalEngine
+from nba_engine.cli.plan_told import told
 from nba_engine.errors import FailedPrecondition
 from nba_engine.planning import (
+    At,
     Plan,
     PlanLimit,
     PlanOptions,
@@ -20,6 +25,7 @@ from nba_engine.planning import (
     make_plan,
 )
 from nba_engine.planning.drawn import drawn_rows
+from nba_engine.planning.written import check_summary
 from tests.planning.exact import exact
 
 
@@ -104,3 +110,36 @@ def test_limits_that_cannot_be_kept_together_are_named_with_how_far_they_can() -
             make_plan(batch, problem, 9, PlanOptions(passes=100), partitions=1)
     finally:
         batch.close()
+
+
+def test_the_gap_is_what_is_missing_to_the_bound_whatever_their_signs() -> None:
+    nothing = np.zeros((1, 1), dtype=np.int64)
+    plan = Plan(
+        at=At(prices=np.zeros(0)), value=3.0, bound=4.0, counts=nothing, used=nothing, passes=1
+    )
+    assert plan.gap == 0.25
+    assert replace(plan, value=-4.0, bound=-3.0).gap == 0.25
+    assert replace(plan, value=-4.0, bound=0.0).gap == 1.0
+    assert replace(plan, value=0.0, bound=0.0).gap == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"violation": 1}, "does not keep 'letters' \\(3 of 2\\), 'milk' \\(1 of 4\\)"),
+        ({"value": 10.001}, "value 10.001 is above its bound 10"),
+        ({"value": -1.0, "bound": -2.0}, "value -1 is above its bound -2"),
+    ],
+)
+def test_what_is_no_plan_is_not_told_as_one(
+    wrong: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    limits = [
+        {"limit": "letters", "kind": "at_most", "used": 3.0, "amount": 2.0},
+        {"limit": "money", "kind": "at_most", "used": 3.0, "amount": 3.0},
+        {"limit": "milk", "kind": "at_least", "used": 1.0, "amount": 4.0},
+    ]
+    found = {"value": 10.0, "bound": 10.0, "violation": 0, "limits": limits}
+    check_summary({**found, "value": 10.0 * (1.0 + 1e-12)})  # sums may be off by so much
+    with pytest.raises(FailedPrecondition, match=words):
+        told(tmp_path, found | wrong, None, resumed=False, as_json=False)
