@@ -2,7 +2,8 @@
 
 A plan for all customers is a progress mark of the store (`PlanMark`, under `PLAN_MARK`). What is
 planned for one customer is text in its profile attribute `PLAN_ATTRIBUTE`, which a catalog with
-``[contact_plan]`` declares by itself. A customer's plan is in force while it names the mark's plan.
+``[contact_plan]`` declares by itself. A customer's plan is in force while it names the mark's plan; the
+one that was in force when it was written is kept with it, for as long as the mark still names that one.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class CustomerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``plan`` is the id of the mark, ``made`` when this was computed. ``newest`` and ``merges`` are
     those of the customer's `History` it was computed from: when they are others, something happened
-    since. Whom the plan does not contact at all has one without ``contacts``.
+    since. Whom the plan does not contact at all has one without ``contacts``. ``before``: the
+    customer's plan that was in force when this one was written.
     """
 
     plan: str
@@ -90,6 +92,13 @@ class CustomerPlan(msgspec.Struct, frozen=True, kw_only=True):
     newest: int = 0
     merges: int = 0
     contacts: tuple[PlannedContact, ...] = ()
+    before: CustomerPlan | None = None
+
+    def of(self, plan: str) -> CustomerPlan | None:
+        """What is planned by the plan of this id: this one, or the one before."""
+        if self.plan == plan:
+            return self
+        return None if self.before is None else self.before.of(plan)
 
 
 class PlanRead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

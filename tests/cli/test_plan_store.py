@@ -262,7 +262,7 @@ def test_a_plan_that_was_stopped_while_it_was_written_is_in_force_only_when_all_
     assert nba(*plan(filled)) == 0, nba.err
     assert "violation 0" in nba.out
     assert "3 contacts in one window of Letters per customer, which allows 2" in nba.out
-    before, _ = in_store(filled)
+    before, first = in_store(filled)
     assert before is not None
     assert f"in force: plan {before.id}" in nba.out
     monkeypatch.setattr(keeping, "_COMMIT", 5)
@@ -280,7 +280,8 @@ def test_a_plan_that_was_stopped_while_it_was_written_is_in_force_only_when_all_
     assert nba(*plan(filled)) == 1
     assert "the disk is away" in nba.err
     mark, plans = in_store(filled)
-    assert mark == before  # the old one is in force for whoever was not written
+    assert mark == before  # the old one is in force for everybody, written or not
+    assert {name: own.of(before.id) for name, own in plans.items() if name in first} == first
     begun = {own.plan for own in plans.values()} - {before.id}
     assert len(begun) == 1
     assert nba(*plan(filled)) == 0, nba.err

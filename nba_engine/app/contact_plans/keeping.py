@@ -1,8 +1,8 @@
 """A plan back into the store: each customer's contacts first, what puts them in force last.
 
 Customers are written in the order of their partitions, each commit with how far it came, so that a run
-that was stopped goes on there. Until the mark is written the plan before stays in force for whoever was
-not written yet, and the new one for nobody.
+that was stopped goes on there. Until the mark is written the plan before stays in force for everybody: who
+is written keeps the contacts of that one, too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from nba_engine.domain import (
     PlannedContact,
     ProfileUpdate,
     Store,
+    decode_customer_plan,
+    decode_plan_mark,
     encode_customer_plan,
     encode_plan_mark,
 )
@@ -33,6 +35,7 @@ __all__ = ["WRITTEN", "keep_plan"]
 
 WRITTEN = "contact_plan.written"  # the progress mark: how far the customers of a plan are written
 _COMMIT = 250  # customers in a commit
+_NO_INTERACTIONS = 2**62  # a page of a history behind all of them: the customer alone
 
 _Rows = Mapping[str, Any]
 
@@ -59,14 +62,23 @@ def keep_plan(
     noted = store.progress(WRITTEN) or ""
     before = msgspec.json.decode(noted, type=_Written) if noted else _Written()
     begin = before.parts if before.plan == mark.id else 0
+    in_force = decode_plan_mark(store.progress(PLAN_MARK) or "")
+    if in_force is not None and (in_force.id == mark.id or in_force.ends <= mark.made):
+        in_force = None
     name, contacts = next(chains, ("", ()))
     for share in run.shares():
         updates = []
         for customer_id, identity, newest, merges in read_customers(share):
             if identity != name:
                 continue
+            written = share.number < begin
             planned = CustomerPlan(
-                plan=mark.id, made=mark.made, newest=newest, merges=merges, contacts=contacts
+                plan=mark.id,
+                made=mark.made,
+                newest=newest,
+                merges=merges,
+                contacts=contacts,
+                before=None if written else _plan_of(customer_id, in_force, store),
             )
             attributes = {PLAN_ATTRIBUTE: encode_customer_plan(planned)}
             updates.append(
@@ -86,6 +98,16 @@ def keep_plan(
         after = msgspec.json.encode(_Written(mark.id, share.number + 1)).decode()
         store.bulk(now=mark.made, progress=(WRITTEN, after))
     store.bulk(now=mark.made, progress=(PLAN_MARK, encode_plan_mark(mark)))
+
+
+def _plan_of(customer_id: str, mark: PlanMark | None, store: Store) -> CustomerPlan | None:
+    """What the plan that is in force has for a customer; None: nothing, or there is none."""
+    found = None if mark is None else store.history(customer_id, after=_NO_INTERACTIONS)
+    if mark is None or found is None:
+        return None
+    stored = decode_customer_plan(found.state.attributes.get(PLAN_ATTRIBUTE))
+    own = None if stored is None else stored.of(mark.id)
+    return None if own is None else msgspec.structs.replace(own, before=None)
 
 
 def _chains(plan: Path, mark: PlanMark) -> Iterator[tuple[str, tuple[PlannedContact, ...]]]:

@@ -154,8 +154,8 @@ class PlanBook:
         Raises `Unavailable`, and `FailedPrecondition` when nothing can be planned with this catalog.
         """
         stored = decode_customer_plan(state.attributes.get(PLAN_ATTRIBUTE))
-        if stored is None or stored.plan != mark.id:  # the plan does not contact this customer
-            stored = None
+        if stored is not None:  # None: the plan does not contact this customer
+            stored = stored.of(mark.id)
         since = self._since(state.customer_id, stored, mark)
         if since is None:
             plan = stored or CustomerPlan(plan=mark.id, made=mark.made)

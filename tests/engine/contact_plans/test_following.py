@@ -5,7 +5,9 @@ from typing import cast
 import pytest
 
 from nba_engine.domain import (
+    PLAN_ATTRIBUTE,
     Change,
+    CustomerPlan,
     Decision,
     DecisionRequest,
     Interaction,
@@ -13,6 +15,7 @@ from nba_engine.domain import (
     PlacementRequest,
     ProfileUpdate,
     Store,
+    encode_customer_plan,
 )
 from nba_engine.engine import Engine
 from nba_engine.errors import InvalidRequest, Unavailable
@@ -337,3 +340,17 @@ def test_a_merge_brings_what_happened_since_the_plan() -> None:
     shop.link_identities(LinkRequest(identities=(IDENTITY, "web:1")))
 
     assert shop.contact_plan(IDENTITY, time=NOON + 60.0).replanned
+
+
+def test_a_plan_that_is_still_being_written_leaves_the_one_in_force() -> None:
+    shop = make_shop()
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.email", 0), customer=anna)
+    stored = shop.contact_plan(IDENTITY, time=NOON).plan
+    following = CustomerPlan(plan="plan-2", made=START + 60.0, before=stored)
+    attributes = {PLAN_ATTRIBUTE: encode_customer_plan(following)}
+    update = ProfileUpdate(identity=IDENTITY, attributes=attributes, customer_id=anna.customer_id)
+    shop.store.bulk(updates=[update], now=START)
+
+    assert shop.contact_plan(IDENTITY, time=NOON).plan == stored
+    assert shown(decide(shop)) == [("newsletter", "bread.email")]
