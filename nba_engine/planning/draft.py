@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain import Batch
+from nba_engine.planning.earlier import Earlier, earlier
 from nba_engine.planning.few import Offer, around, choose, offers
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Edits, Resident, counts_of, planned_usage
@@ -117,6 +118,19 @@ class Draft:
         self._take(changes, taken, 2)
         self.rounds += 1
         told("use_room")
+
+    def move_earlier(self, told: Callable[[Aim], None]) -> None:
+        """Where it costs nothing, contact earlier: what is worth the same is no matter of chance."""
+        for _ in range(_ROUNDS):
+            changes = list(
+                self._batch.each(earlier, Earlier(at=self.at(), room=self.room, most=self._most))
+            )
+            taken, _ = take_changes(changes, self.room, "use_room")
+            if not any(len(places) for places in taken):
+                return
+            self._take(changes, taken, 2)
+            self.rounds += 1
+            told("use_room")
 
     def _dearer(
         self, shares: Sequence[float], loose: NDArray[np.bool_], told: Callable[[Aim], None]

@@ -75,6 +75,8 @@ def make_plan(
     draft.use_room(told, enough)
     if customers <= FEW and (draft.value < enough or (draft.room < 0).any()):
         draft.put_together(prices_tried(problem, search), told, bound)
+    if (draft.room >= 0).all():
+        draft.move_earlier(told)
     draft.sum()
     # chains earn no less than nothing, unless costs are taken off and a floor wants them nevertheless
     _check_limits(problem, draft, proved=bound < 0.0 and not problem.after_costs)
