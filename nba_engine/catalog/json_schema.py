@@ -47,4 +47,6 @@ def catalog_schema() -> dict[str, Any]:
         }
     for rule in properties["rules"]["patternProperties"].values():
         rule["oneOf"] = [{"required": ["when"]}, {"required": ["table"]}]
+    for limit in properties["limits"]["patternProperties"].values():
+        limit["anyOf"] = [{"required": ["amount"]}, {"required": ["at_least"]}]
     return {"type": "object", "properties": properties, "additionalProperties": False}

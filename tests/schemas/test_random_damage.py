@@ -71,6 +71,9 @@ def read(tables: dict[str, Any]) -> list[str]:
     rules = () if found else (tables.get("rules") or {}).values()
     if any(("when" in rule) == ("table" in rule) for rule in rules):
         found.append("a rule has either when or table")
+    limits = () if found else (tables.get("limits") or {}).values()
+    if any("amount" not in limit and "at_least" not in limit for limit in limits):
+        found.append("a limit has an amount, a minimum, or both")
     return found
 
 
