@@ -190,12 +190,73 @@ window = "week"
     )
     spec = catalog.contact_plan
     assert spec is not None
-    now = 1_510_000_000.0
+    now = dt.datetime(2017, 11, 6, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Monday
     periods = periods_ahead(spec.terms, now, now)
     assert shared_limits(catalog, unused, planned_of(catalog), periods).limits == ()
-    exceeded, wanted = not_planned_with(catalog, spec.terms)
+    exceeded, wanted = not_planned_with(catalog, spec.terms, periods)
     assert "3 contacts in one window of Letters per customer, which allows 2" in exceeded
     assert "Calls is to have at least 5 contacts" in wanted
+
+
+@pytest.mark.parametrize(
+    ("window", "weekday", "period", "spacing", "most"),
+    [
+        ("week", 0, 7, 1, 1),  # from a Monday each period is one window
+        ("week", 3, 7, 1, 2),  # from a Thursday a window is the end of one and the begin of another
+        ("week", 3, 7, 2, 1),
+        ("day", 3, 7, 1, 1),
+        ("week", 0, 3, 1, 3),  # Monday to Wednesday, to Saturday, and Sunday
+        ("week", 0, 3, 2, 2),
+        ("month", 3, 7, 1, 3),
+        ("rolling 7d", 0, 7, 1, 2),
+    ],
+)
+def test_how_many_contacts_of_a_chain_fall_into_one_window(
+    window: str, weekday: int, period: int, spacing: int, most: int
+) -> None:
+    limit = (
+        '[limits.each]\nscope = ["customer"]\nmeasure = "contacts"\namount = {}\nwindow = "{}"\n'
+    )
+    terms = ContactPlanTerms(
+        period=period * DAY,
+        periods=4,
+        most_contacts=3,
+        spacing=spacing,
+        placements=("letters", "calls", "emails"),
+    )
+    begin = dt.datetime(2017, 11, 6 + weekday, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    periods = periods_ahead(terms, begin, begin)
+    fits = shop(limit.format(most, window))
+    assert list(not_planned_with(fits, terms, periods)) == []
+    if most > 1:
+        (told,) = not_planned_with(shop(limit.format(most - 1, window)), terms, periods)
+        assert f"may have {most} contacts in one window of each, which allows {most - 1}" in told
+
+
+def test_limits_per_customer_that_nobody_checks_are_told_of() -> None:
+    catalog = shop(
+        """
+[attributes.most]
+type = "int"
+[limits.spent]
+name = "Spent on each"
+scope = ["customer"]
+measure = "money"
+amount = 0.5
+window = "week"
+[limits.own]
+name = "As each likes"
+scope = ["customer"]
+measure = "contacts"
+amount = "customer.most"
+window = "week"
+"""
+    )
+    spec = catalog.contact_plan
+    assert spec is not None
+    spent, own = not_planned_with(catalog, spec.terms, periods_ahead(spec.terms, 0.0, 0.0))
+    assert spent.startswith("Spent on each was not checked: ")
+    assert own.startswith("As each likes was not checked: ")
 
 
 def test_prices_of_spans_add_up_by_period() -> None:

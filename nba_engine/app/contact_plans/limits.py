@@ -27,6 +27,7 @@ UsageOf: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 """Accounts → whole units used of them; those never used may be absent."""
 
 _ACCOUNTS = 500  # asked for at a time
+_SECOND = 1.0
 
 
 class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,10 +105,12 @@ def shared_limits(
     return SharedLimits(cells=tuple(cells), spans=tuple(spans), limits=tuple(limits))
 
 
-def not_planned_with(catalog: CatalogView, terms: ContactPlanTerms) -> Iterator[str]:
+def not_planned_with(
+    catalog: CatalogView, terms: ContactPlanTerms, periods: Sequence[tuple[float, float]]
+) -> Iterator[str]:
     """What of the limits a plan does not see to, in words.
 
-    Those per customer that a chain could exceed, and minimums.
+    Those per customer that a chain could exceed, or of which nobody looked whether, and minimums.
     """
     for position, limit in enumerate(catalog.limits):
         if not _is_planned(catalog, position, terms):
@@ -117,11 +120,16 @@ def not_planned_with(catalog: CatalogView, terms: ContactPlanTerms) -> Iterator[
                 f"{limit.name} is to have at least {limit.at_least:,} contacts: the plan does not "
                 "see to it, decisions do"
             )
-        if "customer" not in limit.scope or limit.measure != "contacts":
+        if "customer" not in limit.scope:
             continue
-        if not isinstance(limit.amount, int | float):
+        if limit.measure != "contacts" or not isinstance(limit.amount, int | float):
+            of = "of money" if limit.measure == "money" else "with an amount of each customer's own"
+            yield (
+                f"{limit.name} was not checked: whether a chain exceeds a limit per customer {of} shows "
+                "when it is carried out"
+            )
             continue
-        most = _most_in_a_window(limit, terms)
+        most = _most_in_a_window(LimitCells(catalog, position), limit, terms, periods)
         if limit.amount < most:
             yield (
                 f"a chain may have {most} contacts in one window of {limit.name}, which allows "
@@ -176,15 +184,23 @@ def _is_planned(catalog: CatalogView, position: int, terms: ContactPlanTerms) ->
     )
 
 
-_SECONDS = {"hour": 3_600.0, "day": 86_400.0, "week": 7 * 86_400.0, "month": 31 * 86_400.0}
-
-
-def _most_in_a_window(limit: Limit, terms: ContactPlanTerms) -> int:
-    """How many contacts of a chain can fall into one window."""
+def _most_in_a_window(
+    cells: LimitCells,
+    limit: Limit,
+    terms: ContactPlanTerms,
+    periods: Sequence[tuple[float, float]],
+) -> int:
+    """How many contacts of a chain can fall into one window, each at any time of its period."""
     longest = min(terms.most_contacts, 1 + (terms.periods - 1) // terms.spacing)
     if limit.window.unit == "lifetime":
         return longest
-    length = limit.window.seconds or _SECONDS[limit.window.unit]
-    if limit.window.unit != "rolling" and length <= terms.period:
-        return 1  # as periods begin, whatever the calendar
-    return min(longest, 1 + math.ceil(length / (terms.period * terms.spacing)))
+    if cells.rolls:
+        return min(longest, 1 + math.ceil(cells.rolls / (terms.period * terms.spacing)))
+    most = 1
+    for begin, _ in periods[1:]:  # no other windows overlap several periods
+        window = cells.calendar.at(begin)
+        overlapped = sum(
+            min(end, window.end) - max(start, window.start) > _SECOND for start, end in periods
+        )
+        most = max(most, 1 + (overlapped - 1) // terms.spacing)
+    return min(longest, most)

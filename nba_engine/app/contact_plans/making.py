@@ -110,7 +110,13 @@ def make(
         plan=begun.plan,
         currency=world.catalog.currency,
         after_costs=True,
-        not_planned_with=list(not_planned_with(world.catalog, world.terms)),
+        not_planned_with=list(
+            not_planned_with(
+                world.catalog,
+                world.terms,
+                periods_ahead(world.terms, begun.starts, begun.asked.now),
+            )
+        ),
     )
     write_json(out / SUMMARY, planned.summary)
     mark = PlanMark(
