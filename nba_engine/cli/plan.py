@@ -12,6 +12,7 @@ import click
 from nba_engine.app import load_plugins, make_batch_engine
 from nba_engine.cli.learning.extra import learn_extra
 from nba_engine.cli.output import errors, settings_option
+from nba_engine.cli.plan_alone import alone_in
 from nba_engine.cli.plan_show import show_command
 from nba_engine.cli.plan_store import StoreOptions, plan_store
 from nba_engine.cli.plan_told import steps_shown, told
@@ -106,7 +107,6 @@ def plan_group(
         errors.print(
             "numba is not installed (pip install 'nba-engine[plan]'): the same, but slower"
         )
-    out.mkdir(parents=True, exist_ok=True)
     if folder is None:
         options = StoreOptions(
             out=out,
@@ -121,13 +121,15 @@ def plan_group(
             seed=seed,
             as_json=as_json,
         )
-        return plan_store(settings, options)
+        with alone_in(out):
+            return plan_store(settings, options)
     given = context.get_parameter_source("settings") is not click.core.ParameterSource.DEFAULT
     for name in ("time", "limit", "dry_run", "fresh", "seed"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} is for plans on the store")
     engine = _engine(settings if given else None, batch_engine or "")
-    return _plan_tables(folder, out, changed, engine, compare=compare, gap=gap, as_json=as_json)
+    with alone_in(out):
+        return _plan_tables(folder, out, changed, engine, compare=compare, gap=gap, as_json=as_json)
 
 
 plan_group.add_command(show_command)
