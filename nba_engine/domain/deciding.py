@@ -131,8 +131,8 @@ class Deciding:
         self.now = now
         self.seed = seed
         self.deadline = deadline  # on time.monotonic
-        # it is about the weeks to come: what only concerns today (quiet hours, windows of limits)
-        # does not count
+        # it is about the weeks to come: what only concerns today (quiet hours, windows of limits, that a
+        # season has not begun) does not count
         self.ahead = False
         # lists and maps of its own: what was asked goes to the log as it came
         self.context: Values = _NONE

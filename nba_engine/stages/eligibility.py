@@ -59,7 +59,9 @@ class Eligibility:
         now = deciding.now
         if self._seasonal:
             index = candidates.index
-            closed = (now < self._starts[index]) | (now >= self._ends[index])
+            closed = now >= self._ends[index]
+            if not deciding.ahead:  # what begins in the weeks to come can be planned for them
+                closed |= now < self._starts[index]
             candidates.drop(closed, "not_in_season")
         rules = deciding.catalog.rules
         customer, context = deciding.customer, deciding.context

@@ -27,7 +27,7 @@ class PlanContacts:
 
     ``treatments`` (c,): their indices in the catalog, ascending; a contact of the kernel is a
     position among them. ``factor`` (c, periods): 0 in periods that begin when the season of the action
-    is over, else 1.
+    is over, or end before it begins, else 1.
     """
 
     def __init__(self, catalog: CatalogView, terms: ContactPlanTerms, *, starts: float) -> None:
@@ -50,7 +50,7 @@ class PlanContacts:
             dtype=np.int64,
         )
         self.factor: FloatArray = self._seasons(
-            starts + terms.period * np.arange(terms.periods, dtype=np.float64)
+            starts + terms.period * np.arange(terms.periods + 1, dtype=np.float64)
         )
         self._prices = Prices(catalog, Accounts(catalog))
         self._patterns: dict[int, Patterns] = {}
@@ -88,7 +88,9 @@ class PlanContacts:
         ]
         return np.stack(columns, axis=1)[self.treatments] + self.cost[:, None] / MICROS
 
-    def _seasons(self, begins: FloatArray) -> FloatArray:
+    def _seasons(self, bounds: FloatArray) -> FloatArray:
         actions = [self.catalog.actions[at] for at in self.actions.tolist()]
         ends = np.array([np.inf if a.ends is None else a.ends for a in actions])
-        return (begins < ends[:, None]).astype(np.float64)  # what has not begun is not offered
+        starts = np.array([-np.inf if a.starts is None else a.starts for a in actions])
+        open_ = (bounds[:-1] < ends[:, None]) & (bounds[1:] > starts[:, None])
+        return open_.astype(np.float64)

@@ -51,8 +51,9 @@ class Offers(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Offering:
     """Asks for many customers, at one moment.
 
-    What only concerns the day is not looked at: quiet hours, and limits of any window but a
-    lifetime. Everything else is judged once, as of that moment.
+    What only concerns the day is not looked at: quiet hours, limits of any window but a lifetime, and
+    seasons that have not begun (`PlanContacts` knows when they do). Everything else is judged once, as of
+    that moment.
     """
 
     def __init__(

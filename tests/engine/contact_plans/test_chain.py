@@ -8,7 +8,14 @@ import pytest
 from nba_engine.domain import ContactPlanTerms
 from nba_engine.engine.contact_plans import Made, Offers, PlanContacts, chain_of
 from nba_engine.errors import FailedPrecondition
-from tests.engine.contact_plans.world import CATALOG, DAY, START, make_shop
+from tests.engine.contact_plans.world import (
+    CATALOG,
+    DAY,
+    START,
+    add_customer,
+    make_shop,
+    offering,
+)
 
 WEEK = 7 * DAY
 TERMS = ContactPlanTerms(
@@ -131,6 +138,22 @@ def test_no_action_is_planned_for_a_period_that_begins_when_its_season_is_over()
     milk = contacts.position_of[catalog.treatment_index["milk.email"]]
 
     assert contacts.factor[milk].tolist() == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_no_action_is_planned_for_a_period_that_ends_before_its_season_begins() -> None:
+    season = CATALOG.replace('name = "Wine"', 'name = "Wine"\nstarts = 2020-11-24')
+    shop = make_shop(season)
+    anna = add_customer(shop, "crm:anna")
+    contacts = PlanContacts(shop.catalog, TERMS, starts=START)
+    wine = contacts.position_of[shop.catalog.treatment_index["wine.email"]]
+    assert contacts.factor[wine].tolist() == [0.0, 1.0, 1.0, 1.0]
+
+    offers = offering(shop).offers(anna.customer_id)
+    assert offers is not None
+    made = chain_of(offers, contacts, contacts.prices({}))
+
+    # it is worth most, and comes as soon as it can
+    assert [(one.period, one.action) for one in made if one.action == "wine"] == [(1, "wine")]
 
 
 def test_what_nobody_could_plan_is_refused_at_once() -> None:
