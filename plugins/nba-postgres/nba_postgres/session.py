@@ -42,6 +42,14 @@ class Session:
         cursor = self._connection.execute(sql, values, prepare=True)
         return cursor.fetchall() if cursor.description else []
 
+    def roll_back(self) -> None:
+        """Undo the transaction, in a round trip of its own.
+
+        The driver forgets all prepared statements after it, and tells the server so with its next
+        statement. In a pipeline that comes behind statements that were prepared in the meantime.
+        """
+        self._connection.execute("ROLLBACK")
+
     def one(self, sql: str, **values: Any) -> Any:
         """The first column of the first row; None: there is no row."""
         rows = self.rows(sql, **values)

@@ -252,7 +252,7 @@ class Writer:
                 committing = True
                 session.run(*statements)
             else:
-                session.run(Statement("ROLLBACK"))
+                session.roll_back()
         except BaseException as error:
             self._recover(connection, error, unknown=committing, again=not committing)
             raise
@@ -275,7 +275,7 @@ class Writer:
 
     def _undone(self, connection: Connection) -> bool:
         try:
-            connection.execute("ROLLBACK")
+            Session(connection).roll_back()
         except psycopg.Error:
             return False
         return True
