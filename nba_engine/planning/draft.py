@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nba_engine.domain import Batch
 from nba_engine.planning.earlier import Earlier, earlier
-from nba_engine.planning.few import Offer, around, choose, offers
+from nba_engine.planning.few import Offer, around, choose, offers, one_by_one
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Edits, Resident, counts_of, planned_usage
 from nba_engine.planning.room import Aim, Ask, Changes, alternatives, take_changes
@@ -27,6 +27,7 @@ _IDLE = 3  # so many rounds that were not worth it end it
 _CHANGES = 200_000  # that come from all partitions together, in a round
 _AT_LEAST = 2_000  # of one partition
 _PLENTY = 2**62
+_NEAR = 0.995  # of the bound: with few customers there may be nothing between them
 
 
 class Draft:
@@ -110,7 +111,15 @@ class Draft:
         self, prices: NDArray[np.float64], told: Callable[[Aim], None], bound: float
     ) -> None:
         """For few customers: choose among their best chains at many prices (p, k), all at once."""
-        tried = np.vstack([self._prices[None], prices, around(self._prices)])
+        self._choose(np.vstack([self._prices[None], prices, around(self._prices)]), told, bound)
+        if self.value < _NEAR * bound or (self.room < 0).any():
+            dear = max(self.value, bound) / np.abs(self._problem.amounts).clip(1)
+            tried = np.vstack([self._prices[None], prices, one_by_one(self._prices, dear)])
+            self._choose(tried, told, bound)
+
+    def _choose(
+        self, tried: NDArray[np.float64], told: Callable[[Aim], None], bound: float
+    ) -> None:
         changes = list(self._batch.each(offers, Offer(at=self.at(), prices=tried)))
         # where a limit is exceeded, what keeps them all may be worth less by any amount
         gain = bound - self.value if (self.room >= 0).all() else np.inf

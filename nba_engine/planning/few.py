@@ -19,10 +19,11 @@ from scipy.sparse import csr_array, vstack
 from nba_engine.planning.resident import At, Resident
 from nba_engine.planning.room import Changes, changes_to
 
-__all__ = ["FEW", "Offer", "around", "choose", "offers"]
+__all__ = ["FEW", "Offer", "around", "choose", "offers", "one_by_one"]
 
 FEW = 400  # customers
 _AROUND = 60
+_DEAR = (0.0, 0.1, 0.3, 1.0, 3.0)  # of what a unit of a limit is worth if it earns all
 _NODES = 200  # of the branch and bound, so that it ends, and always at the same place
 
 
@@ -38,6 +39,18 @@ def around(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     rng = np.random.default_rng(0)
     spread = np.repeat([0.05, 0.2, 0.6], _AROUND // 3)[:, None]
     return prices * np.exp(spread * rng.normal(size=(_AROUND, len(prices))))
+
+
+def one_by_one(prices: NDArray[np.float64], dear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Prices (p, k) with one limit after the other for nothing, and as dear as a plan may pay (k,).
+
+    Near prices keep those that are 0, so that chains that spare such a limit are not among theirs.
+    """
+    many = np.repeat(prices[None], len(_DEAR) * len(prices), axis=0)
+    for j, share in enumerate(_DEAR):
+        at = np.arange(len(prices))
+        many[j * len(prices) + at, at] = share * dear
+    return many
 
 
 def offers(resident: Resident, offer: Offer) -> Changes:
