@@ -131,7 +131,7 @@ def _begun(opened: Logged, store: Store, settings: Path, options: StoreOptions) 
     if not options.fresh and run.resume(asked, timed=timed, trial=options.trial):
         errors.print(f"going on with {run.folder}", style="dim", highlight=False)
         return run
-    periods = periods_ahead(world.terms, starts, now)
+    periods = periods_ahead(contacts.bounds, now)
     accounts = accounts_of(world, contacts, periods)
     run.begin(
         asked,

@@ -43,6 +43,7 @@ from nba_engine.domain.contact_plan import (
     decode_plan_mark,
     encode_customer_plan,
     encode_plan_mark,
+    period_bounds,
 )
 from nba_engine.domain.customer_value import (
     VALUE_NAMES,
@@ -320,6 +321,7 @@ __all__ = [
     "id_time",
     "of_customer",
     "over_by",
+    "period_bounds",
     "slate_chances",
     "time_of_decision",
     "to_micros",

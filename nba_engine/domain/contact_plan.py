@@ -8,6 +8,9 @@ one that was in force when it was written is kept with it, for as long as the ma
 
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
+from bisect import bisect_right
 from collections.abc import Mapping
 
 import msgspec
@@ -27,16 +30,18 @@ __all__ = [
     "decode_plan_mark",
     "encode_customer_plan",
     "encode_plan_mark",
+    "period_bounds",
 ]
 
 PLAN_ATTRIBUTE = "contact_plan"  # the profile attribute
 PLAN_MARK = "contact_plan"  # the progress mark
+_DAY = 86_400.0
 
 
 class ContactPlanTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What every chain of contacts keeps to.
 
-    ``period`` is in seconds. ``spacing``: periods from one contact to the next. The j-th contact
+    ``period`` is in seconds; of whole days it is as many by the calendar (`period_bounds`). ``spacing``: periods from one contact to the next. The j-th contact
     earns ``diminishing**(j-1)`` of its value. ``placements``: those that are planned, all outbound.
     """
 
@@ -124,7 +129,8 @@ class PlanMark(msgspec.Struct, frozen=True, kw_only=True):
 
     ``prices``: limit (of one with a scope: its cells, such as ``budget|campaign=autumn``, as the
     names of online prices) → price per period, per contact or per unit of money. Limits that were
-    not planned are not there; those that were not used up have prices of 0.
+    not planned are not there; those that were not used up have prices of 0. ``bounds``: when the
+    periods begin, and the last one ends; () of a mark that was made before they were noted.
     """
 
     id: str
@@ -133,28 +139,48 @@ class PlanMark(msgspec.Struct, frozen=True, kw_only=True):
     catalog_version: str
     terms: ContactPlanTerms
     prices: Mapping[str, tuple[float, ...]] = {}
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When the periods begin, and the last one ends, (periods + 1,)."""
+        return self.bounds or _even(self.terms, self.starts)
 
     @property
     def ends(self) -> float:
         """When the last period is over."""
-        return self.starts + self.terms.period * self.terms.periods
+        return self.times[-1]
 
     def period_of(self, time: float) -> int | None:
         """The period that a time lies in, from 0; None: before the first or after the last."""
-        if not self.starts <= time < self.ends:
-            return None
-        return min(int((time - self.starts) // self.terms.period), self.terms.periods - 1)
+        times = self.times
+        return bisect_right(times, time) - 1 if times[0] <= time < times[-1] else None
 
     def times_of(self, period: int) -> tuple[float, float]:
         """When a period starts and ends."""
-        return (
-            self.starts + period * self.terms.period,
-            self.starts + (period + 1) * self.terms.period,
-        )
+        times = self.times
+        return times[period], times[period + 1]
 
     def prices_of(self, period: int) -> dict[str, float]:
         """The prices of one period; those of 0 as well: they replace others."""
         return {name: prices[period] for name, prices in self.prices.items()}
+
+
+def period_bounds(terms: ContactPlanTerms, starts: float, time_zone: str) -> tuple[float, ...]:
+    """When the periods of a plan begin, and the last one ends, (periods + 1,).
+
+    Periods of whole days begin at the same hour by the clock of the time zone, also when it is changed.
+    """
+    if terms.period % _DAY:
+        return _even(terms, starts)
+    first = dt.datetime.fromtimestamp(starts, zoneinfo.ZoneInfo(time_zone))
+    days = round(terms.period / _DAY)
+    later = (first + dt.timedelta(days=k * days) for k in range(1, terms.periods + 1))
+    return (starts, *(one.timestamp() for one in later))
+
+
+def _even(terms: ContactPlanTerms, starts: float) -> tuple[float, ...]:
+    return tuple([starts + k * terms.period for k in range(terms.periods + 1)])
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode

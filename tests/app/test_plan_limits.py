@@ -16,7 +16,7 @@ from nba_engine.app.contact_plans.limits import (
     periods_ahead,
     shared_limits,
 )
-from nba_engine.domain import CatalogView, ContactPlanTerms, IntArray
+from nba_engine.domain import CatalogView, ContactPlanTerms, IntArray, period_bounds
 from nba_engine.testing import make_catalog
 from tests.app.carried_out import carried_out
 
@@ -92,7 +92,7 @@ def test_no_window_of_any_limit_is_overdrawn(seed: int) -> None:
         period=rng.choice([1, 7, 10]) * DAY, periods=rng.randint(1, 4), most_contacts=3
     )
     starts = now - rng.choice([0.0, 0.3]) * terms.period
-    periods = periods_ahead(terms, starts, now)
+    periods = periods_ahead(period_bounds(terms, starts, zone), now)
     planned = planned_of(catalog)
     seen: dict[str, int] = {}
 
@@ -191,7 +191,7 @@ window = "week"
     spec = catalog.contact_plan
     assert spec is not None
     now = dt.datetime(2017, 11, 6, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Monday
-    periods = periods_ahead(spec.terms, now, now)
+    periods = periods_ahead(period_bounds(spec.terms, now, "Europe/Berlin"), now)
     assert shared_limits(catalog, unused, planned_of(catalog), periods).limits == ()
     exceeded, wanted = not_planned_with(catalog, spec.terms, periods)
     assert "3 contacts in one window of Letters per customer, which allows 2" in exceeded
@@ -225,7 +225,7 @@ def test_how_many_contacts_of_a_chain_fall_into_one_window(
         placements=("letters", "calls", "emails"),
     )
     begin = dt.datetime(2017, 11, 6 + weekday, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
-    periods = periods_ahead(terms, begin, begin)
+    periods = periods_ahead(period_bounds(terms, begin, "Europe/Berlin"), begin)
     fits = shop(limit.format(most, window))
     assert list(not_planned_with(fits, terms, periods)) == []
     if most > 1:
@@ -254,7 +254,9 @@ window = "week"
     )
     spec = catalog.contact_plan
     assert spec is not None
-    spent, own = not_planned_with(catalog, spec.terms, periods_ahead(spec.terms, 0.0, 0.0))
+    spent, own = not_planned_with(
+        catalog, spec.terms, periods_ahead(period_bounds(spec.terms, 0.0, "UTC"), 0.0)
+    )
     assert spent.startswith("Spent on each was not checked: ")
     assert own.startswith("As each likes was not checked: ")
 
@@ -266,7 +268,12 @@ def test_prices_of_spans_add_up_by_period() -> None:
     spec = catalog.contact_plan
     assert spec is not None
     now = dt.datetime(2017, 11, 20, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
-    found = shared_limits(catalog, unused, planned_of(catalog), periods_ahead(spec.terms, now, now))
+    found = shared_limits(
+        catalog,
+        unused,
+        planned_of(catalog),
+        periods_ahead(period_bounds(spec.terms, now, "Europe/Berlin"), now),
+    )
     assert [limit.name for limit in found.limits][:3] == [
         "letters|campaign=autumn, period 1",  # all of it in November
         "letters|campaign=autumn",

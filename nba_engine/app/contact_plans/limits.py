@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
@@ -53,14 +54,9 @@ class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
         return {cell: tuple(prices.tolist()) for cell, prices in found.items()}
 
 
-def periods_ahead(
-    terms: ContactPlanTerms, starts: float, now: float
-) -> tuple[tuple[float, float], ...]:
-    """When the periods begin and end, and of the first what is left of it."""
-    begins = [starts + k * terms.period for k in range(terms.periods)]
-    return tuple(
-        (max(begin, min(now, begin + terms.period)), begin + terms.period) for begin in begins
-    )
+def periods_ahead(bounds: Sequence[float], now: float) -> tuple[tuple[float, float], ...]:
+    """When the periods begin and end, by their `period_bounds`, and of the first what is left of it."""
+    return tuple((max(begin, min(now, end)), end) for begin, end in pairwise(bounds))
 
 
 def shared_limits(

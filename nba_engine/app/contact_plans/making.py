@@ -18,7 +18,7 @@ from nba_engine.app.contact_plans.limits import (
 from nba_engine.app.contact_plans.offers import OffersSource, stored_names, stored_rows
 from nba_engine.app.contact_plans.run import PlanRun
 from nba_engine.chains import ChainRules
-from nba_engine.domain import BatchEngine, CatalogView, ContactPlanTerms, PlanMark
+from nba_engine.domain import BatchEngine, CatalogView, ContactPlanTerms, PlanMark, period_bounds
 from nba_engine.engine.contact_plans import PlanContacts
 from nba_engine.errors import FailedPrecondition, NbaError
 from nba_engine.planning import Contact, Partition, PlanOptions, Problem
@@ -106,6 +106,7 @@ def make(
     ]
     of = _fingerprint(run, problem, options)
     planned = plan_partitions(problem, partitions, out, engine, options, tell, of=of)
+    bounds = period_bounds(world.terms, begun.starts, world.catalog.time_zone)
     planned.summary.update(
         plan=begun.plan,
         currency=world.catalog.currency,
@@ -114,7 +115,7 @@ def make(
             not_planned_with(
                 world.catalog,
                 world.terms,
-                periods_ahead(world.terms, begun.starts, begun.asked.now),
+                periods_ahead(bounds, begun.asked.now),
             )
         ),
     )
@@ -126,6 +127,7 @@ def make(
         catalog_version=begun.asked.catalog,
         terms=world.terms,
         prices=shared.prices(planned.plan.at.prices, world.terms.periods),
+        bounds=bounds,
     )
     return Made(planned=planned, problem=problem, mark=mark)
 
@@ -136,7 +138,7 @@ def _problem(run: PlanRun, world: World) -> tuple[Problem, SharedLimits]:
     contacts = PlanContacts(world.catalog, world.terms, starts=begun.starts)
     patterns = contacts.patterns(0)
     assert patterns is not None
-    periods = periods_ahead(world.terms, begun.starts, begun.asked.now)
+    periods = periods_ahead(contacts.bounds, begun.asked.now)
     shared = shared_limits(world.catalog, run.usage, contacts.treatments, periods)
     treatments = [world.catalog.treatments[at] for at in contacts.treatments.tolist()]
     names = tuple(

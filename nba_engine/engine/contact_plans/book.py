@@ -236,7 +236,7 @@ class PlanBook:
         known = self._laid_out
         if known is not None and known[0] is catalog and known[1] is mark:
             return known[2]
-        contacts = PlanContacts(catalog, mark.terms, starts=mark.starts)
+        contacts = PlanContacts(catalog, mark.terms, starts=mark.starts, bounds=mark.times)
         laid_out = _LaidOut(contacts, contacts.prices(mark.prices))
         self._laid_out = (catalog, mark, laid_out)
         return laid_out

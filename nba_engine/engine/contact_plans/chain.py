@@ -68,12 +68,12 @@ def chain_of(
             break
         treatment = catalog.treatments[int(contacts.treatments[contact])]
         earns = float(values[0, contact, period]) * patterns.contacts.factor[contact, period]
-        starts = contacts.starts + period * terms.period
+        starts, ends = contacts.bounds[period : period + 2]
         found.append(
             PlannedContact(
                 period=period,
                 starts=starts,
-                ends=starts + terms.period,
+                ends=ends,
                 action=treatment.action,
                 treatment=treatment.id,
                 channel=treatment.channel,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from nba_engine.domain import (
     ContactPlanTerms,
     FloatArray,
     IntArray,
+    period_bounds,
     to_micros,
 )
 from nba_engine.errors import FailedPrecondition
@@ -27,14 +28,25 @@ class PlanContacts:
 
     ``treatments`` (c,): their indices in the catalog, ascending; a contact of the kernel is a
     position among them. ``factor`` (c, periods): 0 in periods that begin when the season of the action
-    is over, or end before it begins, else 1.
+    is over, or end before it begins, else 1. ``bounds`` (periods + 1,): when they begin, and the last
+    one ends.
     """
 
-    def __init__(self, catalog: CatalogView, terms: ContactPlanTerms, *, starts: float) -> None:
-        """Raises `FailedPrecondition` when there is nothing to plan, or too much."""
+    def __init__(
+        self,
+        catalog: CatalogView,
+        terms: ContactPlanTerms,
+        *,
+        starts: float,
+        bounds: Sequence[float] = (),
+    ) -> None:
+        """``bounds``: those of a plan that was made; (): by the catalog's time zone.
+
+        Raises `FailedPrecondition` when there is nothing to plan, or too much.
+        """
         self.catalog = catalog
         self.terms = terms
-        self.starts = starts
+        self.bounds = tuple(bounds) or period_bounds(terms, starts, catalog.time_zone)
         fitting = [catalog.fitting(name) for name in terms.placements if name in catalog.placements]
         every = np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *fitting]))
         self.treatments: IntArray = every[~catalog.is_nothing[every]]
@@ -49,9 +61,7 @@ class PlanContacts:
             [to_micros(catalog.treatments[at].cost) for at in self.treatments.tolist()],
             dtype=np.int64,
         )
-        self.factor: FloatArray = self._seasons(
-            starts + terms.period * np.arange(terms.periods + 1, dtype=np.float64)
-        )
+        self.factor: FloatArray = self._seasons(np.array(self.bounds))
         self._prices = Prices(catalog, Accounts(catalog))
         self._patterns: dict[int, Patterns] = {}
         self.patterns(0)  # that there are not too many is to be known at once

@@ -179,7 +179,7 @@ def _begun(opened: Logged, settings: Path, out: Path, seed: int) -> PlanRun:
         terms=world.terms,
         treatments=tuple(contacts.treatments.tolist()),
     )
-    accounts = accounts_of(world, contacts, periods_ahead(world.terms, CUT_OFF, CUT_OFF))
+    accounts = accounts_of(world, contacts, periods_ahead(contacts.bounds, CUT_OFF))
     run = PlanRun(out)
     run.begin(
         asked,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
 from itertools import combinations, pairwise, permutations
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from nba_engine.domain import ContactPlanTerms
 from nba_engine.engine.contact_plans import Made, Offers, PlanContacts, chain_of
 from nba_engine.errors import FailedPrecondition
+from nba_engine.stages.contact_plan import week_of
 from tests.engine.contact_plans.world import (
     CATALOG,
     DAY,
@@ -154,6 +157,21 @@ def test_no_action_is_planned_for_a_period_that_ends_before_its_season_begins() 
 
     # it is worth most, and comes as soon as it can
     assert [(one.period, one.action) for one in made if one.action == "wine"] == [(1, "wine")]
+
+
+def test_a_period_across_a_change_of_clocks_is_told_by_its_monday() -> None:
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    monday = dt.datetime(2020, 10, 19, tzinfo=berlin).timestamp()
+    zoned = '[catalog]\ntime_zone = "Europe/Berlin"\n' + CATALOG
+    shop = make_shop(zoned)
+    anna = add_customer(shop, "crm:anna")
+    contacts = PlanContacts(shop.catalog, TERMS, starts=monday)
+    offers = offering(shop).offers(anna.customer_id)
+    assert offers is not None
+    made = chain_of(offers, contacts, contacts.prices({}), first=1)[0]
+    assert made.period == 1
+    assert made.ends == dt.datetime(2020, 11, 2, tzinfo=berlin).timestamp()
+    assert week_of(shop.catalog, TERMS, made) == "the week of 26 October"
 
 
 def test_what_nobody_could_plan_is_refused_at_once() -> None:
