@@ -53,7 +53,7 @@ demo: venv ## a real year of shopping, from the raw data to explained decisions 
 demo-full: venv ## the demo, then everything that learns on it: value, segments, cycles, models, with reports
 	@$(BIN)/nba demo --out $(BUILD)/demo --full
 
-test: venv lint types unit ## everything that must hold: lint, types, contracts, tests, coverage
+test: venv lint types unit ## everything that must hold: lint, types, contracts, tests (COVERAGE=1: and coverage, as CI does)
 
 test-all: ## the tests on every supported Python of this machine (ONLY="3.12 3.13", ARGUMENTS="tests/rules -x")
 	@$(PYTHON) scripts/test_all.py --only "$(ONLY)" -- $(ARGUMENTS)
@@ -73,11 +73,15 @@ types: venv ## mypy --strict
 	@$(BIN)/mypy
 	@for file in plugins/*/tests/conftest.py; do $(BIN)/mypy "$$file" || exit 1; done
 
-unit: venv ## pytest on all cores (WORKERS=n), with branch coverage of nba_engine (at least 90 %)
+unit: venv ## pytest on all cores (WORKERS=n; COVERAGE=1: with branch coverage of nba_engine, at least 90 %)
+ifdef COVERAGE
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q -n $(WORKERS) --dist loadgroup
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --skip-covered
+else
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+endif
 
 docs: venv ## the documentation as a site in build/site; a broken link or anchor fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo "$(BUILD)/site/index.html"
