@@ -33,6 +33,7 @@ DRIVES = {
         "engine",
         "learning",
         "models",
+        "planning",
         "settings",
         "store",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,18 @@ def folder(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_catalog(folder, small.offers, small.trained.popularity, listen="127.0.0.1:0")
     import_year(small.year, small.offers, folder / "data" / "nba.db", until=CUT_OFF, seed=2017)
     return folder
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, made by another process.
+
+    Who closes a file of a database drops all locks that this process has on it, those of `app` too
+    (sqlite.org/howtocorrupt.html, 2.2); the next process would begin the database's shared memory anew.
+    """
+    copy = tmp_path / "demo"
+    subprocess.run(["cp", "-r", folder, copy], check=True, timeout=50)
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 
 import click
@@ -29,16 +28,17 @@ def test_every_line_is_one_that_the_commands_take(folder: Path) -> None:
 
 
 def test_a_command_that_finds_nothing_says_so_and_one_that_cannot_run_ends_the_demo(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = tmp_path / "demo"
-    shutil.copytree(folder, copy)
     console = Console(file=io.StringIO(), width=100)
-    lines = (("check", "-s", str(copy / "nba.toml")), ("evaluate", "-s", str(copy / "nba.toml")))
+    lines = (
+        ("check", "-s", str(copied / "nba.toml")),
+        ("evaluate", "-s", str(copied / "nba.toml")),
+    )
     monkeypatch.setattr(full, "commands", lambda _settings, _last: lines)
-    kept, refused = learn_everything(copy / "nba.toml", CUT_OFF, console)
+    kept, refused = learn_everything(copied / "nba.toml", CUT_OFF, console)
     assert isinstance(kept, Learned)
     assert (kept.kept, refused.kept) == (True, False)
     monkeypatch.setattr(full, "commands", lambda _settings, _last: (("check", "--no-such"),))
     with pytest.raises(FailedPrecondition, match="ended with 2"):
-        learn_everything(copy / "nba.toml", CUT_OFF, console)
+        learn_everything(copied / "nba.toml", CUT_OFF, console)

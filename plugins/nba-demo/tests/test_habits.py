@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -103,13 +102,9 @@ def test_the_group_that_spends_least_gets_no_letters() -> None:
     assert "letters_for_other_segments" not in tomllib.loads(rules_file(set()))["rules"]
 
 
-def test_a_catalog_with_cycles_and_segments_is_a_right_one(
-    small: Small, folder: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "demo"
-    shutil.copytree(folder, copy)
+def test_a_catalog_with_cycles_and_segments_is_a_right_one(small: Small, copied: Path) -> None:
     settings = write_catalog(
-        copy,
+        copied,
         small.offers,
         small.trained.popularity,
         listen="127.0.0.1:0",
@@ -117,15 +112,11 @@ def test_a_catalog_with_cycles_and_segments_is_a_right_one(
         poorest="low_bread",
     )
     assert check(settings, environ={}) == []
-    offers = tomllib.loads((copy / "catalog" / "offers.toml").read_text("utf-8"))["actions"]
+    offers = tomllib.loads((copied / "catalog" / "offers.toml").read_text("utf-8"))["actions"]
     assert [name for name, one in offers.items() if one.get("reorder")] == [small.offers[0].id]
 
 
-def test_survivors_are_reproduced_where_offers_wait_for_a_cycle(
-    small: Small, folder: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "demo"
-    shutil.copytree(folder, copy)
+def test_survivors_are_reproduced_where_offers_wait_for_a_cycle(small: Small, copied: Path) -> None:
     waiting = [offer.category for offer in small.offers[:40]]
     cycle = cycle_of(Pace(2.0, 3.0, 60.0), 0.5)
     cycles = Fitted(
@@ -135,9 +126,9 @@ def test_survivors_are_reproduced_where_offers_wait_for_a_cycle(
         prior=ReorderPrior(cycles=dict.fromkeys(waiting[:30], cycle), share=0.5),
     )
     trained = small.trained
-    publish_model(copy, trained, small.offline, small.year.data_hash, cycles=cycles)
+    publish_model(copied, trained, small.offline, small.year.data_hash, cycles=cycles)
     settings = write_catalog(
-        copy, small.offers, trained.popularity, listen="127.0.0.1:0", cycles=waiting
+        copied, small.offers, trained.popularity, listen="127.0.0.1:0", cycles=waiting
     )
     with open_app(settings, environ={}) as app:
         engine = app.engine
