@@ -158,8 +158,7 @@ def asked_by_limits(catalog: CatalogView, deciding: Deciding) -> dict[str, list[
     found = {}
     for one in deciding.recommendations:
         at, slot = catalog.treatment_index[one.treatment], slot_of[one.placement]
-        if not deciding.is_due(at, slot):  # a plan has given it its room
-            found[one.treatment] = prices.parts(deciding.prices_in(slot), at)
+        found[one.treatment] = prices.parts_in(deciding, slot, at)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import numpy as np
@@ -19,9 +19,17 @@ from nba_engine.planning.resident import At, Resident
 from nba_engine.planning.room import Aim
 from nba_engine.planning.steps import PlanOptions, Step, Tell
 
-__all__ = ["Plan", "exceeds", "make_plan"]
+__all__ = ["LimitsNotKept", "Plan", "exceeds", "make_plan"]
 
 _ROUNDING = 1e-9
+
+
+class LimitsNotKept(FailedPrecondition):
+    """Limits that cannot all be kept. ``found``: by position, what was found of each that is not."""
+
+    def __init__(self, message: str, found: Mapping[int, int]) -> None:
+        super().__init__(message)
+        self.found = dict(found)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +66,7 @@ def make_plan(
 ) -> Plan:
     """Plan all customers of a batch; see `search_prices` for ``begun`` and ``keep``.
 
-    Raises `FailedPrecondition` for limits that cannot all be kept, with how far they can be.
+    Raises `LimitsNotKept` for limits that cannot all be kept, with how far they can be.
     """
     options = options or PlanOptions()
     search = search_prices(batch, problem, customers, options, begun=begun, keep=keep, tell=tell)
@@ -98,12 +106,13 @@ def exceeds(value: float, bound: float) -> bool:
 
 
 def _check_limits(problem: Problem, draft: Draft, *, proved: bool) -> None:
-    """Raise `FailedPrecondition` for limits that are not kept, with how far they can be."""
-    told = []
-    for limit, room in zip(problem.limits, draft.room.tolist(), strict=True):
+    """Raise `LimitsNotKept` for limits that are not kept, with how far they can be."""
+    told, reached = [], {}
+    for k, (limit, room) in enumerate(zip(problem.limits, draft.room.tolist(), strict=True)):
         if room < 0:
             unit = MICROS if limit.measure == "money" else 1
-            asked, found = limit.amount / unit, (limit.amount - limit.sign * room) / unit
+            reached[k] = limit.amount - limit.sign * room
+            asked, found = limit.amount / unit, reached[k] / unit
             told.append(
                 f"{limit.name!r} asks for at least {asked:,g}, and {found:,g} is the most"
                 if limit.floor
@@ -111,7 +120,8 @@ def _check_limits(problem: Problem, draft: Draft, *, proved: bool) -> None:
             )
     if told:
         how = "there can be no such plan" if proved else "no such plan was found"
-        raise FailedPrecondition(
+        raise LimitsNotKept(
             f"not every limit can be kept ({how}): {'; '.join(told)} that the other limits and the "
-            "customers' candidates leave room for: ask for no more than that, or give others more"
+            "customers' candidates leave room for: ask for no more than that, or give others more",
+            reached,
         )

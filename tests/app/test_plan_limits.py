@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +18,13 @@ from nba_engine.app.contact_plans.limits import (
     periods_ahead,
     shared_limits,
 )
+from nba_engine.app.contact_plans.spans import Left, floors_of
 from nba_engine.domain import CatalogView, ContactPlanTerms, IntArray, period_bounds
 from nba_engine.testing import make_catalog
 from tests.app.carried_out import carried_out
 
 HOUR, DAY = 3_600.0, 86_400.0
+MONDAY = dt.datetime(2017, 11, 6, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
 COSTS = {"letter": 0.7, "call": 4.0, "email": 0.02}
 TREATMENTS = "".join(
     f"""
@@ -167,7 +171,7 @@ def whole(unit: str, times: list[float], zone: str, step: float) -> tuple[float,
     return first, last + step
 
 
-def test_limits_per_customer_and_minimums_are_not_planned_with_and_told_of() -> None:
+def test_limits_per_customer_are_not_planned_with_and_told_of() -> None:
     catalog = shop(
         """
 [limits.each]
@@ -176,11 +180,6 @@ scope = ["customer"]
 measure = "contacts"
 amount = 2
 window = "month"
-[limits.calls]
-name = "Calls"
-measure = "contacts"
-at_least = 5
-window = "week"
 [limits.fine]
 scope = ["customer"]
 measure = "contacts"
@@ -190,12 +189,137 @@ window = "week"
     )
     spec = catalog.contact_plan
     assert spec is not None
-    now = dt.datetime(2017, 11, 6, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Monday
-    periods = periods_ahead(period_bounds(spec.terms, now, "Europe/Berlin"), now)
+    periods = periods_ahead(period_bounds(spec.terms, MONDAY, "Europe/Berlin"), MONDAY)
     assert shared_limits(catalog, unused, planned_of(catalog), periods).limits == ()
-    exceeded, wanted = not_planned_with(catalog, spec.terms, periods)
+    (exceeded,) = not_planned_with(catalog, spec.terms, periods)
     assert "3 contacts in one window of Letters per customer, which allows 2" in exceeded
-    assert "Calls is to have at least 5 contacts" in wanted
+
+
+def floors(
+    window: str,
+    at_least: int,
+    usage: Any = unused,
+    *,
+    now: float = 0.0,
+    more: str = "",
+    **terms: Any,
+) -> dict[str, int]:
+    """The minimums of a plan of four weeks, by name."""
+    catalog = shop(
+        f'[limits.push]\nmeasure = "contacts"\nat_least = {at_least}\nwindow = "{window}"\n{more}'
+    )
+    now = now or MONDAY
+    of = ContactPlanTerms(**{"period": 7 * DAY, "periods": 4, "most_contacts": 3, **terms})
+    periods = periods_ahead(period_bounds(of, now, "Europe/Berlin"), now)
+    found = shared_limits(catalog, usage, planned_of(catalog), periods)
+    for limit, (first, last) in zip(found.limits, found.spans, strict=True):
+        assert limit.floor
+        assert (limit.use[:, first : last + 1] == 1).all()
+        assert limit.use.sum() == len(planned_of(catalog)) * (last - first + 1)
+    assert set(found.cells) <= {"push|at_least"}
+    prices = found.prices(np.arange(1.0, 1.0 + len(found.limits)), of.periods)
+    assert all(len(row) == of.periods for row in prices.values())
+    return {limit.name: limit.amount for limit in found.limits}
+
+
+def test_minimums_are_reached_by_the_periods_that_their_windows_have() -> None:
+    weekly = {f"push, at least, period {number}": 5 for number in (1, 2, 3, 4)}
+    assert floors("week", 5) == weekly
+    # what was done in this week already counts
+    used = {"push|2017-11-06": 3, "push|2017-11-13": 9}
+    del weekly["push, at least, period 2"]
+    counted = floors("week", 5, lambda names: {n: used[n] for n in names if n in used})
+    assert counted == {**weekly, "push, at least, period 1": 2}
+    # from a Thursday each week is reached by two periods, and two weeks by three. Of the last one half lies behind
+    # the plan: its share of 3 in 7 days
+    thursday = floors("week", 7, now=MONDAY + 3 * DAY, periods=2)
+    assert thursday == {
+        "push, at least, period 1": 7,  # this week: nothing else reaches it
+        "push, at least": 7 + 7 + 3,
+        "push, at least, period 2": 3,
+    }
+    # of a month the days of the plan: 6 November to 3 December
+    assert floors("month", 250) == {
+        "push, at least": 250 + math.floor(250 * 3 / 31),
+        "push, at least, period 4": math.floor(250 * 3 / 31),
+    }
+    assert floors("day", 2) == {f"push, at least, period {n}": 14 for n in (1, 2, 3, 4)}
+
+
+def test_the_minimum_of_a_lifetime_is_reached_by_the_end_of_the_season() -> None:
+    more = 'applies_to = { actions = ["fair"] }\n[actions.fair]\nvalue = 1.0\nprior = 0.1\n'
+    more += "starts = 2017-11-13T00:00:00+01:00\nends = ENDS\n"
+    more += '[actions.fair.treatments.email]\nchannel = "email"\n'
+
+    def lifetime(ends: str, **terms: Any) -> dict[str, int]:
+        catalog = shop(
+            '[limits.push]\nmeasure = "contacts"\nat_least = 60\nwindow = "lifetime"\n'
+            + more.replace("ENDS", ends)
+        )
+        of = ContactPlanTerms(**{"period": 7 * DAY, "periods": 4, "most_contacts": 3, **terms})
+        periods = periods_ahead(period_bounds(of, MONDAY, "Europe/Berlin"), MONDAY)
+        found = shared_limits(catalog, unused, planned_of(catalog), periods)
+        return {limit.name: limit.amount for limit in found.limits}
+
+    assert lifetime("2017-11-27T00:00:00+01:00") == {"push, at least, period 2-3": 60}
+    assert lifetime("2018-01-08T00:00:00+01:00") == {"push, at least, period 2-4": 60 * 3 // 8}
+    assert lifetime("2018-01-08T00:00:00+01:00", periods=1) == {}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_has_the_minimums_of_its_periods_can_reach_those_of_all_windows(seed: int) -> None:
+    """By trying: contacts get windows one by one, and change them along chains, as matchings do."""
+    rng = random.Random(seed)
+    bounds = [0.0]
+    for _ in range(rng.randint(1, 5)):
+        bounds.append(bounds[-1] + rng.choice([1.0, 2.0, 3.5]))
+    periods = list(itertools.pairwise(bounds))
+    edges = [-rng.random()]
+    while edges[-1] < bounds[-1]:
+        edges.append(edges[-1] + rng.choice([0.8, 1.0, 2.0, 4.0]))
+    edges[-1] = bounds[-1]  # the last window ends with the plan
+    if edges[-1] - edges[-2] < 0.5:
+        del edges[-2]
+    windows = [Left(a, b, rng.randint(0, 4)) for a, b in itertools.pairwise(edges)]
+    spans = floors_of(periods, windows)
+    tight = 0
+    for _ in range(40):
+        counts = [rng.randint(0, 8) for _ in periods]
+        enough = all(sum(counts[one.first : one.last + 1]) >= one.units for one in spans)
+        assert enough == reaches(counts, periods, windows), (counts, periods, windows, spans)
+        tight += enough
+    assert len(spans) == len(set(spans))
+
+
+def reaches(
+    counts: Sequence[int], periods: Sequence[tuple[float, float]], windows: Sequence[Left]
+) -> bool:
+    """Whether every window can get what it lacks (those that no period may count on lack nothing)."""
+
+    def counts_on(period: tuple[float, float], window: Left) -> bool:
+        shared = min(period[1], window.end) - max(period[0], window.start)
+        shorter = min(period[1] - period[0], window.end - window.start)
+        return shared > 0.0 and shared >= 0.1 * shorter
+
+    of_window = [
+        [k for k, period in enumerate(periods) if counts_on(period, window)] for window in windows
+    ]
+    wanted = [
+        of for of, window in zip(of_window, windows, strict=True) for _ in range(window.units)
+    ]
+    given: dict[tuple[int, int], int] = {}  # a contact of a period → which of those wanted it is
+
+    def place(number: int, tried: set[tuple[int, int]]) -> bool:
+        for period in wanted[number]:
+            for contact in ((period, n) for n in range(counts[period])):
+                if contact not in tried:
+                    tried.add(contact)
+                    if contact not in given or place(given[contact], tried):
+                        given[contact] = number
+                        return True
+        return False
+
+    return all(place(number, set()) for number in range(len(wanted)) if wanted[number])
 
 
 @pytest.mark.parametrize(

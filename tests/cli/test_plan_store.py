@@ -398,3 +398,45 @@ def test_what_if_with_other_periods_shows_the_limits_of_both(
     assert found["limits"]["letters, period 3"]["amount"] == [LETTERS, None]
     assert found["limits"]["letters, period 1"]["amount"] == 2 * [LETTERS - USED]
     assert not (filled.parent / "plan" / "work").exists()
+
+
+PUSH = """
+[limits.push]
+name = "Jam is pushed"
+measure = "contacts"
+at_least = 18
+window = "week"
+applies_to = { actions = ["jam"] }
+"""
+
+
+@pytest.mark.usefixtures("unseen")
+def test_a_plan_has_the_minimums_of_the_catalog_as_far_as_there_is_room(
+    filled: Path, nba: Nba
+) -> None:
+    catalog = filled.parent / "catalog" / "shop.toml"
+
+    def jam(*more: object) -> list[int]:
+        assert nba(*plan(filled, "--fresh", *more)) == 0, nba.err
+        rows = [row for chain in chains_of(filled).values() for row in chain]
+        return [sum(r["action"] == "jam" and r["period"] == p for r in rows) for p in (1, 2, 3)]
+
+    assert min(jam("--dry-run")) < 15
+    without = catalog.read_text()
+    catalog.write_text(without + PUSH.replace("18", "15"))
+    assert jam() == [15, 15, 15]
+    assert "violation 0" in nba.out
+    mark, plans = in_store(filled)
+    assert mark is not None
+    assert min(mark.prices["push|at_least"]) > 0.0
+    assert nba("decide", "crm:1", "-s", filled, "-p", "letter", "--time", MONDAY) == 0, nba.err
+    # six letters and fourteen e-mails a week, four letters of the first one are written
+    catalog.write_text(without + PUSH.replace("18", "19"))
+    found = jam("--json")
+    assert found[0] <= 16
+    assert min(found[1:]) >= 18
+    told = json.loads(nba.out)["not_planned_with"]
+    assert told[0].startswith("push, at least, period 1: 19 contacts are lacking, and the plan has")
+    mark, plans = in_store(filled)
+    assert mark is not None
+    assert {own.plan for own in plans.values()} >= {mark.id}

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.app.contact_plans.spans import Left, spans_of
+from nba_engine.app.contact_plans.spans import Left, floors_of, spans_of
 from nba_engine.domain import (
     MICROS,
     CatalogView,
@@ -20,7 +20,7 @@ from nba_engine.domain import (
     Limit,
 )
 from nba_engine.planning import PlanLimit
-from nba_engine.stages.limits import LimitCells, units_of
+from nba_engine.stages.limits import FLOOR, LimitCells, units_of
 
 __all__ = ["SharedLimits", "UsageOf", "not_planned_with", "periods_ahead", "shared_limits"]
 
@@ -34,7 +34,8 @@ _SECOND = 1.0
 class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan keeps. ``cells`` and ``limits`` belong together, one by one.
 
-    ``cells``: whose price it is, as online prices are called: a limit with the values of its scope.
+    ``cells``: whose price it is, as online prices are called: a limit with the values of its scope, and
+    with `FLOOR` behind them for what a minimum adds.
     """
 
     cells: tuple[str, ...]
@@ -53,6 +54,34 @@ class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
             found[cell][first : last + 1] += price * (MICROS if limit.measure == "money" else 1)
         return {cell: tuple(prices.tolist()) for cell, prices in found.items()}
 
+    def lowered(self, found: Mapping[int, int]) -> SharedLimits:
+        """Minimums (by position) as far as they were reached; those of which nothing was are gone."""
+        kept = [k for k in range(len(self.limits)) if found.get(k, 1) > 0]
+        return SharedLimits(
+            cells=tuple(self.cells[k] for k in kept),
+            spans=tuple(self.spans[k] for k in kept),
+            limits=tuple(
+                msgspec.structs.replace(self.limits[k], amount=found[k])
+                if k in found
+                else self.limits[k]
+                for k in kept
+            ),
+        )
+
+    def without_floors(self) -> SharedLimits:
+        """What may be used, and nothing that has to be."""
+        return self.lowered({k: 0 for k, limit in enumerate(self.limits) if limit.floor})
+
+    def lower_in(self, planned: SharedLimits) -> Iterator[str]:
+        """Which of these minimums are lower in ``planned``, in words."""
+        amounts = {limit.name: limit.amount for limit in planned.limits}
+        for limit in self.limits:
+            if (amount := amounts.get(limit.name, 0)) < limit.amount:
+                yield (
+                    f"{limit.name}: {limit.amount:,} contacts are lacking, and the plan has to have {amount:,}: "
+                    "no more was found that customers and the other limits leave room for"
+                )
+
 
 def periods_ahead(bounds: Sequence[float], now: float) -> tuple[tuple[float, float], ...]:
     """When the periods begin and end, by their `period_bounds`, and of the first what is left of it."""
@@ -65,40 +94,67 @@ def shared_limits(
     planned: IntArray,
     periods: Sequence[tuple[float, float]],
 ) -> SharedLimits:
-    """What of each limit the planned treatments (their indices) may use by period.
+    """What of each limit the planned treatments (their indices) may use by period, and have to.
 
-    What is used of a window is taken off its amount. Raises what ``usage`` does.
+    What is used of a window is taken off its amount, and off its minimum. Raises what ``usage`` does.
     """
-    cells: list[str] = []
-    spans: list[tuple[int, int]] = []
-    limits: list[PlanLimit] = []
+    found: list[tuple[str, tuple[int, int], PlanLimit]] = []
     for position, limit in enumerate(catalog.limits):
-        amount = limit.amount
-        if "customer" in limit.scope or not isinstance(amount, int | float):
-            continue
-        if not math.isfinite(amount):
+        if "customer" in limit.scope:
             continue
         of_limit = LimitCells(catalog, position)
         for cell, name in enumerate(of_limit.names, start=1):
             use = np.where(of_limit.cell[planned] == cell, of_limit.amount[planned], 0)
             if not use.any():
                 continue
-            windows = list(_windows(of_limit, cell, units_of(limit, amount), periods, usage))
-            different = sorted(set(use[use > 0].tolist()))
-            for first, last, units in spans_of(periods, windows, different):
-                taken = np.zeros((len(planned), len(periods)), dtype=np.int64)
-                taken[:, first : last + 1] = use[:, None]
-                cells.append(name)
-                spans.append((first, last))
-                limits.append(
-                    PlanLimit(
-                        name=_named(name, first, last, len(periods)),
+            used = list(_windows(of_limit, cell, periods, usage))
+            for floor, amount in _amounts(limit):
+                if floor:
+                    lacks = _with_end(used, catalog, planned[use > 0])
+                    spans = floors_of(periods, [_left(one, amount) for one in lacks])
+                else:
+                    different = sorted(set(use[use > 0].tolist()))
+                    spans = spans_of(periods, [_left(one, amount) for one in used], different)
+                for first, last, units in spans:
+                    taken = np.zeros((len(planned), len(periods)), dtype=np.int64)
+                    taken[:, first : last + 1] = use[:, None]
+                    one = PlanLimit(
+                        name=_named(name, first, last, len(periods), floor=floor),
                         amount=units,
                         measure="money" if limit.measure == "money" else "contacts",
                         use=taken,
+                        floor=floor,
                     )
-                )
-    return SharedLimits(cells=tuple(cells), spans=tuple(spans), limits=tuple(limits))
+                    found.append((f"{name}{FLOOR}" if floor else name, (first, last), one))
+    return SharedLimits(
+        cells=tuple(cell for cell, _, _ in found),
+        spans=tuple(span for _, span, _ in found),
+        limits=tuple(limit for _, _, limit in found),
+    )
+
+
+def _amounts(limit: Limit) -> Iterator[tuple[bool, int]]:
+    """Whether it is a minimum, and what of: the amount, if there is one, and then the minimum."""
+    if isinstance(limit.amount, int | float) and math.isfinite(limit.amount):
+        yield False, units_of(limit, limit.amount)
+    if limit.at_least:
+        yield True, limit.at_least
+
+
+def _left(used: Left, amount: int) -> Left:
+    return used._replace(units=amount - used.units)
+
+
+def _with_end(
+    windows: Sequence[Left], catalog: CatalogView, treatments: IntArray
+) -> Sequence[Left]:
+    """The windows; a lifetime is the seasons of what counts, by whose end it is to be reached."""
+    if windows[-1].end < math.inf:
+        return windows
+    actions = [catalog.actions[at] for at in catalog.action_of[treatments].tolist()]
+    start = min(-math.inf if one.starts is None else one.starts for one in actions)
+    end = max(math.inf if one.ends is None else one.ends for one in actions)
+    return [one._replace(start=start, end=end) for one in windows]
 
 
 def not_planned_with(
@@ -106,16 +162,11 @@ def not_planned_with(
 ) -> Iterator[str]:
     """What of the limits a plan does not see to, in words.
 
-    Those per customer that a chain could exceed, or of which nobody looked whether, and minimums.
+    Those per customer that a chain could exceed, or of which nobody looked whether.
     """
     for position, limit in enumerate(catalog.limits):
         if not _is_planned(catalog, position, terms):
             continue
-        if limit.at_least:
-            yield (
-                f"{limit.name} is to have at least {limit.at_least:,} contacts: the plan does not "
-                "see to it, decisions do"
-            )
         if "customer" not in limit.scope:
             continue
         if limit.measure != "contacts" or not isinstance(limit.amount, int | float):
@@ -136,11 +187,10 @@ def not_planned_with(
 def _windows(
     cells: LimitCells,
     cell: int,
-    amount: int,
     periods: Sequence[tuple[float, float]],
     usage: UsageOf,
 ) -> Iterator[Left]:
-    """What is left of the windows from the first period's start to the last one's end."""
+    """What is used of the windows from the first period's start to the last one's end."""
     begin, end = periods[0][0], periods[-1][1]
     if cells.rolls:
         # as if windows of that length followed one another: what is done at the beginning of each
@@ -149,7 +199,7 @@ def _windows(
         used = usage((account,)).get(account, 0)
         for number in range(math.ceil((end - begin) / cells.rolls)):
             start = begin + number * cells.rolls
-            yield Left(start, start + cells.rolls, amount - (0 if number else used))
+            yield Left(start, start + cells.rolls, 0 if number else used)
         return
     accounts: dict[str, tuple[float, float]] = {}
     time = begin
@@ -162,11 +212,12 @@ def _windows(
         some = names[first : first + _ACCOUNTS]
         used_of = usage(some)
         for name in some:
-            yield Left(*accounts[name], amount - used_of.get(name, 0))
+            yield Left(*accounts[name], used_of.get(name, 0))
 
 
-def _named(cell: str, first: int, last: int, periods: int) -> str:
+def _named(cell: str, first: int, last: int, periods: int, *, floor: bool) -> str:
     """Periods count from 1 for people; a limit of all of them needs none."""
+    cell = f"{cell}, at least" if floor else cell
     if (first, last) == (0, periods - 1):
         return cell
     return f"{cell}, period {first + 1}" + (f"-{last + 1}" if last > first else "")

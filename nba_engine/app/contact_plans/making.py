@@ -21,13 +21,16 @@ from nba_engine.chains import ChainRules
 from nba_engine.domain import BatchEngine, CatalogView, ContactPlanTerms, PlanMark, period_bounds
 from nba_engine.engine.contact_plans import PlanContacts
 from nba_engine.errors import FailedPrecondition, NbaError
-from nba_engine.planning import Contact, Partition, PlanOptions, Problem
+from nba_engine.planning import Contact, LimitsNotKept, Partition, PlanOptions, Problem
 from nba_engine.planning.run import SUMMARY, Planned, plan_partitions
 from nba_engine.planning.steps import Tell
 from nba_engine.planning.tables import Changed
 from nba_engine.planning.written import write_json
 
 __all__ = ["Made", "World", "accounts_of", "changed_world", "make"]
+
+
+_TRIES = 4  # plans with minimums as far as they were reached; then without
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,36 +91,30 @@ def make(
     """Find chains for all customers; write plan.parquet and summary.json into the folder ``out``.
 
     A run that was stopped is gone on with: the folder of the run tells where the search for prices was.
+    Minimums give way where they cannot be reached: a plan that pushes an action as far as possible is
+    better than none. Raises `FailedPrecondition`.
     """
     begun = run.begun
-    problem, shared = _problem(run, world)
-    source = OffersSource(folder=str(run.folder), size=begun.size, contacts=len(problem.names))
-    partitions = [
-        Partition(
-            number=number,
-            problem=problem,
-            load=stored_rows,
-            source=source,
-            first=first,
-            last=last,
-            named=stored_names,
-        )
-        for number, (first, last) in enumerate(run.rows())
-    ]
-    of = _fingerprint(run, problem, options)
-    planned = plan_partitions(problem, partitions, out, engine, options, tell, of=of)
+    wanted = shared = _shared(run, world)
+    for number in range(_TRIES + 1):
+        try:
+            problem, planned = _planned(run, world, shared, out, engine, options, tell)
+            break
+        except LimitsNotKept as error:
+            if number == _TRIES or any(not shared.limits[k].floor for k in error.found):
+                raise
+            # what was reached on the way to one plan may be missed on the way to the next
+            shared = shared.lowered(error.found) if number < _TRIES - 1 else shared.without_floors()
     bounds = period_bounds(world.terms, begun.starts, world.catalog.time_zone)
+    periods = periods_ahead(bounds, begun.asked.now)
     planned.summary.update(
         plan=begun.plan,
         currency=world.catalog.currency,
         after_costs=True,
-        not_planned_with=list(
-            not_planned_with(
-                world.catalog,
-                world.terms,
-                periods_ahead(bounds, begun.asked.now),
-            )
-        ),
+        not_planned_with=[
+            *wanted.lower_in(shared),
+            *not_planned_with(world.catalog, world.terms, periods),
+        ],
     )
     write_json(out / SUMMARY, planned.summary)
     mark = PlanMark(
@@ -132,14 +129,47 @@ def make(
     return Made(planned=planned, problem=problem, mark=mark)
 
 
-def _problem(run: PlanRun, world: World) -> tuple[Problem, SharedLimits]:
-    """What is planned, and with which limits."""
+def _planned(
+    run: PlanRun,
+    world: World,
+    shared: SharedLimits,
+    out: Path,
+    engine: BatchEngine,
+    options: PlanOptions,
+    tell: Tell,
+) -> tuple[Problem, Planned]:
+    """A plan within these limits. Raises `LimitsNotKept`."""
+    begun = run.begun
+    problem = _problem(run, world, shared)
+    source = OffersSource(folder=str(run.folder), size=begun.size, contacts=len(problem.names))
+    partitions = [
+        Partition(
+            number=number,
+            problem=problem,
+            load=stored_rows,
+            source=source,
+            first=first,
+            last=last,
+            named=stored_names,
+        )
+        for number, (first, last) in enumerate(run.rows())
+    ]
+    of = _fingerprint(run, problem, options)
+    return problem, plan_partitions(problem, partitions, out, engine, options, tell, of=of)
+
+
+def _shared(run: PlanRun, world: World) -> SharedLimits:
     begun = run.begun
     contacts = PlanContacts(world.catalog, world.terms, starts=begun.starts)
+    periods = periods_ahead(contacts.bounds, begun.asked.now)
+    return shared_limits(world.catalog, run.usage, contacts.treatments, periods)
+
+
+def _problem(run: PlanRun, world: World, shared: SharedLimits) -> Problem:
+    """What is planned within these limits."""
+    contacts = PlanContacts(world.catalog, world.terms, starts=run.begun.starts)
     patterns = contacts.patterns(0)
     assert patterns is not None
-    periods = periods_ahead(contacts.bounds, begun.asked.now)
-    shared = shared_limits(world.catalog, run.usage, contacts.treatments, periods)
     treatments = [world.catalog.treatments[at] for at in contacts.treatments.tolist()]
     names = tuple(
         Contact(
@@ -151,14 +181,13 @@ def _problem(run: PlanRun, world: World) -> tuple[Problem, SharedLimits]:
         )
         for one, cost in zip(treatments, contacts.cost, strict=True)
     )
-    problem = Problem(
+    return Problem(
         rules=patterns.rules,
         names=names,
         contacts=patterns.contacts,
         limits=shared.limits,
         after_costs=True,
     )
-    return problem, shared
 
 
 def _fingerprint(run: PlanRun, problem: Problem, options: PlanOptions) -> str:
@@ -166,7 +195,7 @@ def _fingerprint(run: PlanRun, problem: Problem, options: PlanOptions) -> str:
     digest = hashlib.blake2b(run.begun.plan.encode(), digest_size=16)
     digest.update(msgspec.json.encode((problem.rules, problem.names, options)))
     for limit in problem.limits:
-        digest.update(msgspec.json.encode((limit.name, limit.amount)))
+        digest.update(msgspec.json.encode((limit.name, limit.amount, limit.floor)))
         digest.update(limit.use.tobytes())
     digest.update(problem.contacts.factor.tobytes())
     return digest.hexdigest()

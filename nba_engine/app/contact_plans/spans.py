@@ -8,6 +8,10 @@ earliest period first is how to do it). So day windows in a period of a week add
 such periods is shared by them, and a period across two months may use of both, as long as neither month's
 other periods lack it.
 
+A minimum is the same from the other side: it is reached in every window if and only if every run of
+consecutive windows lacks no more than all periods that overlap it have. Both can be had at once if each of
+them can (Mendelsohn and Dulmage 1958).
+
 Two things make it stricter. A window that a period overlaps by less than a tenth (of the shorter one) is
 not counted on: a week of 7 × 24 hours is an hour off where clocks change. And where amounts of money
 cannot be divided, windows that a run has several of may each stay unfilled by almost one contact.
@@ -20,13 +24,13 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-__all__ = ["Left", "Span", "spans_of"]
+__all__ = ["Left", "Span", "floors_of", "spans_of"]
 
 _COUNTED_ON = 0.1
 
 
 class Left(NamedTuple):
-    """A window from ``start`` to before ``end``, and the whole units that are left of it."""
+    """A window from ``start`` to before ``end``, and the whole units that are left of it, or that it lacks."""
 
     start: float
     end: float
@@ -34,7 +38,7 @@ class Left(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The periods from ``first`` to ``last``, which may use so many units together."""
+    """The periods from ``first`` to ``last``, which may use, or need, so many units together."""
 
     first: int
     last: int
@@ -52,13 +56,13 @@ def spans_of(
     divisor, largest = math.gcd(*amounts), max(amounts)
     whole = [max(0, window.units) // divisor * divisor for window in windows]
     filled = list(accumulate((max(0, n - (largest - divisor)) for n in whole), initial=0))
-    usable = [_usable(start, end, windows) for start, end in periods]
+    usable = [_counted_on(start, end, windows) for start, end in periods]
     found: dict[tuple[int, int], Span] = {}
-    for first, (low, _) in enumerate(usable):
+    for first, (low, *_) in enumerate(usable):
         for last in range(first, len(periods)):
-            if last > first and usable[last][0] > usable[last - 1][1]:
+            if last > first and usable[last][0] > usable[last - 1][-1]:
                 break  # no window is shared with the period before: both for themselves
-            high = usable[last][1]
+            high = usable[last][-1]
             units = whole[low] if low == high else filled[high + 1] - filled[low]
             known = found.setdefault((low, high), Span(first, last, units))
             if known.first == first:  # the widest of those with the same windows says it all
@@ -66,13 +70,53 @@ def spans_of(
     return sorted(found.values())
 
 
-def _usable(start: float, end: float, windows: Sequence[Left]) -> tuple[int, int]:
-    """The first and the last window that a period may count on."""
+def floors_of(periods: Sequence[tuple[float, float]], windows: Sequence[Left]) -> list[Span]:
+    """What consecutive periods have to have together, so that no window lacks its units.
+
+    Of a window that goes on behind the last period it is the share of the time until then. Spans that
+    follow from others are left out.
+    """
+    usable = [set(_counted_on(start, end, windows)) for start, end in periods]
+    begin, end = periods[0][0], periods[-1][1]
+    reached: list[tuple[int, int, int]] = []  # of each window: by which periods, and what it lacks
+    for at, window in enumerate(windows):
+        of = [period for period, counted in enumerate(usable) if at in counted]
+        if of:
+            reached.append((of[0], of[-1], _until(window, begin, end)))
+    most = {
+        (first, last): sum(units for low, high, units in reached if first <= low and high <= last)
+        for first in range(len(periods))
+        for last in range(first, len(periods))
+    }
+    return [Span(*key, units) for key, units in most.items() if not _follows(key, most)]
+
+
+def _follows(key: tuple[int, int], most: dict[tuple[int, int], int]) -> bool:
+    """Whether what periods have to have is what parts of them have to have."""
+    first, last = key
+    if not most[key]:
+        return True
+    parts = [0] * (last - first + 2)  # the most that follows for the periods before each
+    for end in range(first, last + 1):
+        parts[end - first + 1] = max(
+            parts[start - first] + (most.get((start, end), 0) if (start, end) != key else 0)
+            for start in range(first, end + 1)
+        )
+    return parts[-1] >= most[key]
+
+
+def _until(window: Left, begin: float, end: float) -> int:
+    """What a window lacks by the end, if what it lacks at the beginning comes evenly."""
+    begin = max(begin, window.start)
+    return math.floor(max(0, window.units) * min(1.0, (end - begin) / (window.end - begin)))
+
+
+def _counted_on(start: float, end: float, windows: Sequence[Left]) -> list[int]:
+    """The windows that a period may count on: it overlaps enough of them."""
     shared = [min(end, window.end) - max(start, window.start) for window in windows]
-    enough = [
+    return [
         k
         for k, window in enumerate(windows)
         if shared[k] > 0.0
         and shared[k] >= _COUNTED_ON * min(end - start, window.end - window.start)
     ]
-    return enough[0], enough[-1]

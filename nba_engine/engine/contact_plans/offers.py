@@ -7,6 +7,7 @@ import numpy as np
 
 from nba_engine.domain import (
     NO_EVIDENCE,
+    BoolArray,
     CustomerState,
     DecisionRequest,
     Evidence,
@@ -32,7 +33,7 @@ _NO_INTERACTIONS = 2**62  # a page of a history behind all of them: the customer
 
 
 class Offers(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """The treatments that are worth their cost for a customer, as of one moment.
+    """The treatments that are worth their cost for a customer, or pushed by a minimum, as of one moment.
 
     ``treatment`` (n,): indices in the catalog, ascending. ``value`` (n,): what the contact is
     expected to earn, lever * weight * propensity (or uplift) * value, in money, before its cost and
@@ -84,6 +85,10 @@ class Offering:
         request = DecisionRequest(identity=_ANYBODY, placements=placements)
         self._request, self._plan = snapshot.requests.read(request, simulated=False)
         self._pipeline = snapshot.pipeline.before(_ENDS)
+        minimum = [limit.at_least > 0 for limit in snapshot.catalog.limits]
+        self._pushed: BoolArray = np.array(
+            [any(minimum[at] for at in of) for of in snapshot.catalog.limits_of], dtype=np.bool_
+        )
 
     def offers(self, customer_id: str, *, seed: int = 0) -> Offers | None:
         """What could be planned for a customer of the store; None: is no more.
@@ -114,8 +119,10 @@ class Offering:
         treatment, value = candidates.index, np.zeros(len(candidates))
         if "score" in candidates:
             score = candidates["score"]
-            worth = (score > 0.0) & ~candidates.nothing
-            value = (score + snapshot.catalog.cost.take(treatment))[worth]
+            value = score + snapshot.catalog.cost.take(treatment)
+            pushed = self._pushed.take(treatment) & (value >= 0.0)
+            worth = ((score > 0.0) | pushed) & ~candidates.nothing
+            value = value[worth]
             # in several placements it is the same contact
             treatment, first = np.unique(treatment[worth], return_index=True)
             value = value[first]

@@ -17,7 +17,7 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
-from nba_engine.stages.limits import Accounts, Prices
+from nba_engine.stages.limits import FLOOR, Accounts, Prices
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import asked, lever, money, subject
 
@@ -32,7 +32,7 @@ class Arbitration:
     ``deciding.prices`` maps limits (of one with a scope: its accounts, such as
     ``budget|campaign=autumn``) to the price of one contact or one unit of money; and with
     ``|at_least`` behind the name to what a contact gets added that a minimum still lacks. In
-    placements that are planned the plan's prices go before them.
+    placements that are planned the plan's prices go before them, and what is due there is charged none.
     """
 
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
@@ -40,6 +40,7 @@ class Arbitration:
         accounts = Accounts(catalog)
         self._prices = Prices(catalog, accounts)
         self._planned = Prices(catalog, accounts)  # each remembers the costs at its last prices
+        self._bonuses = Prices(catalog, accounts)
 
     def apply(self, deciding: Deciding) -> None:
         """Adjust scores by prices, then compare with *nothing*."""
@@ -60,7 +61,8 @@ class Arbitration:
     def _with_plan(self, deciding: Deciding) -> FloatArray:
         """What each candidate is charged, where some placements are planned."""
         index, slot = deciding.candidates.index, deciding.candidates.slot
-        at_plan = self._planned.of_treatments(deciding.prices_in(min(deciding.planned)))
+        prices = deciding.prices_in(min(deciding.planned))
+        at_plan = self._planned.of_treatments(prices)
         column = at_plan.take(index)
         elsewhere = ~np.isin(slot, list(deciding.planned))
         if elsewhere.any():
@@ -68,7 +70,9 @@ class Arbitration:
             column[elsewhere] = own.take(index[elsewhere])
         due = deciding.due_among(index, slot)
         if due is not None:
-            column[due] = 0.0  # the plan that they are in has given them their room
+            # the plan that they are in has given them their room; what minimums add stays
+            added = {name: price for name, price in prices.items() if name.endswith(FLOOR)}
+            column[due] = self._bonuses.of_treatments(added).take(index[due])
         return column
 
     def explain(
@@ -86,9 +90,8 @@ class Arbitration:
             f"{money(catalog, columns['cost'])}"
         )
         slot = int(drop.slot[position])
-        if not deciding.is_due(unit, slot):
-            for part in self._prices.parts(deciding.prices_in(slot), unit):
-                terms += f" {'+' if part.floor else '-'} {asked(catalog, part)}"
+        for part in self._prices.parts_in(deciding, slot, unit):
+            terms += f" {'+' if part.floor else '-'} {asked(catalog, part)}"
         sentence = (
             f"{subject(deciding, unit)} is not worth its contact: {terms} = "
             f"{money(catalog, score)}, and doing nothing costs nothing"

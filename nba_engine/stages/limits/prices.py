@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nba_engine.domain import CatalogView, FloatArray, Limit
+from nba_engine.domain import CatalogView, Deciding, FloatArray, Limit
 from nba_engine.stages.limits.accounts import Accounts, amount_of
 
 __all__ = ["PricePart", "Prices"]
@@ -79,3 +79,14 @@ class Prices:
                 if price := prices.get(name, 0.0):
                     found.append(PricePart(limit, name, price, use, floor))
         return found
+
+    def parts_in(self, deciding: Deciding, slot: int, treatment: int) -> list[PricePart]:
+        """`parts` at the prices that hold in a placement.
+
+        What is due there has been given its room by the plan it is in: no limit asks for it again. What
+        a minimum adds stays, for that may be why it was planned.
+        """
+        parts = self.parts(deciding.prices_in(slot), treatment)
+        if deciding.is_due(treatment, slot):
+            return [part for part in parts if part.floor]
+        return parts

@@ -22,13 +22,11 @@ def moved_below(
 
     Both are in the placement ``slot``. So does a bonus, that of what is to reach a minimum, when it lifted the other one.
     """
-    asked = deciding.prices_in(slot)
-    if not asked:
+    if not deciding.prices_in(slot):
         return ""
     prices = Prices(deciding.catalog, accounts)
     at = deciding.catalog.treatment_index[above.treatment]
-    own = [] if deciding.is_due(unit, slot) else prices.parts(asked, unit)
-    others = [] if deciding.is_due(at, slot) else prices.parts(asked, at)
+    own, others = (prices.parts_in(deciding, slot, one) for one in (unit, at))
     worth = score + sum(part.total for part in own)
     asks = [part for part in own if not part.floor]
     adds = [part for part in others if part.floor]

@@ -354,3 +354,47 @@ def test_a_plan_that_is_still_being_written_leaves_the_one_in_force() -> None:
 
     assert shop.contact_plan(IDENTITY, time=NOON).plan == stored
     assert shown(decide(shop)) == [("newsletter", "bread.email")]
+
+
+PUSHED = """
+[limits.push]
+name = "Flyers"
+measure = "contacts"
+at_least = 3
+window = "week"
+applies_to = { actions = ["flyer"] }
+"""
+
+
+def test_what_a_minimum_adds_stays_with_what_is_due_for_that_may_be_why_it_is() -> None:
+    shop = make_shop(CATALOG.replace("[contact_plan]", PUSHED + "[contact_plan]"))
+    anna = add_customer(shop, IDENTITY)
+    prices = {"letters": (0.5, 0.5, 0.5, 0.5), "push|at_least": (0.75, 0.75, 0.0, 0.0)}
+    make_plan(shop, ("flyer.letter", 1), ("flyer.email", 2), customer=anna, prices=prices)
+
+    other = decide(shop, "letter")
+    due = decide(shop, "letter", time=NOON + WEEK)
+    reached = decide(shop, "newsletter", time=NOON + 2 * WEEK)
+
+    # 0.01 less 0.7, and 0.5 for a letter that is not planned, plus 0.75
+    assert other.recommendations[0].treatment == "wine.letter"
+    assert shown(due) == [("letter", "flyer.letter")]
+    assert round(due.recommendations[0].score, 9) == 0.06
+    text = shop.explain(due.decision_id).sentences
+    assert "plus 0.75 USD for the minimum of 3 contacts this week (“Flyers”)" in " ".join(text)
+    assert "the limit “Letters”" not in " ".join(text)
+    # where it adds nothing any more, it is not worth its cost
+    assert shown(reached) == [("newsletter", "wine.email")]
+    told = {one.treatment: one.text for one in shop.explain(reached.decision_id).candidates}
+    assert "“Flyer” by E-mail is not worth its contact" in told["flyer.email"]
+
+
+def test_a_chain_that_is_planned_anew_has_what_minimums_add() -> None:
+    shop = make_shop(CATALOG.replace("[contact_plan]", PUSHED + "[contact_plan]"))
+    anna = add_customer(shop, IDENTITY)
+    for bonus, actions in ((0.0, {"wine", "milk", "bread"}), (5.0, {"flyer", "wine", "milk"})):
+        make_plan(shop, ("bread.email", 0), customer=anna, prices={"push|at_least": (bonus,) * 4})
+        record(shop, "view", NOON + bonus)
+        planned = shop.contact_plan(IDENTITY, time=NOON + 60.0)
+        assert planned.replanned
+        assert {one.action for one in planned.plan.contacts} == actions
