@@ -440,3 +440,36 @@ def test_a_plan_has_the_minimums_of_the_catalog_as_far_as_there_is_room(
     mark, plans = in_store(filled)
     assert mark is not None
     assert {own.plan for own in plans.values()} >= {mark.id}
+
+
+@pytest.mark.usefixtures("unseen")
+def test_of_two_plans_that_are_written_at_once_one_is_refused_and_goes_on_later(
+    filled: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_COMMIT", 5)
+    bulk = SqliteStore.bulk
+    ids: list[PlanMark | None] = []
+
+    def meanwhile(store: SqliteStore, **given: Any) -> Any:
+        if given.get("updates") and not ids:  # the first commit: another one is planned and written
+            mark, _ = in_store(filled)
+            ids.append(mark)
+            other = ("--time", MONDAY, "--out", filled.parent / "other")
+            assert run([str(word) for word in ("plan", "-s", filled, *other)]) == 0
+            ids.append(in_store(filled)[0])
+        return bulk(store, **given)
+
+    monkeypatch.setattr(SqliteStore, "bulk", meanwhile)
+    assert nba(*plan(filled)) == 1
+    assert "another plan is being written into this store" in nba.err
+    mark, plans = in_store(filled)
+    assert mark is not None
+    assert ids == [None, mark]  # the other one, for everybody
+    assert {own.of(mark.id) is not None for own in plans.values()} == {True}
+    assert nba(*plan(filled)) == 0, nba.err
+    assert "going on with" in nba.err
+    now_mark, plans = in_store(filled)
+    assert now_mark is not None
+    assert now_mark.id != mark.id
+    in_force = {name for name, own in plans.items() if own.plan == now_mark.id}
+    assert in_force == chains_of(filled).keys()

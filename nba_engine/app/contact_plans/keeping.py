@@ -2,12 +2,13 @@
 
 Customers are written in the order of their partitions, each commit with how far it came, so that a run
 that was stopped goes on there. Until the mark is written the plan before stays in force for everybody: who
-is written keeps the contacts of that one, too.
+is written keeps the contacts of that one, too. Of two runs at once, wherever they are, the one that began to
+write later goes on: every commit of the other one is refused from then on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from nba_engine.domain import (
     encode_customer_plan,
     encode_plan_mark,
 )
+from nba_engine.errors import FailedPrecondition
 
 __all__ = ["WRITTEN", "keep_plan"]
 
@@ -56,12 +58,12 @@ def keep_plan(
     """Write the contacts in the file ``plan`` to their customers, then the mark.
 
     ``told`` is handed how many customers each commit wrote. Who has gone since, or is somebody else, is
-    left alone. Raises `Unavailable`, `Exhausted`.
+    left alone. Raises `FailedPrecondition` when another plan is being written by now, `Unavailable`,
+    `Exhausted`.
     """
     chains = _chains(plan, mark)
-    noted = store.progress(WRITTEN) or ""
-    before = msgspec.json.decode(noted, type=_Written) if noted else _Written()
-    begin = before.parts if before.plan == mark.id else 0
+    writing = _Writing(store, mark)
+    begin = writing.parts
     in_force = decode_plan_mark(store.progress(PLAN_MARK) or "")
     if in_force is not None and (in_force.id == mark.id or in_force.ends <= mark.made):
         in_force = None
@@ -93,11 +95,44 @@ def keep_plan(
         if share.number < begin:
             continue
         for first in range(0, len(updates), _COMMIT):
-            store.bulk(updates=updates[first : first + _COMMIT], now=mark.made)
+            writing.commit(updates[first : first + _COMMIT])
             told(len(updates[first : first + _COMMIT]))
-        after = msgspec.json.encode(_Written(mark.id, share.number + 1)).decode()
-        store.bulk(now=mark.made, progress=(WRITTEN, after))
+        writing.commit(parts=share.number + 1)
+    writing.commit()
     store.bulk(now=mark.made, progress=(PLAN_MARK, encode_plan_mark(mark)))
+
+
+class _Writing:
+    """The plan that is being written into a store, as long as no other one is.
+
+    ``parts``: how many partitions are written. Raises `FailedPrecondition` when another one is.
+    """
+
+    def __init__(self, store: Store, mark: PlanMark) -> None:
+        self._store = store
+        self._mark = mark
+        self._noted = store.progress(WRITTEN) or ""
+        before = msgspec.json.decode(self._noted, type=_Written) if self._noted else _Written()
+        self.parts = before.parts if before.plan == mark.id else 0
+        self.commit()  # this one from now on
+
+    def commit(self, updates: Sequence[ProfileUpdate] = (), *, parts: int | None = None) -> None:
+        """Write customers, or note how many partitions are written."""
+        self.parts = self.parts if parts is None else parts
+        after = msgspec.json.encode(_Written(self._mark.id, self.parts)).decode()
+        try:
+            self._store.bulk(
+                updates=updates,
+                now=self._mark.made,
+                progress=(WRITTEN, after),
+                follows=self._noted,
+            )
+        except FailedPrecondition:
+            raise FailedPrecondition(
+                "another plan is being written into this store by now. What was found is kept: when the "
+                "other one is done, the same command goes on, and puts this plan in force instead"
+            ) from None
+        self._noted = after
 
 
 def _plan_of(customer_id: str, mark: PlanMark | None, store: Store) -> CustomerPlan | None:
