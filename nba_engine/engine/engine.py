@@ -183,7 +183,7 @@ class Engine:
                 model_versions=snapshot.model_versions,
                 micros=micros,
             )
-            self.prices.shown(decision.recommendations)
+            self.prices.shown(deciding, decision.recommendations)
             if attempt is not None:
                 attempt.seal(decision)
             elif deciding.answers:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from nba_engine.domain import CatalogView, Recommendation, Store
+from nba_engine.domain import CatalogView, Deciding, Recommendation, Store
 from nba_engine.engine.prices.dual import next_price
 from nba_engine.engine.prices.paced import PacedCell, paced_cells
 from nba_engine.engine.prices.seen import SeenBook
@@ -102,10 +102,10 @@ class PriceBook:
             self.seen.decided(now)
         return dict(self.current)
 
-    def shown(self, recommendations: Sequence[Recommendation]) -> None:
+    def shown(self, deciding: Deciding, recommendations: Sequence[Recommendation]) -> None:
         """What came of a decision: what contacts are worth is learned from it."""
         if self._cells:
-            self.seen.shown(recommendations)
+            self.seen.shown(deciding, recommendations)
 
     def cells(self, catalog: CatalogView) -> tuple[PacedCell, ...]:
         """The accounts of a catalog that have a price."""
@@ -140,7 +140,7 @@ class PriceBook:
         cells = self.cells(catalog)
         if not cells:
             return
-        self.seen.look(cells, self.current, now, index_of=catalog.treatment_index)
+        self.seen.look(cells, self.current, now, catalog=catalog)
         oldest = min(self._stepped(cell.name) for cell in cells)
         if now >= self.mark.time and now - oldest < EVERY:
             return

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from nba_engine.domain import FloatArray, Recommendation, Store
+from nba_engine.domain import CatalogView, Deciding, FloatArray, Recommendation, Store
 from nba_engine.engine.prices.paced import PacedCell
 from nba_engine.engine.prices.traffic import Traffic
 from nba_engine.errors import FailedPrecondition
-from nba_engine.stages.limits import amount_of
+from nba_engine.stages.limits import Accounts, Prices, amount_of, charged
 
 __all__ = ["SEEN", "Seen", "SeenBook", "Watching", "Worth"]
 
@@ -76,43 +76,58 @@ class Watching:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=_WAITING)
-        self._shown: deque[tuple[str, float]] = deque(maxlen=_WAITING)
+        # what was charged, where that was not the prices of the moment
+        self._shown: deque[tuple[str, float, Mapping[str, float] | None]] = deque(maxlen=_WAITING)
+        self._prices: tuple[CatalogView, Prices] | None = None
 
     def decided(self, now: float) -> None:
         """A decision was asked for."""
         self._times.append(now)
 
-    def shown(self, recommendations: Iterable[Recommendation]) -> None:
+    def shown(self, deciding: Deciding, recommendations: Iterable[Recommendation]) -> None:
         """So it came out."""
+        planned = {deciding.placements[slot].placement: slot for slot in deciding.planned}
         for one in recommendations:
             if one.score > 0.0:
-                self._shown.append((one.treatment, one.score))
+                slot = planned.get(one.placement)
+                asked = None
+                if slot is not None:  # a contact plan has prices of its own
+                    at = deciding.catalog.treatment_index[one.treatment]
+                    asked = charged(deciding, slot, at)
+                self._shown.append((one.treatment, one.score, asked))
 
     def collect(
         self,
         cells: Sequence[PacedCell],
         prices: Mapping[str, float],
-        index_of: Mapping[str, int],
+        catalog: CatalogView,
     ) -> Seen:
         """What was noted since the last time, with what prices took off added again.
 
-        ``index_of`` are the treatments of the catalog of ``cells``. Decisions may have been made by the
-        one before: what this one no longer has is left out.
+        ``catalog`` is that of ``cells``. Decisions may have been made by the one before: what this one
+        no longer has is left out.
         """
+        index_of = catalog.treatment_index
         times = [self._times.popleft() for _ in range(len(self._times))]
         noted = [self._shown.popleft() for _ in range(len(self._shown))]
-        shown = [(index_of[name], score) for name, score in noted if name in index_of]
+        shown = [(index_of[name], score, asked) for name, score, asked in noted if name in index_of]
         hours = Counter(int(time // _HOUR) for time in times)
         if not shown:
             return Seen(dict(hours))
-        index = np.array([at for at, _ in shown], dtype=np.intp)
-        worth: FloatArray = np.array([score for _, score in shown])
+        index = np.array([at for at, _, _ in shown], dtype=np.intp)
+        worth: FloatArray = np.array([score for _, score, _ in shown])
+        planned = np.array([asked is not None for _, _, asked in shown])
         uses = []
         for cell in cells:
             drawn = np.where(cell.cells.cell == cell.cell, cell.cells.amount, 0)[index]
             use: FloatArray = amount_of(cell.limit, 1) * drawn
             uses.append(use)
-            worth += (-1.0 if cell.floor else 1.0) * prices.get(cell.name, 0.0) * use
+            added = (-1.0 if cell.floor else 1.0) * prices.get(cell.name, 0.0) * use
+            worth += np.where(planned, 0.0, added)
+        for row in np.flatnonzero(planned).tolist():
+            at, _, asked = shown[row]
+            parts = self._prices_of(catalog).parts(asked or {}, at)
+            worth[row] += sum(part.total for part in parts)
         found = {}
         for cell, use in zip(cells, uses, strict=True):
             # what a minimum lacks is measured by what everything is worth
@@ -122,6 +137,11 @@ class Watching:
                 money = float(np.maximum(worth, 0.0)[mine].sum())
                 found[cell.name] = Worth(float(mine.sum()), units, money)
         return Seen(dict(hours), found)
+
+    def _prices_of(self, catalog: CatalogView) -> Prices:
+        if self._prices is None or self._prices[0] is not catalog:
+            self._prices = catalog, Prices(catalog, Accounts(catalog))
+        return self._prices[1]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -152,14 +172,14 @@ class SeenBook(Watching):
         prices: Mapping[str, float],
         now: float,
         *,
-        index_of: Mapping[str, int],
+        catalog: CatalogView,
     ) -> None:
         """Collect what was noted, and add it to the store once it is time to.
 
         Raises `Unavailable`, `Exhausted`. When another process adds at the same moment it is this one's
         turn next time.
         """
-        self._own = self._own.plus(self.collect(cells, prices, index_of))
+        self._own = self._own.plus(self.collect(cells, prices, catalog))
         if not self._own.hours or 0.0 <= now - self._shared < _SHARED:
             return
         both = self._stored.plus(self._own)

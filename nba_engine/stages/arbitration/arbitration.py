@@ -17,7 +17,7 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
-from nba_engine.stages.limits import FLOOR, Accounts, Prices
+from nba_engine.stages.limits import Accounts, Prices, bonuses
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import asked, lever, money, subject
 
@@ -71,8 +71,7 @@ class Arbitration:
         due = deciding.due_among(index, slot)
         if due is not None:
             # the plan that they are in has given them their room; what minimums add stays
-            added = {name: price for name, price in prices.items() if name.endswith(FLOOR)}
-            column[due] = self._bonuses.of_treatments(added).take(index[due])
+            column[due] = self._bonuses.of_treatments(bonuses(prices)).take(index[due])
         return column
 
     def explain(

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nba_engine.domain import CatalogView, Deciding, FloatArray, Limit
-from nba_engine.stages.limits.accounts import Accounts, amount_of
+from nba_engine.stages.limits.accounts import FLOOR, Accounts, amount_of
 
-__all__ = ["PricePart", "Prices"]
+__all__ = ["PricePart", "Prices", "bonuses", "charged"]
 
 
 class PricePart(NamedTuple):
@@ -81,12 +81,20 @@ class Prices:
         return found
 
     def parts_in(self, deciding: Deciding, slot: int, treatment: int) -> list[PricePart]:
-        """`parts` at the prices that hold in a placement.
+        """`parts` at the prices that are `charged` in a placement."""
+        return self.parts(charged(deciding, slot, treatment), treatment)
 
-        What is due there has been given its room by the plan it is in: no limit asks for it again. What
-        a minimum adds stays, for that may be why it was planned.
-        """
-        parts = self.parts(deciding.prices_in(slot), treatment)
-        if deciding.is_due(treatment, slot):
-            return [part for part in parts if part.floor]
-        return parts
+
+def charged(deciding: Deciding, slot: int, treatment: int) -> Mapping[str, float]:
+    """The prices that a treatment is charged in a placement.
+
+    What is due there has been given its room by the plan it is in: no limit asks for it again. What
+    a minimum adds stays, for that may be why it was planned.
+    """
+    prices = deciding.prices_in(slot)
+    return bonuses(prices) if deciding.is_due(treatment, slot) else prices
+
+
+def bonuses(prices: Mapping[str, float]) -> dict[str, float]:
+    """What minimums add, without what limits ask for."""
+    return {name: price for name, price in prices.items() if name.endswith(FLOOR)}

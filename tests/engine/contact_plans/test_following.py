@@ -398,3 +398,25 @@ def test_a_chain_that_is_planned_anew_has_what_minimums_add() -> None:
         planned = shop.contact_plan(IDENTITY, time=NOON + 60.0)
         assert planned.replanned
         assert {one.action for one in planned.plan.contacts} == actions
+
+
+def test_what_contacts_are_worth_is_learned_with_the_prices_they_were_charged() -> None:
+    paced = CATALOG.replace(
+        'amount = 2\nwindow = "week"\n', 'amount = 200\nwindow = "week"\npace = "even"\n'
+    )
+    shop = make_shop(paced)
+    shop.prices.read(shop.catalog)
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.letter", 1), customer=anna, prices={"letters": (2.5, 2.5, 2.5, 2.5)})
+    for time, treatment, score in (
+        (NOON, "wine.letter", 0.8),  # 4.0 less 0.7, and the plan's 2.5
+        (NOON + WEEK, "bread.letter", 1.3),  # has its room
+    ):
+        (one,) = decide(shop, "letter", time=time).recommendations
+        assert (one.treatment, round(one.score, 9)) == (treatment, score)
+    online = {"letters": 0.25}
+    (cell,) = shop.prices.cells(shop.catalog)
+    seen = shop.prices.seen.collect([cell], online, shop.catalog)
+    # before any price: 0.8 + 2.5, and 1.3
+    assert seen.worth["letters"].contacts == 2
+    assert round(seen.worth["letters"].money, 9) == 4.6

@@ -146,10 +146,10 @@ def test_prices_are_added_again_and_what_is_long_ago_fades() -> None:
     (cell,) = paced_cells(shop)
     watching = Watching()
     watching.decided(MONDAY)
-    watching._shown.append(("a.app", 3.0))
-    seen = watching.collect([cell], {"letters": 2.0}, shop.treatment_index)
+    watching._shown.append(("a.app", 3.0, None))
+    seen = watching.collect([cell], {"letters": 2.0}, shop)
     assert seen == Seen({int(MONDAY // HOUR): 1}, {"letters": Worth(1.0, 1.0, 5.0)})
-    assert watching.collect([cell], {}, shop.treatment_index) == Seen()
+    assert watching.collect([cell], {}, shop) == Seen()
     old = Seen({int(MONDAY // HOUR) - 24 * 29: 7}, {"letters": Worth(20_000.0, 20_000.0, 0.0)})
     both = old.plus(seen)
     assert both.hours == {int(MONDAY // HOUR): 1}
@@ -163,8 +163,8 @@ def test_what_was_seen_under_one_catalog_counts_for_the_same_treatments_of_the_n
     after = catalog(*map(wide.format, "nz"), some, mails + 'applies_to = { actions = ["n"] }\n')
     watching = Watching()
     for name in ("y.app", "z.app", "b.app"):  # two of them are gone, one has another number
-        watching._shown.append((name, 3.0))
-    seen = watching.collect(paced_cells(after), {}, after.treatment_index)
+        watching._shown.append((name, 3.0, None))
+    seen = watching.collect(paced_cells(after), {}, after)
     assert seen.worth == {"letters": Worth(1.0, 1.0, 3.0)}
-    watching._shown.append(("a.app", 3.0))
-    assert watching.collect(paced_cells(after), {}, after.treatment_index) == Seen()
+    watching._shown.append(("a.app", 3.0, None))
+    assert watching.collect(paced_cells(after), {}, after) == Seen()
