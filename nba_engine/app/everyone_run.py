@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from nba_engine.app.broken_off import differing, differs, parted, read_begun, write_begun
 from nba_engine.app.everyone import Everyone, PartSums, Share, decide_share, schema
 from nba_engine.domain import Batch, Store
-from nba_engine.errors import FailedPrecondition
 
 __all__ = ["Run", "all_customers"]
 
@@ -48,28 +48,15 @@ class Run:
 
         Raises `FailedPrecondition` when it is another run.
         """
-        if not self._file.exists():
+        plan = read_begun(self._file, _Plan)
+        if plan is None:
             return False
-        try:
-            plan = msgspec.json.decode(self._file.read_bytes(), type=_Plan)
-        except msgspec.DecodeError as error:
-            raise FailedPrecondition(
-                f"{self._file} cannot be read ({error}); --fresh begins anew"
-            ) from error
         begun = plan.everyone
         same = msgspec.structs.replace(
             wanted, now=wanted.now if timed else begun.now, standing=begun.standing
         )
         if same != begun:
-            differs = [
-                name
-                for name in same.__struct_fields__
-                if getattr(same, name) != getattr(begun, name)
-            ]
-            raise FailedPrecondition(
-                f"{self.folder} is of a run that was broken off and differs in "
-                f"{', '.join(differs)}; --fresh begins anew"
-            )
+            raise differs(self.folder, differing(same, begun))
         self._plan = plan
         return True
 
@@ -80,20 +67,11 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         parts = count = 0
-        some: list[str] = []
-        for name in customers:
-            some.append(name)
-            count += 1
-            if len(some) == size:
-                self._write(everyone, parts, some)
-                parts, some = parts + 1, []
-        if some:
+        for some in parted(customers, size):
             self._write(everyone, parts, some)
-            parts += 1
+            parts, count = parts + 1, count + len(some)
         self._plan = _Plan(everyone=everyone, parts=parts, customers=count, by_identity=by_identity)
-        draft = self._file.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(self._plan))
-        draft.replace(self._file)
+        write_begun(self._file, self._plan)
 
     def shares(self) -> list[Share]:
         """The partitions, done or not."""

@@ -13,15 +13,16 @@ import msgspec
 from rich.progress import TextColumn
 from rich.table import Table
 
-from nba_engine.app import Logged, make_batch_engine, open_logged
+from nba_engine.app import make_batch_engine, open_logged
 from nba_engine.app.everyone import Everyone, PartSums, build_share
 from nba_engine.app.everyone_run import Run, all_customers
 from nba_engine.cli.decide import context_of, moment_of, placement_of
+from nba_engine.cli.everybody import store_of
 from nba_engine.cli.output import counted, errors, output, progress_bar, say, settings_option
-from nba_engine.domain import CatalogView, PlacementRequest, Store
+from nba_engine.domain import CatalogView, PlacementRequest
 from nba_engine.domain.words import spoken_money
 from nba_engine.engine import standing
-from nba_engine.errors import FailedPrecondition, NotFound
+from nba_engine.errors import FailedPrecondition
 
 __all__ = ["decide_all_command"]
 
@@ -102,7 +103,7 @@ def decide_all_command(
         raise FailedPrecondition("writing Parquet needs pyarrow: pip install 'nba-engine[data]'")
     began = clock.monotonic()
     with open_logged(settings, with_log=False) as opened:
-        store = _store(opened)
+        store = store_of(opened)
         catalog = opened.snapshot.catalog
         now = clock.time() if time is None else moment_of(time, catalog)
         everyone = Everyone(
@@ -144,21 +145,6 @@ def decide_all_command(
     else:
         _print(sums, catalog, out, seconds)
     return 0
-
-
-def _store(opened: Logged) -> Store:
-    if opened.unread:
-        raise FailedPrecondition(f"the store cannot be read: {opened.unread}")
-    if opened.settings.profile_sources:
-        errors.print(
-            "profile sources are not asked: attributes that only they know are missing",
-            style="yellow",
-        )
-    try:
-        return opened.store
-    except FailedPrecondition:
-        url = opened.settings.store.url
-        raise NotFound(f"there is no store at {url}, so there are no customers") from None
 
 
 def _placements(

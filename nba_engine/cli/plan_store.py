@@ -12,12 +12,12 @@ from rich.progress import TextColumn
 
 from nba_engine.app import Logged, make_batch_engine, open_logged
 from nba_engine.cli.decide import moment_of
+from nba_engine.cli.everybody import store_of
 from nba_engine.cli.output import counted, errors, progress_bar, say
 from nba_engine.cli.plan_told import steps_shown, told
-from nba_engine.domain import CatalogView, PlanMark, Store, Window
+from nba_engine.domain import CatalogView, PlanMark, Window
 from nba_engine.domain.words import spoken_time
-from nba_engine.engine import standing
-from nba_engine.errors import FailedPrecondition, NotFound
+from nba_engine.errors import NotFound
 from nba_engine.stages.limits import Calendar
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
     from nba_engine.planning.written import check_summary
 
     with open_logged(settings, with_log=False) as opened:
-        store = _store(opened)
+        store = store_of(opened)
         catalog = opened.snapshot.catalog
         engine = make_batch_engine(
             opened.settings.batch, opened.register, file=str(settings), name=options.batch_engine
         )
-        run = _begun(opened, store, settings, options)
+        run = _begun(opened, settings, options)
         _ask(run, engine, as_json=options.as_json)
         before: dict[str, Any] | None = None
         mark = None if options.why_not_in_force else run.mark()
@@ -97,50 +97,21 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
     return 0
 
 
-def _begun(opened: Logged, store: Store, settings: Path, options: StoreOptions) -> PlanRun:
+def _begun(opened: Logged, settings: Path, options: StoreOptions) -> PlanRun:
     """A new run, or the one that was broken off."""
-    from nba_engine.app.contact_plans import (
-        Asked,
-        PlanRun,
-        accounts_of,
-        changed_world,
-        customers_of,
-    )
-    from nba_engine.app.contact_plans.limits import periods_ahead
-    from nba_engine.engine.contact_plans import PlanContacts
+    from nba_engine.app.contact_plans import PlanRun, asked_of, begin, changed_world
 
     catalog = opened.snapshot.catalog
     now = clock.time() if options.time is None else moment_of(options.time, catalog)
     world = changed_world(catalog, options.changed)
     starts = _starts(catalog, world.terms.period, now)
-    contacts = PlanContacts(catalog, world.terms, starts=starts)
-    spec = catalog.contact_plan
-    assert spec is not None
-    asked = Asked(
-        settings=str(settings.resolve()),
-        now=now,
-        seed=options.seed,
-        catalog=catalog.version,
-        models=dict(opened.snapshot.model_versions),
-        standing=standing(store, catalog, now=now),
-        terms=spec.terms,
-        treatments=tuple(contacts.treatments.tolist()),
-    )
+    asked = asked_of(opened, settings, world, now=now, starts=starts, seed=options.seed)
     run = PlanRun(options.out)
     timed = options.time is not None
     if not options.fresh and run.resume(asked, timed=timed, trial=options.trial):
         errors.print(f"going on with {run.folder}", style="dim", highlight=False)
         return run
-    periods = periods_ahead(contacts.bounds, now)
-    accounts = accounts_of(world, contacts, periods)
-    run.begin(
-        asked,
-        customers_of(store, options.trial),
-        starts=starts,
-        size=_SHARE,
-        trial=options.trial,
-        usage=store.usage(accounts, now=now),
-    )
+    begin(run, asked, opened, world, starts=starts, size=_SHARE, trial=options.trial)
     if not run.begun.customers:
         run.finish()
         raise NotFound("the store has no customers")
@@ -208,21 +179,6 @@ def _starts(catalog: CatalogView, period: float, now: float) -> float:
     if period % _DAY:
         return now
     return Calendar(Window(unit="day", time_zone=catalog.time_zone)).at(now).start
-
-
-def _store(opened: Logged) -> Store:
-    if opened.unread:
-        raise FailedPrecondition(f"the store cannot be read: {opened.unread}")
-    if opened.settings.profile_sources:
-        errors.print(
-            "profile sources are not asked: attributes that only they know are missing",
-            style="yellow",
-        )
-    try:
-        return opened.store
-    except FailedPrecondition:
-        url = opened.settings.store.url
-        raise NotFound(f"there is no store at {url}, so there are no customers") from None
 
 
 def _print_force(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from nba_engine.app.broken_off import differing, differs, parted, read_begun, write_begun
 from nba_engine.app.contact_plans.offers import Asked, Share, Who
 from nba_engine.domain import PlanMark, Store
-from nba_engine.errors import FailedPrecondition
 
 __all__ = ["FOLDER", "PlanRun", "customers_of"]
 
@@ -57,26 +57,16 @@ class PlanRun:
 
         Raises `FailedPrecondition` when it is another run.
         """
-        if not self._file.exists():
+        begun = read_begun(self._file, _Begun)
+        if begun is None:
             return False
-        try:
-            begun = msgspec.json.decode(self._file.read_bytes(), type=_Begun)
-        except msgspec.DecodeError as error:
-            raise FailedPrecondition(
-                f"{self._file} cannot be read ({error}); --fresh begins anew"
-            ) from error
         before = begun.asked
         same = msgspec.structs.replace(
             wanted, now=wanted.now if timed else before.now, standing=before.standing
         )
-        names = same.__struct_fields__
-        differs = [name for name in names if getattr(same, name) != getattr(before, name)]
-        differs += ["limit"] if begun.trial != trial else []
-        if differs:
-            raise FailedPrecondition(
-                f"{self.folder} is of a run that was broken off and differs in "
-                f"{', '.join(differs)}; --fresh begins anew"
-            )
+        other = differing(same, before) + (["limit"] if begun.trial != trial else [])
+        if other:
+            raise differs(self.folder, other)
         self._begun = begun
         return True
 
@@ -94,16 +84,9 @@ class PlanRun:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         parts = count = 0
-        some: list[tuple[str, str]] = []
-        for one in customers:
-            some.append(one)
-            count += 1
-            if len(some) == size:
-                self._write(asked, parts, some)
-                parts, some = parts + 1, []
-        if some:
+        for some in parted(customers, size):
             self._write(asked, parts, some)
-            parts += 1
+            parts, count = parts + 1, count + len(some)
         self._begun = _Begun(
             asked=asked,
             plan=_new_id(),
@@ -114,7 +97,7 @@ class PlanRun:
             trial=trial,
             usage=dict(usage),
         )
-        _replace(self._file, msgspec.json.encode(self._begun))
+        write_begun(self._file, self._begun)
 
     def shares(self) -> list[Share]:
         """The partitions in which offers are asked for, done or not."""
@@ -137,18 +120,16 @@ class PlanRun:
         """
         if self._mark.exists():
             self._begun = msgspec.structs.replace(self.begun, plan=_new_id())
-            _replace(self._file, msgspec.json.encode(self._begun))
+            write_begun(self._file, self._begun)
             self._mark.unlink()
 
     def found(self, mark: PlanMark) -> None:
         """Note that the plan is found, and only has to be put in force."""
-        _replace(self._mark, msgspec.json.encode(mark))
+        write_begun(self._mark, mark)
 
     def mark(self) -> PlanMark | None:
         """What `found` noted; None: chains are still to be found."""
-        if not self._mark.exists():
-            return None
-        return msgspec.json.decode(self._mark.read_bytes(), type=PlanMark)
+        return read_begun(self._mark, PlanMark)
 
     def finish(self) -> None:
         """Remove the folder."""
@@ -180,9 +161,3 @@ def customers_of(store: Store, most: int = 0) -> Iterator[tuple[str, str]]:
 
 def _new_id() -> str:
     return uuid.uuid4().hex[:12]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_bytes(content)
-    draft.replace(path)

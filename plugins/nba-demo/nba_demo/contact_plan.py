@@ -21,24 +21,20 @@ from nba_demo.bought import Bought
 from nba_demo.data import CUT_OFF, WEEK, Year
 from nba_demo.importing import identity
 from nba_demo.unplanned import Chain, give_out
-from nba_engine.app import Logged, make_batch_engine, open_logged
+from nba_engine.app import make_batch_engine, open_logged
 from nba_engine.app.contact_plans import (
-    Asked,
     PlanRun,
     ShareSums,
-    accounts_of,
     ask_share,
+    asked_of,
+    begin,
     build_share,
     changed_world,
-    customers_of,
     keep_plan,
     make,
 )
-from nba_engine.app.contact_plans.limits import periods_ahead
 from nba_engine.app.contact_plans.offers import OffersSource, stored_names, stored_rows
 from nba_engine.domain import MICROS
-from nba_engine.engine import standing
-from nba_engine.engine.contact_plans import PlanContacts
 from nba_engine.planning import PlanOptions, Problem
 from nba_engine.planning.report import report_plan
 from nba_engine.planning.run import PLAN
@@ -126,7 +122,9 @@ def plan_contacts(
     with open_logged(settings, with_log=False) as opened:
         world = changed_world(opened.snapshot.catalog, Changed())
         engine = make_batch_engine(opened.settings.batch, opened.register, file=str(settings))
-        run = _begun(opened, settings, out, seed)
+        run = PlanRun(out)
+        asked = asked_of(opened, settings, world, now=CUT_OFF, starts=CUT_OFF, seed=seed)
+        begin(run, asked, opened, world, starts=CUT_OFF, size=_SHARE)
         sums = ShareSums()
         batch = engine.open(run.shares(), build_share)
         try:
@@ -163,33 +161,6 @@ def plan_contacts(
         prices=dict(made.mark.prices),
         ways=tuple(ways),
     )
-
-
-def _begun(opened: Logged, settings: Path, out: Path, seed: int) -> PlanRun:
-    catalog, store = opened.snapshot.catalog, opened.store
-    world = changed_world(catalog, Changed())
-    contacts = PlanContacts(catalog, world.terms, starts=CUT_OFF)
-    asked = Asked(
-        settings=str(settings.resolve()),
-        now=CUT_OFF,
-        seed=seed,
-        catalog=catalog.version,
-        models=dict(opened.snapshot.model_versions),
-        standing=standing(store, catalog, now=CUT_OFF),
-        terms=world.terms,
-        treatments=tuple(contacts.treatments.tolist()),
-    )
-    accounts = accounts_of(world, contacts, periods_ahead(contacts.bounds, CUT_OFF))
-    run = PlanRun(out)
-    run.begin(
-        asked,
-        customers_of(store),
-        starts=CUT_OFF,
-        size=_SHARE,
-        trial=0,
-        usage=store.usage(accounts, now=CUT_OFF),
-    )
-    return run
 
 
 def _chains(plan: Path, problem: Problem, names: list[str]) -> list[Chain]:
