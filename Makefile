@@ -50,7 +50,7 @@ ray: venv $(RAY)/.installed ## nba-ray with Ray: one machine, two nodes, killed 
 demo: venv ## a real year of shopping, from the raw data to explained decisions (under five minutes)
 	@$(BIN)/nba demo --out $(BUILD)/demo
 
-demo-full: venv ## the demo, then everything that learns on it: value, segments, cycles, models, with reports
+demo-full: venv ## the demo, its replay without the plan, and everything that learns on it, with reports
 	@$(BIN)/nba demo --out $(BUILD)/demo --full
 
 test: venv lint types unit ## everything that must hold: lint, types, contracts, tests (COVERAGE=1: and coverage, as CI does)

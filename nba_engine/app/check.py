@@ -16,11 +16,15 @@ from nba_engine.app.profile_sources import source_mistakes
 from nba_engine.app.sinks import sink_mistakes
 from nba_engine.catalog import read_leniently
 from nba_engine.engine import Snapshot
-from nba_engine.errors import Mistake, MistakesFound
+from nba_engine.engine.contact_plans import PlanContacts
+from nba_engine.errors import FailedPrecondition, Mistake, MistakesFound
 from nba_engine.plugin import Plugins, Register
 from nba_engine.settings import Settings, add_lines, join, read_settings, read_text, suggest
 
 __all__ = ["Prepared", "check", "prepared"]
+
+
+_PLAN = "[contact_plan]"
 
 
 class Prepared(msgspec.Struct, kw_only=True):
@@ -39,7 +43,8 @@ def check(settings_path: str | Path, *, environ: Mapping[str, str] | None = None
 
     Nothing is created: no store, no log, no thread.
     """
-    return prepared(settings_path, environ).mistakes
+    found = prepared(settings_path, environ)
+    return [*found.mistakes, *_plan_mistakes(found)]
 
 
 def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None) -> Prepared:
@@ -78,6 +83,20 @@ def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None
         snapshot=snapshot,
         mistakes=add_lines(distinct(mistakes), {file: text}),
     )
+
+
+def _plan_mistakes(found: Prepared) -> Iterator[Mistake]:
+    """What `nba plan` would refuse; a server does without plans, and starts."""
+    catalog = None if found.snapshot is None else found.snapshot.catalog
+    if catalog is None or catalog.contact_plan is None:
+        return
+    try:
+        PlanContacts(catalog, catalog.contact_plan.terms, starts=0.0)
+    except FailedPrecondition as error:
+        file = next((name for name, text in found.files.items() if _PLAN in text), "")
+        message, _, remedy = error.message.removeprefix(f"{_PLAN} ").partition(": ")
+        mistake = Mistake(file=file, place="contact_plan", message=message, remedy=remedy)
+        yield from add_lines([mistake], found.files)
 
 
 def _missing(settings: Settings) -> Iterator[str]:

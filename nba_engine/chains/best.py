@@ -59,7 +59,9 @@ def best_chains(
     search = _compiled() if use_numba is not False else None
     if use_numba and search is None:
         raise ModuleNotFoundError("numba is not installed", name="numba")
-    if search is None:
+    if not len(patterns.pattern):  # no contact keeps the limits of a chain
+        contact[:], period[:], worth[:], value[:] = -1, -1, 0.0, 0.0
+    elif search is None:
         plain = search_customers if n <= FEW else search_columns
         plain(patterns, values, budget, by_period, contact, period, worth, value)
     else:

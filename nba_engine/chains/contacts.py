@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ChainRules", "Contacts"]
+__all__ = ["ChainLimit", "ChainRules", "Contacts"]
 
 
 class ChainRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +42,29 @@ class ChainRules(msgspec.Struct, frozen=True, kw_only=True):
         return np.array([self.diminishing**j for j in range(self.longest)])
 
 
+class ChainLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """At most ``most`` contacts of some kinds in the periods from ``first`` to ``last`` of any chain.
+
+    ``counted`` (c,) bool: which contacts.
+    """
+
+    counted: NDArray[np.bool_]
+    first: int
+    last: int
+    most: int
+
+
 class Contacts(msgspec.Struct, frozen=True, kw_only=True):
     """The c contacts that there are: one for each action, treatment and cost.
 
     ``action`` (c,) int32: the action of each; ``cost`` (c,) int64, micros; ``factor`` (c, periods)
-    float64: what a contact earns of its value in a period.
+    float64: what a contact earns of its value in a period. ``limits``: what every chain has to keep.
     """
 
     action: NDArray[np.int32]
     cost: NDArray[np.int64]
     factor: NDArray[np.float64]
+    limits: tuple[ChainLimit, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.action) == len(self.cost) == len(self.factor) > 0:
@@ -60,3 +73,5 @@ class Contacts(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"more than {np.iinfo(np.int16).max:,} contacts")
         if bool(np.any(self.cost < 0)) or bool(np.any(~(self.factor >= 0.0))):
             raise ValueError("costs and factors must not be negative")
+        if any(one.counted.shape != self.action.shape for one in self.limits):
+            raise ValueError("limits need to know of every contact whether it is counted")

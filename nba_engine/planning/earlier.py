@@ -3,7 +3,7 @@
 Where a contact is worth the same in several periods, prices that are equal but for their last digits,
 or what had room when it was looked for, decide on the period. So at the end each chain is looked through:
 a contact goes to the earliest period in which it is worth no less, the rest of the chain stays as it is,
-and every limit has room.
+and every limit, its own ones too, has room.
 """
 
 from __future__ import annotations
@@ -49,12 +49,30 @@ def earlier(resident: Resident, ask: Earlier) -> Changes:
             there[:, j], then[:, j] = contact[open_rows, j], t
             as_good = resident.values_of(open_rows, there, then)[:, j] >= values[open_rows, j]
             open_rows = open_rows[as_good]
+            open_rows = open_rows[_allowed(resident, contact[open_rows], when[open_rows], j, t)]
             moved[open_rows], when[open_rows, j] = j, t
             worth[open_rows] = values[open_rows, j]
     rows = np.flatnonzero(moved >= 0)
     rows = rows[np.argsort(-worth[rows], kind="stable")][: ask.most]
     changes = changes_to(resident, ask.at, rows, contact[rows], when[rows])
     return msgspec.structs.replace(changes, rank=-worth[rows])
+
+
+def _allowed(
+    resident: Resident,
+    contact: NDArray[np.int16],
+    period: NDArray[np.int8],
+    j: int,
+    t: int,
+) -> NDArray[np.bool_]:
+    """Which chains (n, longest) keep the limits of a chain when their j-th contact is in period t."""
+    allowed = np.ones(len(contact), dtype=np.bool_)
+    there = period.copy()
+    there[:, j] = t
+    for one in resident.problem.contacts.limits:
+        counts = one.counted[contact] & (contact >= 0) & (one.first <= there) & (there <= one.last)
+        allowed &= counts.sum(axis=1) <= one.most
+    return allowed
 
 
 def _fitting(resident: Resident, room: NDArray[np.int64]) -> NDArray[np.bool_]:

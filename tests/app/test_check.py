@@ -126,3 +126,25 @@ def test_a_model_runtime_that_cannot_start_is_a_mistake_that_names_its_plugin(
     path = write(tmp_path, distributions, settings=SETTINGS + '[models]\nm = "model"\n')
     told = "\n".join(str(mistake) for mistake in check(path, environ={}))
     assert "'other' of plugin 'runtime' cannot start: OSError: no library" in told
+
+
+def test_a_contact_plan_with_too_many_patterns_is_found_before_anybody_plans(
+    tmp_path: Path, distributions: Distributions
+) -> None:
+    costs = "\n".join(
+        f'[actions.cost{n}]\nvalue = 9.0\ntreatments.letter = {{ channel = "post", cost = {n / 100} }}'
+        for n in range(40)
+    )
+    head = '[channels.post]\ndirection = "outbound"\n[placements.mail]\nchannel = "post"\n'
+    plan = (
+        '\n[contact_plan]\nperiod = "7d"\nplacements = ["mail"]\nperiods = {}\nmost_contacts = 3\n'
+    )
+    path = write(tmp_path, distributions, catalog=CATALOG + head + costs + plan.format(8))
+    (mistake,) = check(path, environ={})
+    told = str(mistake)
+    line = 1 + (tmp_path / "catalog" / "shop.toml").read_text().split("\n").index("[contact_plan]")
+    assert f"shop.toml:{line}: contact_plan" in told
+    assert "40 different costs, 8 periods and chains of 3 make" in told
+    assert "round the costs" in told
+    (tmp_path / "catalog" / "shop.toml").write_text(CATALOG + head + costs + plan.format(2))
+    assert check(path, environ={}) == []

@@ -13,13 +13,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from nba_engine.app.contact_plans import changed_world
 from nba_engine.app.contact_plans.limits import (
     not_planned_with,
     periods_ahead,
     shared_limits,
 )
-from nba_engine.app.contact_plans.spans import Left, floors_of
 from nba_engine.domain import CatalogView, ContactPlanTerms, IntArray, period_bounds
+from nba_engine.engine.contact_plans import PlanContacts
+from nba_engine.engine.contact_plans.spans import Left, floors_of
+from nba_engine.errors import NbaError
+from nba_engine.planning.tables import Changed
 from nba_engine.testing import make_catalog
 from tests.app.carried_out import carried_out
 
@@ -171,30 +175,6 @@ def whole(unit: str, times: list[float], zone: str, step: float) -> tuple[float,
     return first, last + step
 
 
-def test_limits_per_customer_are_not_planned_with_and_told_of() -> None:
-    catalog = shop(
-        """
-[limits.each]
-name = "Letters per customer"
-scope = ["customer"]
-measure = "contacts"
-amount = 2
-window = "month"
-[limits.fine]
-scope = ["customer"]
-measure = "contacts"
-amount = 1
-window = "week"
-"""
-    )
-    spec = catalog.contact_plan
-    assert spec is not None
-    periods = periods_ahead(period_bounds(spec.terms, MONDAY, "Europe/Berlin"), MONDAY)
-    assert shared_limits(catalog, unused, planned_of(catalog), periods).limits == ()
-    (exceeded,) = not_planned_with(catalog, spec.terms, periods)
-    assert "3 contacts in one window of Letters per customer, which allows 2" in exceeded
-
-
 def floors(
     window: str,
     at_least: int,
@@ -322,41 +302,6 @@ def reaches(
     return all(place(number, set()) for number in range(len(wanted)) if wanted[number])
 
 
-@pytest.mark.parametrize(
-    ("window", "weekday", "period", "spacing", "most"),
-    [
-        ("week", 0, 7, 1, 1),  # from a Monday each period is one window
-        ("week", 3, 7, 1, 2),  # from a Thursday a window is the end of one and the begin of another
-        ("week", 3, 7, 2, 1),
-        ("day", 3, 7, 1, 1),
-        ("week", 0, 3, 1, 3),  # Monday to Wednesday, to Saturday, and Sunday
-        ("week", 0, 3, 2, 2),
-        ("month", 3, 7, 1, 3),
-        ("rolling 7d", 0, 7, 1, 2),
-    ],
-)
-def test_how_many_contacts_of_a_chain_fall_into_one_window(
-    window: str, weekday: int, period: int, spacing: int, most: int
-) -> None:
-    limit = (
-        '[limits.each]\nscope = ["customer"]\nmeasure = "contacts"\namount = {}\nwindow = "{}"\n'
-    )
-    terms = ContactPlanTerms(
-        period=period * DAY,
-        periods=4,
-        most_contacts=3,
-        spacing=spacing,
-        placements=("letters", "calls", "emails"),
-    )
-    begin = dt.datetime(2017, 11, 6 + weekday, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
-    periods = periods_ahead(period_bounds(terms, begin, "Europe/Berlin"), begin)
-    fits = shop(limit.format(most, window))
-    assert list(not_planned_with(fits, terms, periods)) == []
-    if most > 1:
-        (told,) = not_planned_with(shop(limit.format(most - 1, window)), terms, periods)
-        assert f"may have {most} contacts in one window of each, which allows {most - 1}" in told
-
-
 def test_limits_per_customer_that_nobody_checks_are_told_of() -> None:
     catalog = shop(
         """
@@ -378,9 +323,7 @@ window = "week"
     )
     spec = catalog.contact_plan
     assert spec is not None
-    spent, own = not_planned_with(
-        catalog, spec.terms, periods_ahead(period_bounds(spec.terms, 0.0, "UTC"), 0.0)
-    )
+    spent, own = not_planned_with(PlanContacts(catalog, spec.terms, starts=MONDAY))
     assert spent.startswith("Spent on each was not checked: ")
     assert own.startswith("As each likes was not checked: ")
 
@@ -408,3 +351,23 @@ def test_prices_of_spans_add_up_by_period() -> None:
         "letters|campaign=autumn": pytest.approx((3.0, 2.0, 6.0, 6.0)),
         "letters|campaign=winter": pytest.approx((0.0, 0.0, 8.0, 8.0)),
     }
+
+
+def test_what_if_knows_the_limits_per_customer_that_plans_know() -> None:
+    catalog = shop(
+        """
+[limits.each]
+scope = ["customer"]
+measure = "contacts"
+amount = 2
+window = "month"
+[limits.spent]
+scope = ["customer"]
+measure = "money"
+amount = 2
+window = "month"
+"""
+    )
+    assert changed_world(catalog, Changed(amounts={"each": 1.0})).catalog.limits[0].amount == 1.0
+    with pytest.raises(NbaError, match="'spent' is per customer: of those plans know the ones"):
+        changed_world(catalog, Changed(amounts={"spent": 1.0}))

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from nba_engine.app.contact_plans.spans import Left, Span, spans_of
+from nba_engine.engine.contact_plans.spans import Left, Span, spans_of
 from tests.app.carried_out import carried_out
 
 DAY = 86_400.0

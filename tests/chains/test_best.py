@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations, product
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nba_engine.chains import ChainRules, Chains, Contacts, best_chains, is_compiled, patterns_of
+from nba_engine.chains import (
+    ChainLimit,
+    ChainRules,
+    Chains,
+    Contacts,
+    best_chains,
+    is_compiled,
+    patterns_of,
+)
 from nba_engine.chains.by_customer import FEW
 
 _SHAPES = 200
@@ -39,6 +49,16 @@ class _World:
         self.values[rng.random(self.values.shape) < 0.15] = np.nan
         self.budget = rng.integers(0, 2_000_000, _EACH)
         self.price = np.round(rng.normal(0.2, 0.3, (contacts, periods)), 1)
+        limits = [
+            ChainLimit(
+                counted=rng.random(contacts) < 0.6,
+                first=(first := int(rng.integers(periods))),
+                last=int(rng.integers(first, periods)),
+                most=int(rng.integers(0, 3)),
+            )
+            for _ in range(int(rng.integers(0, 3)))
+        ]
+        self.contacts = msgspec.structs.replace(self.contacts, limits=tuple(limits))
 
     def best(self, *, use_numba: bool) -> Chains:
         patterns = patterns_of(self.contacts, self.rules)
@@ -56,7 +76,7 @@ def _of_all_chains(world: _World) -> NDArray[np.float64]:
             payable = sum(int(contacts.cost[c]) for c in chain) <= world.budget
             for when in product(range(rules.periods), repeat=length):
                 gaps = np.diff(when)
-                if (gaps < rules.spacing).any():
+                if (gaps < rules.spacing).any() or _exceeds(contacts, chain, when):
                     continue
                 total = np.zeros(_EACH)
                 for j, (c, t) in enumerate(zip(chain, when, strict=True)):
@@ -65,6 +85,14 @@ def _of_all_chains(world: _World) -> NDArray[np.float64]:
                     total += rules.diminishing**j * earned - world.price[c, t]
                 best = np.fmax(best, np.where(payable, total, 0.0))
     return best
+
+
+def _exceeds(contacts: Contacts, chain: Sequence[int], when: Sequence[int]) -> bool:
+    pairs = list(zip(chain, when, strict=True))
+    return any(
+        sum(bool(one.counted[c]) and one.first <= t <= one.last for c, t in pairs) > one.most
+        for one in contacts.limits
+    )
 
 
 def test_numba_is_there_in_the_tests() -> None:
@@ -106,6 +134,7 @@ def test_a_chain_keeps_every_rule_and_says_what_it_is_worth() -> None:
             when = chains.period[i][: len(contact)]
             assert len({int(world.contacts.action[c]) for c in contact}) == len(contact)
             assert (np.diff(when) >= world.rules.spacing).all()
+            assert not _exceeds(world.contacts, contact.tolist(), when.tolist())
             assert world.contacts.cost[contact].sum() <= world.budget[i]
             priced = chains.value[i] - world.price[contact, when].sum()
             assert chains.worth[i] == pytest.approx(priced, abs=1e-9)

@@ -6,9 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nba_engine.batch import LocalEngine
-from nba_engine.chains import ChainRules, best_chains
+from nba_engine.chains import ChainLimit, ChainRules, best_chains
 from nba_engine.planning import (
     Contact,
     Partition,
@@ -106,3 +107,25 @@ def test_ties_fall_the_same_with_numba_and_without(monkeypatch: pytest.MonkeyPat
         chains.append([*resident.planned(plan.at), plan.counts])
     for one, other in zip(*chains, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("customers", "letters"), [(300, 40), (40, 3)])
+def test_chains_keep_their_own_limits_whatever_is_moved(customers: int, letters: int) -> None:
+    problem = _problem(letters, customers)
+    mail = np.array([one.channel == "email" for one in NAMES])
+    own = (
+        ChainLimit(counted=mail, first=0, last=2, most=1),
+        ChainLimit(counted=mail, first=3, last=5, most=0),
+        ChainLimit(counted=np.ones(len(NAMES), np.bool_), first=2, last=4, most=1),
+    )
+    limited = replace(problem, contacts=replace(problem.contacts, limits=own))
+    plan, resident = _planned(limited, customers)
+    assert plan.value >= 0.98 * plan.bound
+    assert plan.value < 0.99 * _planned(problem, customers)[0].value  # they do bind
+    contact, period, why = resident.planned(plan.at)
+    assert why.any()  # room was made, or used
+    for one in own:
+        within = (
+            one.counted[contact] & (contact >= 0) & (one.first <= period) & (period <= one.last)
+        )
+        assert within.sum(axis=1).max() == one.most

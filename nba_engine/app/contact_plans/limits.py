@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.app.contact_plans.spans import Left, floors_of, spans_of
 from nba_engine.domain import (
     MICROS,
     CatalogView,
@@ -19,6 +18,9 @@ from nba_engine.domain import (
     IntArray,
     Limit,
 )
+from nba_engine.engine.contact_plans import PlanContacts
+from nba_engine.engine.contact_plans.per_customer import is_known, windows_of
+from nba_engine.engine.contact_plans.spans import Left, floors_of, spans_of
 from nba_engine.planning import PlanLimit
 from nba_engine.stages.limits import FLOOR, LimitCells, units_of
 
@@ -28,7 +30,6 @@ UsageOf: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 """Accounts → whole units used of them; those never used may be absent."""
 
 _ACCOUNTS = 500  # asked for at a time
-_SECOND = 1.0
 
 
 class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,30 +158,26 @@ def _with_end(
     return [one._replace(start=start, end=end) for one in windows]
 
 
-def not_planned_with(
-    catalog: CatalogView, terms: ContactPlanTerms, periods: Sequence[tuple[float, float]]
-) -> Iterator[str]:
-    """What of the limits a plan does not see to, in words.
+def not_planned_with(contacts: PlanContacts) -> Iterator[str]:
+    """What of the limits per customer a plan does not see to, in words.
 
-    Those per customer that a chain could exceed, or of which nobody looked whether.
+    Those that a chain could exceed as too many patterns of chains would be needed, and those of which
+    nobody looked whether.
     """
+    catalog, terms = contacts.catalog, contacts.terms
     for position, limit in enumerate(catalog.limits):
-        if not _is_planned(catalog, position, terms):
+        if "customer" not in limit.scope or not _is_planned(catalog, position, terms):
             continue
-        if "customer" not in limit.scope:
-            continue
-        if limit.measure != "contacts" or not isinstance(limit.amount, int | float):
+        if not is_known(limit):
             of = "of money" if limit.measure == "money" else "with an amount of each customer's own"
             yield (
                 f"{limit.name} was not checked: whether a chain exceeds a limit per customer {of} shows "
                 "when it is carried out"
             )
-            continue
-        most = _most_in_a_window(LimitCells(catalog, position), limit, terms, periods)
-        if limit.amount < most:
+        elif position in contacts.known.left_out:
             yield (
-                f"a chain may have {most} contacts in one window of {limit.name}, which allows "
-                f"{limit.amount:g}: the later ones will be refused"
+                f"{limit.name} is not planned with, as that would make too many patterns of chains: what "
+                "exceeds it will be refused"
             )
 
 
@@ -191,22 +188,14 @@ def _windows(
     usage: UsageOf,
 ) -> Iterator[Left]:
     """What is used of the windows from the first period's start to the last one's end."""
-    begin, end = periods[0][0], periods[-1][1]
+    begin = periods[0][0]
+    windows = list(windows_of(cells, periods))
     if cells.rolls:
-        # as if windows of that length followed one another: what is done at the beginning of each
-        # is out of the one before
         account = cells.account(cell, "", begin)
         used = usage((account,)).get(account, 0)
-        for number in range(math.ceil((end - begin) / cells.rolls)):
-            start = begin + number * cells.rolls
-            yield Left(start, start + cells.rolls, 0 if number else used)
+        yield from (Left(*one, 0 if number else used) for number, one in enumerate(windows))
         return
-    accounts: dict[str, tuple[float, float]] = {}
-    time = begin
-    while time < end:
-        window = cells.calendar.at(time)
-        accounts[cells.account(cell, "", time)] = (window.start, window.end)
-        time = window.end
+    accounts = {cells.account(cell, "", max(begin, one[0])): one for one in windows}
     names = list(accounts)
     for first in range(0, len(names), _ACCOUNTS):
         some = names[first : first + _ACCOUNTS]
@@ -229,25 +218,3 @@ def _is_planned(catalog: CatalogView, position: int, terms: ContactPlanTerms) ->
         for index, treatment in enumerate(catalog.treatments)
         if set(treatment.placements) & set(terms.placements)
     )
-
-
-def _most_in_a_window(
-    cells: LimitCells,
-    limit: Limit,
-    terms: ContactPlanTerms,
-    periods: Sequence[tuple[float, float]],
-) -> int:
-    """How many contacts of a chain can fall into one window, each at any time of its period."""
-    longest = min(terms.most_contacts, 1 + (terms.periods - 1) // terms.spacing)
-    if limit.window.unit == "lifetime":
-        return longest
-    if cells.rolls:
-        return min(longest, 1 + math.ceil(cells.rolls / (terms.period * terms.spacing)))
-    most = 1
-    for begin, _ in periods[1:]:  # no other windows overlap several periods
-        window = cells.calendar.at(begin)
-        overlapped = sum(
-            min(end, window.end) - max(start, window.start) > _SECOND for start, end in periods
-        )
-        most = max(most, 1 + (overlapped - 1) // terms.spacing)
-    return min(longest, most)

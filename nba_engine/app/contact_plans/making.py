@@ -20,6 +20,7 @@ from nba_engine.app.contact_plans.run import PlanRun
 from nba_engine.chains import ChainRules
 from nba_engine.domain import BatchEngine, CatalogView, ContactPlanTerms, PlanMark, period_bounds
 from nba_engine.engine.contact_plans import PlanContacts
+from nba_engine.engine.contact_plans.per_customer import is_known
 from nba_engine.errors import FailedPrecondition, NbaError
 from nba_engine.planning import Contact, LimitsNotKept, Partition, PlanOptions, Problem
 from nba_engine.planning.run import SUMMARY, Planned, plan_partitions
@@ -54,12 +55,11 @@ def changed_world(catalog: CatalogView, changed: Changed) -> World:
     if spec is None:
         raise FailedPrecondition("the catalog has no table [contact_plan] (docs/plan.md)")
     terms = _changed_terms(spec.terms, changed.settings)
-    shared = {limit.id for limit in catalog.limits if "customer" not in limit.scope}
-    known = {limit.id for limit in catalog.limits}
-    for name in changed.amounts:
-        if name in known and name not in shared:
+    for limit in catalog.limits:
+        if limit.id in changed.amounts and "customer" in limit.scope and not is_known(limit):
             raise NbaError(
-                f"limit {name!r} is per customer: plans do not know it, see docs/plan.md"
+                f"limit {limit.id!r} is per customer: of those plans know the ones that count contacts, the "
+                "same for everybody"
             )
     if changed.amounts:
         catalog = catalog.changed(limit_amounts=changed.amounts)
@@ -106,14 +106,13 @@ def make(
             # what was reached on the way to one plan may be missed on the way to the next
             shared = shared.lowered(error.found) if number < _TRIES - 1 else shared.without_floors()
     bounds = period_bounds(world.terms, begun.starts, world.catalog.time_zone)
-    periods = periods_ahead(bounds, begun.asked.now)
     planned.summary.update(
         plan=begun.plan,
         currency=world.catalog.currency,
         after_costs=True,
         not_planned_with=[
             *wanted.lower_in(shared),
-            *not_planned_with(world.catalog, world.terms, periods),
+            *not_planned_with(_contacts(run, world)),
         ],
     )
     write_json(out / SUMMARY, planned.summary)
@@ -158,17 +157,20 @@ def _planned(
     return problem, plan_partitions(problem, partitions, out, engine, options, tell, of=of)
 
 
+def _contacts(run: PlanRun, world: World) -> PlanContacts:
+    return PlanContacts(world.catalog, world.terms, starts=run.begun.starts)
+
+
 def _shared(run: PlanRun, world: World) -> SharedLimits:
-    begun = run.begun
-    contacts = PlanContacts(world.catalog, world.terms, starts=begun.starts)
-    periods = periods_ahead(contacts.bounds, begun.asked.now)
+    contacts = _contacts(run, world)
+    periods = periods_ahead(contacts.bounds, run.begun.asked.now)
     return shared_limits(world.catalog, run.usage, contacts.treatments, periods)
 
 
 def _problem(run: PlanRun, world: World, shared: SharedLimits) -> Problem:
     """What is planned within these limits."""
-    contacts = PlanContacts(world.catalog, world.terms, starts=run.begun.starts)
-    patterns = contacts.patterns(0)
+    contacts = _contacts(run, world)
+    patterns = contacts.patterns()
     assert patterns is not None
     treatments = [world.catalog.treatments[at] for at in contacts.treatments.tolist()]
     names = tuple(
@@ -198,6 +200,8 @@ def _fingerprint(run: PlanRun, problem: Problem, options: PlanOptions) -> str:
         digest.update(msgspec.json.encode((limit.name, limit.amount, limit.floor)))
         digest.update(limit.use.tobytes())
     digest.update(problem.contacts.factor.tobytes())
+    for own in problem.contacts.limits:
+        digest.update(msgspec.json.encode((own.first, own.last, own.most, own.counted.tolist())))
     return digest.hexdigest()
 
 

@@ -37,16 +37,20 @@ def chain_of(
     """The chain of most value less prices, from period ``first`` on, beside what was ``made``.
 
     ``prices`` (c, periods) as `PlanContacts.prices` has them. What was made counts in the number of
-    contacts, in diminishing, in spacing and in the budget, and its action does not come again.
+    contacts, in diminishing, in spacing, in the budget and in limits per customer, and its action does
+    not come again.
     """
     catalog, terms = contacts.catalog, contacts.terms
-    patterns = contacts.patterns(len(made))
+    position = contacts.position_of
+    patterns = contacts.patterns(
+        [(int(position[catalog.treatment_index[one.treatment]]), one.period) for one in made]
+    )
     if patterns is None or not len(offers.treatment) or first >= terms.periods:
         return ()
-    position = contacts.position_of[offers.treatment]
-    there = position >= 0
+    of_offers = position[offers.treatment]
+    there = of_offers >= 0
     values = np.full((1, len(contacts.treatments), terms.periods), np.nan, dtype=np.float32)
-    values[0, position[there]] = offers.value[there, None]
+    values[0, of_offers[there]] = offers.value[there, None]
     values[:, :, :first] = np.nan
     for one in made:
         near = range(one.period - terms.spacing + 1, one.period + terms.spacing)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.chains import ChainRules, Contacts, Patterns, patterns_of
+from nba_engine.chains import ChainRules, Contacts, Patterns, patterns_of, within
 from nba_engine.domain import (
     MICROS,
     CatalogView,
@@ -17,6 +19,7 @@ from nba_engine.domain import (
     period_bounds,
     to_micros,
 )
+from nba_engine.engine.contact_plans.per_customer import Known, chain_limits
 from nba_engine.errors import FailedPrecondition
 from nba_engine.stages.limits import Accounts, Prices
 
@@ -29,7 +32,7 @@ class PlanContacts:
     ``treatments`` (c,): their indices in the catalog, ascending; a contact of the kernel is a
     position among them. ``factor`` (c, periods): 0 in periods that begin when the season of the action
     is over, or end before it begins, else 1. ``bounds`` (periods + 1,): when they begin, and the last
-    one ends.
+    one ends. ``known``: the limits per customer that every chain keeps.
     """
 
     def __init__(
@@ -64,31 +67,56 @@ class PlanContacts:
         self.factor: FloatArray = self._seasons(np.array(self.bounds))
         self._prices = Prices(catalog, Accounts(catalog))
         self._patterns: dict[int, Patterns] = {}
-        self.patterns(0)  # that there are not too many is to be known at once
+        self._fewer: dict[tuple[int, ...], Patterns] = {}
+        self.known: Known = chain_limits(
+            catalog, self._contacts(0), self.treatments, self._rules(0), list(pairwise(self.bounds))
+        )
+        self._limits = tuple(one for of in self.known.limits.values() for one in of)
+        self.patterns()  # that there are not too many is to be known at once
 
-    def patterns(self, made: int) -> Patterns | None:
-        """What is left of chains when so many contacts were made already; None: nothing is."""
-        terms = self.terms
-        if made >= terms.most_contacts:
+    def patterns(self, made: Sequence[tuple[int, int]] = ()) -> Patterns | None:
+        """What is left of chains when contacts (position, period) were made already; None: nothing is."""
+        if len(made) >= self.terms.most_contacts:
             return None
-        found = self._patterns.get(made)
+        found = self._patterns.get(len(made))
         if found is None:
-            rules = ChainRules(
-                periods=terms.periods,
-                most_contacts=terms.most_contacts - made,
-                spacing=terms.spacing,
-                diminishing=terms.diminishing,
-            )
-            contacts = Contacts(
-                action=self.actions,
-                cost=self.cost,
-                factor=self.factor * terms.diminishing**made,
-            )
+            contacts = msgspec.structs.replace(self._contacts(len(made)), limits=self._limits)
             try:
-                found = self._patterns[made] = patterns_of(contacts, rules)
+                found = patterns_of(contacts, self._rules(len(made)))
             except ValueError as error:
                 raise FailedPrecondition(f"[contact_plan] cannot be planned: {error}") from None
-        return found
+            self._patterns[len(made)] = found
+        if not made or not self._limits:
+            return found
+        left = [
+            one.most - sum(bool(one.counted[at]) and one.first <= t <= one.last for at, t in made)
+            for one in self._limits
+        ]
+        key = (len(made), *left)
+        fewer = self._fewer.get(key)
+        if fewer is None:
+            limits = [
+                msgspec.structs.replace(one, most=max(0, most))
+                for one, most in zip(self._limits, left, strict=True)
+            ]
+            fewer = self._fewer[key] = within(found, limits)
+        return fewer
+
+    def _rules(self, made: int) -> ChainRules:
+        terms = self.terms
+        return ChainRules(
+            periods=terms.periods,
+            most_contacts=terms.most_contacts - made,
+            spacing=terms.spacing,
+            diminishing=terms.diminishing,
+        )
+
+    def _contacts(self, made: int) -> Contacts:
+        return Contacts(
+            action=self.actions,
+            cost=self.cost,
+            factor=self.factor * self.terms.diminishing**made,
+        )
 
     def prices(self, prices: Mapping[str, tuple[float, ...]]) -> FloatArray:
         """What contacts cost (c, periods): in money, and at prices as a `PlanMark` has them."""

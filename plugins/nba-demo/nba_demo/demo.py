@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ from nba_demo.plots import draw
 from nba_demo.policies import DECISIONS, compare_policies
 from nba_demo.replay import THREADS, Replayed, replay
 from nba_demo.results import Results, to_json
+from nba_demo.second_replay import replay_without_plan, sent, tell_both
 from nba_demo.serving import ServerProcess
 from nba_demo.steps import Steps
 from nba_demo.summary import WIDTH, print_summary, seconds_line
@@ -61,6 +62,7 @@ class _Built(msgspec.Struct, frozen=True, kw_only=True):
     cycles: Cycles
     personas: Personas
     bought: Bought
+    segments: Mapping[int, str]
     planned: ContactPlanned
     settings: Path
 
@@ -76,7 +78,8 @@ def run_demo(
 ) -> None:
     """Build the demo into ``out``; ``per_code`` explanations are tried per reason code.
 
-    ``full``: afterwards every command that learns is run on it. Raises `FailedPrecondition` when a gate is missed (nothing is left then), or when a check of
+    ``full``: afterwards the weeks are replayed without the plan, and every command that learns is run
+    on it. Raises `FailedPrecondition` when a gate is missed (nothing is left then), or when a check of
     the replay fails.
     """
     if console is None:
@@ -110,6 +113,7 @@ def run_demo(
     print_summary(console, results)
     _go_on(console, out, built, steps)
     if full:
+        _replay_again(console, out, built, replayed, steps, seed=seed)
         _tell_learned(
             console,
             out,
@@ -182,6 +186,7 @@ def _build(folder: Path, steps: Steps, *, households: int, seed: int) -> _Built:
         cycles=cycles,
         personas=personas,
         bought=bought,
+        segments=belongs,
         planned=planned,
         settings=settings,
     )
@@ -291,6 +296,24 @@ def _results(
             cannot_support=CANNOT_SUPPORT,
             seconds={},
         )
+
+
+def _replay_again(
+    console: Console,
+    out: Path,
+    built: _Built,
+    replayed: Sequence[Replayed],
+    steps: Steps,
+    *,
+    seed: int,
+) -> None:
+    """The same weeks without the plan, beside those with it."""
+    began = time.monotonic()
+    again = replay_without_plan(out, built.year, built.offers, built.segments, steps, seed=seed)
+    both = [sent(built.year, one, built.bought) for one in (replayed, again)]
+    tell_both(console, both[0], both[1], began)
+    named = dict(zip(("with_plan", "without_plan"), both, strict=True))
+    (out / "replays.json").write_bytes(msgspec.json.format(msgspec.json.encode(named)))
 
 
 def _explain_one(app: App, replayed: Sequence[Replayed]) -> tuple[str, ...]:

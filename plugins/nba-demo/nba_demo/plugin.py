@@ -35,7 +35,7 @@ STARTER = Path(__file__).parent.resolve() / "starter_model"
 @click.option(
     "--full",
     is_flag=True,
-    help="Afterwards run everything that learns on it, with a page of pictures each.",
+    help="Afterwards replay it without the plan, and run everything that learns on it, with pages of pictures.",
 )
 def demo_command(out: Path, households: int, seed: int, full: bool) -> None:  # noqa: FBT001 (click)
     """A real year of shopping: import, train, serve, replay eight weeks, explain.

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from nba_demo import demo
 from nba_demo.demo import run_demo
 from nba_demo.plugin import nba_commands
 from nba_engine.app import check
+from nba_engine.store import open_log_reader
 
 pytestmark = pytest.mark.timeout(300)  # whoever comes first waits for the whole demo
 
@@ -26,13 +28,16 @@ HOUSEHOLDS = 45
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, Any]]:
     out = tmp_path_factory.mktemp("run") / "demo"
     text = io.StringIO()
-    run_demo(
-        out,
-        households=HOUSEHOLDS,
-        seed=7,
-        console=Console(file=text, width=100, highlight=False),
-        per_code=1,
-    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(demo, "learn_everything", lambda *_: ())  # test_full.py has it
+        run_demo(
+            out,
+            households=HOUSEHOLDS,
+            seed=7,
+            console=Console(file=text, width=100, highlight=False),
+            per_code=1,
+            full=True,
+        )
     summary: dict[str, Any] = json.loads((out / "summary.json").read_bytes())
     return out, text.getvalue(), summary
 
@@ -91,6 +96,26 @@ def test_the_command_is_added_by_its_hook() -> None:
     group = click.Group()
     nba_commands(group)
     assert set(group.commands) == {"demo"}
+
+
+def test_the_weeks_are_replayed_without_the_plan_within_the_same_limits(
+    shown: tuple[Path, str, dict[str, Any]],
+) -> None:
+    out, text, summary = shown
+    both = json.loads((out / "replays.json").read_bytes())
+    with_plan, without = both["with_plan"], both["without_plan"]
+    assert with_plan["contacts"] == summary["followed"]["contacts"]
+    assert with_plan["spend"] == pytest.approx(summary["followed"]["spend"])
+    assert (with_plan["overruns"], without["overruns"]) == (0, 0)
+    assert sum(without["contacts"].values()) == sum(without["by_week"]) > 0
+    assert without["contacts"] != with_plan["contacts"]
+    assert "The replay with the plan and its prices, and without ─" in text
+    for folder, planned in ((out, True), (out / "without_plan", False)):
+        log = open_log_reader(folder / "data" / "decisions.db")
+        records = log.recent(10_000)
+        log.close()
+        assert len(records) == summary["decisions"]
+        assert any(one.contact_plan is not None for one in records) is planned
 
 
 def test_the_page_of_the_demo_shows_the_sections_that_are_printed(

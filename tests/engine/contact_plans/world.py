@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nba_engine.domain import (
     PLAN_ATTRIBUTE,
     PLAN_MARK,
@@ -128,7 +130,7 @@ def make_plan(
     engine: Engine,
     *planned: tuple[str, int],
     customer: CustomerState | None = None,
-    prices: dict[str, tuple[float, ...]] | None = None,
+    prices: Mapping[str, tuple[float, ...]] | None = None,
 ) -> PlanMark:
     """A plan in force, with contacts (treatment, period) for one customer."""
     catalog = engine.catalog
