@@ -108,25 +108,29 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         self,
         *,
         limit_amounts: Mapping[str, float] | None = None,
+        limit_minimums: Mapping[str, int] | None = None,
         levers: Mapping[str, float] | None = None,
         control_share: float | None = None,
         without_control: Collection[str] = (),
     ) -> Catalog:
         """A copy for what-if questions, under the same version.
 
-        ``limit_amounts`` maps limit ids to amounts, ``levers`` treatment ids to a factor on their
-        lever; ``without_control`` names control groups to leave. Raises `NotFound` for an unknown id.
+        ``limit_amounts`` maps limit ids to amounts, ``limit_minimums`` to what there is to be at least
+        (0: no minimum), ``levers`` treatment ids to a factor on their lever; ``without_control`` names control groups to leave. Raises `NotFound` for an unknown id.
         """
         limits = self.limits
-        if limit_amounts:
+        amounts, minimums = limit_amounts or {}, limit_minimums or {}
+        if amounts or minimums:
             known = {limit.id for limit in limits}
-            for id_ in limit_amounts:
+            for id_ in (*amounts, *minimums):
                 if id_ not in known:
                     raise _unknown("limit", id_, known)
             limits = tuple(
-                msgspec.structs.replace(limit, amount=float(limit_amounts[limit.id]))
-                if limit.id in limit_amounts
-                else limit
+                msgspec.structs.replace(
+                    limit,
+                    amount=float(amounts[limit.id]) if limit.id in amounts else limit.amount,
+                    at_least=minimums.get(limit.id, limit.at_least),
+                )
                 for limit in limits
             )
         lever = self.lever

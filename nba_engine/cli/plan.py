@@ -48,7 +48,8 @@ __all__ = ["plan_group"]
     "sets",
     multiple=True,
     metavar="NAME=NUMBER",
-    help="What if: another amount (limit.NAME.amount=20000) or setting (most_contacts=2).",
+    help="What if: another amount (limit.NAME.amount=20000), minimum (limit.NAME.at_least=500) or setting "
+    "(most_contacts=2).",
 )
 @click.option("--compare", is_flag=True, help="Plan without --set, too, and show both.")
 @click.option(
@@ -184,7 +185,7 @@ def _engine(settings: Path | None, name: str) -> BatchEngine:
 def _changed(sets: Sequence[str]) -> Changed:
     from nba_engine.planning.tables import Changed
 
-    amounts: dict[str, float] = {}
+    of_limits: dict[str, dict[str, float]] = {"amount": {}, "at_least": {}}
     settings: dict[str, float] = {}
     for one in sets:
         name, equals, text = one.partition("=")
@@ -192,13 +193,14 @@ def _changed(sets: Sequence[str]) -> Changed:
             number = float(text)
         except ValueError:
             equals = ""
-        limit = name.removeprefix("limit.").removesuffix(".amount")
-        if equals and name == f"limit.{limit}.amount":
-            amounts[limit] = number
+        limit, _, kind = name.removeprefix("limit.").rpartition(".")
+        if equals and kind in of_limits and name == f"limit.{limit}.{kind}":
+            of_limits[kind][limit] = number
         elif equals and "." not in name:
             settings[name] = number
         else:
             raise click.BadParameter(
-                f"{one!r}; write limit.NAME.amount=NUMBER, or SETTING=NUMBER", param_hint="--set"
+                f"{one!r}; write limit.NAME.amount=NUMBER, limit.NAME.at_least=NUMBER, or SETTING=NUMBER",
+                param_hint="--set",
             )
-    return Changed(amounts=amounts, settings=settings)
+    return Changed(amounts=of_limits["amount"], minimums=of_limits["at_least"], settings=settings)

@@ -49,7 +49,9 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def why_not_in_force(self) -> str:
         """What keeps the plan from being put in force; "" when nothing does."""
-        if self.changed.amounts or self.changed.settings:
+        from nba_engine.planning.tables import Changed
+
+        if self.changed != Changed():
             return "it is a what-if plan (--set)"
         if self.trial:
             return f"it is a trial with {counted(self.trial, 'customers')} (--limit)"

@@ -289,6 +289,7 @@ class CatalogView(Protocol):
         self,
         *,
         limit_amounts: Mapping[str, float] | None = None,
+        limit_minimums: Mapping[str, int] | None = None,
         levers: Mapping[str, float] | None = None,
         control_share: float | None = None,
         without_control: Collection[str] = (),

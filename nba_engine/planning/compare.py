@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 __all__ = ["compared", "write_changes"]
@@ -34,37 +36,46 @@ def compared(before: Mapping[str, Any], after: Mapping[str, Any], changed: int) 
 
 def write_changes(before: Path, after: Path, out: Path) -> int:
     """Write who gets another chain, with both chains and their values; how many they are."""
-    old, new = _chains(before), _chains(after)
-    nothing = ("", 0.0)
-    who = sorted(
-        customer
-        for customer in old.keys() | new.keys()
-        if old.get(customer, nothing)[0] != new.get(customer, nothing)[0]
+    both = _chains(before, "before").join(
+        _chains(after, "after"), "customer", join_type="full outer"
     )
-    table = pa.table(
+    same = pc.equal(both["before"], both["after"])  # null: only one of them has any
+    changed = both.filter(pc.invert(pc.fill_null(same, fill_value=False))).sort_by("customer")
+    columns = {
+        "customer": changed["customer"],
+        "before": pc.fill_null(changed["before"], ""),
+        "after": pc.fill_null(changed["after"], ""),
+        "value_before": pc.fill_null(changed["value_before"], 0.0),
+        "value_after": pc.fill_null(changed["value_after"], 0.0),
+    }
+    draft = out.with_name(f"{out.name}.part")
+    pq.write_table(pa.table(columns), draft)
+    draft.replace(out)
+    return int(changed.num_rows)
+
+
+def _chains(path: Path, name: str) -> pa.Table:
+    """Per customer its chain in words (`1:milk/milk.email 3:bread/bread.letter`) and its value.
+
+    A customer's contacts follow one another in the file.
+    """
+    rows = pq.read_table(path, columns=["customer", "period", "action", "treatment", "value"])
+    rows = rows.combine_chunks()
+    customer = rows["customer"].combine_chunks()
+    period = pc.cast(rows["period"], pa.string())
+    contact = pc.binary_join_element_wise(
+        pc.binary_join_element_wise(period, rows["action"], ":"), rows["treatment"], "/"
+    ).combine_chunks()
+    changes = pc.not_equal(customer[1:], customer[:-1]).to_numpy(zero_copy_only=False)
+    first = (
+        np.concatenate([[0], np.flatnonzero(changes) + 1]) if len(customer) else np.zeros(0, int)
+    )
+    offsets = pa.array(np.append(first, len(customer)), pa.int32())
+    value = np.add.reduceat(rows["value"].to_numpy(), first) if len(first) else np.zeros(0)
+    return pa.table(
         {
-            "customer": pa.array(who, pa.string()),
-            "before": pa.array([old.get(one, nothing)[0] for one in who], pa.string()),
-            "after": pa.array([new.get(one, nothing)[0] for one in who], pa.string()),
-            "value_before": pa.array([old.get(one, nothing)[1] for one in who], pa.float64()),
-            "value_after": pa.array([new.get(one, nothing)[1] for one in who], pa.float64()),
+            "customer": customer.take(pa.array(first, pa.int64())),
+            name: pc.binary_join(pa.ListArray.from_arrays(offsets, contact), " "),
+            f"value_{name}": pa.array(value, pa.float64()),
         }
     )
-    draft = out.with_name(f"{out.name}.part")
-    pq.write_table(table, draft)
-    draft.replace(out)
-    return len(who)
-
-
-def _chains(path: Path) -> dict[str, tuple[str, float]]:
-    """Customer → chain in words (`1:milk.email 3:bread.letter`) and its value."""
-    chains: dict[str, tuple[str, float]] = {}
-    columns = ["customer", "period", "action", "treatment", "value"]
-    for batch in pq.ParquetFile(path).iter_batches(columns=columns):
-        for customer, period, action, treatment, value in zip(
-            *(batch.column(name).to_pylist() for name in columns), strict=True
-        ):
-            words, total = chains.get(customer, ("", 0.0))
-            contact = f"{period}:{action}/{treatment}"
-            chains[customer] = (f"{words} {contact}".strip(), total + value)
-    return chains

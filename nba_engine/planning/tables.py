@@ -35,7 +35,8 @@ from nba_engine.planning.resident import Partition, Rows
 __all__ = ["Changed", "Tables", "partitions_of", "read_tables"]
 
 _ROWS = 20_000
-_NUMBERS = ("amount", "at_least", "period")
+_KINDS = ("amount", "at_least")
+_NUMBERS = (*_KINDS, "period")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,9 +49,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked instead of what the tables say: amounts of limits, and settings."""
+    """What is asked instead: amounts of limits, minimums, and settings."""
 
     amounts: Mapping[str, float] = {}
+    minimums: Mapping[str, float] = {}
     settings: Mapping[str, float] = {}
 
 
@@ -182,12 +184,11 @@ def _limits(
     of: dict[str, list[int]] = {}
     for row, name in enumerate(columns["limit"]):
         of.setdefault(str(name), []).append(row)
-    unknown = sorted(set(changed.amounts) - set(of))
+    unknown = sorted({*changed.amounts, *changed.minimums} - set(of))
     if unknown:
         raise NbaError(f"there is no limit {unknown[0]!r}: {path} has {', '.join(sorted(of))}")
     return tuple(
-        _limit(path, name, rows, columns, names, rules, changed.amounts.get(name))
-        for name, rows in of.items()
+        _limit(path, name, rows, columns, names, rules, changed) for name, rows in of.items()
     )
 
 
@@ -198,14 +199,16 @@ def _limit(
     columns: Mapping[str, NDArray[Any]],
     names: Sequence[Contact],
     rules: ChainRules,
-    instead: float | None,
+    changed: Changed,
 ) -> PlanLimit:
     place = f"{path}: limit {name!r}"
     said = {(_amount(place, columns, row), str(columns["measure"][row])) for row in rows}
     if len(said) > 1:
         raise NbaError(f"{place}: its rows differ in amount or measure; write the same in each")
     (((amount, floor), measure),) = said
-    amount = amount if instead is None else instead
+    if name in (changed.amounts if floor else changed.minimums):
+        raise NbaError(f"{place} is {'a floor' if floor else 'none'}: set its {_KINDS[floor]}")
+    amount = (changed.minimums if floor else changed.amounts).get(name, amount)
     if measure not in ("contacts", "money"):
         raise NbaError(f"{place}: measure {measure!r}; write contacts or money")
     money = measure == "money"
@@ -245,10 +248,7 @@ def _limit(
 
 def _amount(place: str, columns: Mapping[str, NDArray[Any]], row: int) -> tuple[float, bool]:
     """How much, and whether at least so much."""
-    most, least = (
-        float(columns[name][row]) if name in columns else math.nan
-        for name in ("amount", "at_least")
-    )
+    most, least = (float(columns[name][row]) if name in columns else math.nan for name in _KINDS)
     if math.isnan(most) == math.isnan(least):
         what = "neither amount nor" if math.isnan(most) else "both amount and"
         raise NbaError(f"{place}: {what} at_least; write one of them, and two limits for both")

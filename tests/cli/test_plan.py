@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nba_engine.cli.main import run
+from nba_engine.planning.compare import write_changes
 
 _COSTS = {"letter": 0.7, "email": 0.02}
 _PERIODS, _MOST, _SPACING, _DIMINISHING = 4, 3, 2, 0.75
@@ -139,9 +140,48 @@ def test_comparing_shows_both_and_who_changes(out: Path) -> None:
     changed = {c for c in before.keys() | after.keys() if short(before[c]) != short(after[c])}
     found = json.loads((out / "compare.json").read_text())
     assert found["customers_changed"] == len(changed) > 0
-    assert set(pq.read_table(out / "changes.parquet")["customer"].to_pylist()) == changed
+    rows = pq.read_table(out / "changes.parquet").to_pylist()
+    assert [row["customer"] for row in rows] == sorted(changed)
+    for row in rows:
+        for chains, which in ((before, "before"), (after, "after")):
+            chain = chains[row["customer"]]
+            words = [f"{one['period']}:{one['action']}/{one['treatment']}" for one in chain]
+            assert row[which] == " ".join(words)
+            assert row[f"value_{which}"] == pytest.approx(sum(one["value"] for one in chain))
     assert found["limits"]["letters"]["amount"] == [25, 10]
     assert found["figures"]["value"][1] < found["figures"]["value"][0]
+
+
+def test_who_is_in_one_of_two_plans_alone_changes(tmp_path: Path) -> None:
+    names = {"customer": pa.string(), "action": pa.string(), "treatment": pa.string()}
+    schema = pa.schema({**names, "period": pa.int32(), "value": pa.float64()})
+
+    def file(name: str, *chains: tuple[str, list[int]]) -> Path:
+        rows = [
+            {"customer": who, "period": t, "action": "a", "treatment": "a.x", "value": float(t)}
+            for who, periods in chains
+            for t in periods
+        ]
+        pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / name)
+        return tmp_path / name
+
+    none = file("none")
+    some = file("some", ("zoe", [1]), ("anna", [1, 3]), ("ben", [2]))
+    other = file("other", ("zoe", [1]), ("ben", [2, 3]), ("cleo", [4]))
+    out = tmp_path / "changes.parquet"
+    assert write_changes(some, other, out) == 3
+    assert pq.read_table(out).to_pylist() == [
+        changes("anna", "1:a/a.x 3:a/a.x", "", 4.0, 0.0),
+        changes("ben", "2:a/a.x", "2:a/a.x 3:a/a.x", 2.0, 5.0),
+        changes("cleo", "", "4:a/a.x", 0.0, 4.0),
+    ]
+    assert [write_changes(one, some, out) for one in (none, some)] == [3, 0]
+    assert write_changes(none, none, out) == 0
+
+
+def changes(customer: str, before: str, after: str, *values: float) -> dict[str, object]:
+    both = dict(zip(("value_before", "value_after"), values, strict=True))
+    return {"customer": customer, "before": before, "after": after, **both}
 
 
 def test_the_report_shows_limits_and_pictures(out: Path) -> None:
@@ -151,7 +191,9 @@ def test_the_report_shows_limits_and_pictures(out: Path) -> None:
     assert "first_emails" in page
 
 
-@pytest.mark.parametrize("wrong", ["letters=10", "limit.letters=10", "periods=many"])
+@pytest.mark.parametrize(
+    "wrong", ["letters=10", "limit.letters=10", "periods=many", "limit.letters.at_least=10"]
+)
 def test_what_cannot_be_set_is_wrong_usage(tables: Path, tmp_path: Path, wrong: str) -> None:
     assert run(["plan", "--input", str(tables), "--out", str(tmp_path), "--set", wrong]) in (1, 2)
     assert not (tmp_path / "plan.parquet").exists()

@@ -436,6 +436,13 @@ def test_a_plan_has_the_minimums_of_the_catalog_as_far_as_there_is_room(
     assert mark is not None
     assert min(mark.prices["push|at_least"]) > 0.0
     assert nba("decide", "crm:1", "-s", filled, "-p", "letter", "--time", MONDAY) == 0, nba.err
+    fewer = jam("--set", "limit.push.at_least=13", "--dry-run")
+    assert min(fewer) >= 13
+    assert sum(fewer) < 45
+    assert nba(*plan(filled, "--fresh", "--set", "limit.push.at_least=1.5")) == 1
+    assert "must be a whole number" in nba.err
+    assert nba(*plan(filled, "--fresh", "--set", "limit.each.at_least=1")) == 1
+    assert "has no minimum" in nba.err
     # six letters and fourteen e-mails a week, four letters of the first one are written
     catalog.write_text(without + PUSH.replace("18", "19"))
     found = jam("--json")

@@ -61,8 +61,18 @@ def changed_world(catalog: CatalogView, changed: Changed) -> World:
                 f"limit {limit.id!r} is per customer: of those plans know the ones that count contacts, the "
                 "same for everybody"
             )
-    if changed.amounts:
-        catalog = catalog.changed(limit_amounts=changed.amounts)
+        if limit.id in changed.minimums and ("customer" in limit.scope or limit.measure == "money"):
+            raise NbaError(
+                f"limit {limit.id!r} has no minimum: those have that customers share in contacts"
+            )
+    for name, least in changed.minimums.items():
+        if not (least.is_integer() and least >= 0):
+            raise NbaError(f"limit.{name}.at_least must be a whole number from 0, not {least:g}")
+    if changed.amounts or changed.minimums:
+        catalog = catalog.changed(
+            limit_amounts=changed.amounts,
+            limit_minimums={name: int(least) for name, least in changed.minimums.items()},
+        )
     return World(catalog=catalog, terms=terms)
 
 
