@@ -20,7 +20,9 @@ BENCHMARKS = (
     "models.py",
     "value.py",
     "plan.py",
+    "plan.py --customers 1000000",
     "prices.py",
+    "prices_server.py",
     "floors.py",
 )
 
@@ -32,7 +34,10 @@ def main() -> int:
     for name in sys.argv[1:] or BENCHMARKS:
         print(f"\n== benchmarks/{name}", flush=True)
         started = time.monotonic()
-        done = subprocess.run([sys.executable, str(FOLDER / name)], check=False, env=environ)
+        file, *words = name.split()
+        done = subprocess.run(
+            [sys.executable, str(FOLDER / file), *words], check=False, env=environ
+        )
         print(f"-- {time.monotonic() - started:.0f} s", flush=True)
         if done.returncode != 0:
             failed.append(name)
