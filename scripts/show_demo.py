@@ -2,7 +2,7 @@
 
     make demo | tee /dev/stderr | python scripts/show_demo.py
 
-Run it on a machine that does nothing else: the times go in as they are.
+Of `make demo-full` the second replay goes there, too. Run it on a machine that does nothing else: the times go in as they are.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ ROOT = Path(__file__).parents[1]
 FIRST = "Propensity, on weeks the model has not seen"
 REPLAY = "Eight weeks replayed through the server"
 TRUST = "Can it be trusted?"
+AGAIN = "The replay with the plan and its prices, and without"
 
 
 def sections(printed: str) -> dict[str, list[str]]:
     """The summary by its headings, without trailing spaces; the progress before it is left out."""
     found: dict[str, list[str]] = {}
+    over = False  # behind the last line of a summary comes the progress of what follows it
     for line in map(str.rstrip, printed.splitlines()):
         heading = re.fullmatch(r"(\S.*?) ─{3,}", line)
         if heading and heading[1].startswith("nba "):
             break  # what `make demo-full` goes on with
         if heading:
-            found[heading[1]] = []
-        if found:
+            found[heading[1]], over = [], False
+        if found and not over:
             list(found.values())[-1].append(line)
+        over = over or bool(re.match(r"\d+ seconds: read", line))
     return found
 
 
@@ -53,8 +56,11 @@ def main() -> int:
     found = sections(sys.stdin.read())
     if not {FIRST, REPLAY, TRUST} <= set(found):
         sys.exit("this is not what `make demo` prints")
+    again = found.pop(AGAIN, None)
     everything = [line for lines in found.values() for line in lines]
     shown = [("docs/demo.md", FIRST, everything), ("README.md", REPLAY, excerpt(found))]
+    if again is not None:
+        shown.append(("docs/demo.md", AGAIN, again))
     for name, first, lines in shown:
         page = ROOT / name
         page.write_text(replaced(page.read_text("utf-8"), first, lines), "utf-8")

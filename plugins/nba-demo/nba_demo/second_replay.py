@@ -163,7 +163,6 @@ def tell_both(console: Console, planned: Sent, without: Sent, began: float) -> N
             f"whoever asks first takes what there is. {time.monotonic() - began:,.0f} seconds."
         ),
         style="dim",
-        soft_wrap=True,
     )
 
 
