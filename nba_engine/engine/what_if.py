@@ -47,9 +47,17 @@ _CONSENTS = reader_of("list<string>")
 
 
 def what_if(
-    snapshot: Snapshot, record: DecisionRecord, changes: Sequence[Change], live: Reads
+    snapshot: Snapshot,
+    record: DecisionRecord,
+    changes: Sequence[Change],
+    live: Reads,
+    plan_prices: Callable[[str, float], Mapping[str, float] | None] = lambda *_: None,
 ) -> Explanation:
-    """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change."""
+    """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change.
+
+    ``plan_prices``: those of a contact plan at another time; None: they are not known any more, and
+    those on record hold.
+    """
     check_versions(snapshot, record)
     _check(changes, snapshot)
     recorded = RecordedReads(record, live)
@@ -75,7 +83,10 @@ def what_if(
     deciding.decided_by = record.decided_by
     prices = _supposed_prices(catalog, changes)
     deciding.prices = {**record.prices, **prices}
-    deciding.plan_of = _changed_plan(record, prices)
+    at_time = None
+    if times and record.contact_plan is not None:
+        at_time = plan_prices(record.contact_plan.plan, max(times))
+    deciding.plan_of = _changed_plan(record, prices, at_time)
     watch = Watch(catalog)
     overlay = _Overlay(changes)
 
@@ -127,12 +138,13 @@ class _Overlay:
 
 
 def _changed_plan(
-    record: DecisionRecord, prices: Mapping[str, float]
+    record: DecisionRecord, prices: Mapping[str, float], at_time: Mapping[str, float] | None
 ) -> Callable[[CustomerState], PlanRead | None]:
     """The customer's plan on record, at the prices that are supposed."""
     plan = record.contact_plan
     if plan is not None:
-        changed = {name: prices.get(name, price) for name, price in plan.prices.items()}
+        asked = plan.prices if at_time is None else at_time
+        changed = {name: prices.get(name, price) for name, price in asked.items()}
         plan = msgspec.structs.replace(plan, prices=changed)
     return lambda _: plan
 

@@ -96,6 +96,14 @@ class PlanBook:
             )
         return self.mark
 
+    def prices_at(self, plan: str, time: float) -> dict[str, float] | None:
+        """The prices of a plan at a time, {} when it is not in force then; None: it is another by now."""
+        mark = self.mark
+        if mark is None or mark.id != plan:
+            return None
+        period = mark.period_of(time)
+        return {} if period is None else mark.prices_of(period)
+
     def reader(
         self, snapshot: Snapshot, *, now: float, evidence: Evidence = NO_EVIDENCE
     ) -> Callable[[CustomerState], PlanRead | None]:

@@ -420,3 +420,24 @@ def test_what_contacts_are_worth_is_learned_with_the_prices_they_were_charged() 
     # before any price: 0.8 + 2.5, and 1.3
     assert seen.worth["letters"].contacts == 2
     assert round(seen.worth["letters"].money, 9) == 4.6
+
+
+def test_a_what_if_question_about_another_week_asks_that_weeks_prices() -> None:
+    shop = make_shop()
+    anna = add_customer(shop, IDENTITY)
+    prices = {"letters": (0.5, 3.5, 0.0, 0.0)}
+    make_plan(shop, ("milk.letter", 3), customer=anna, prices=prices)
+    decision = decide(shop, "letter")
+    assert round(decision.recommendations[0].score, 9) == 2.8  # wine: 4.0 less 0.7 and 0.5
+
+    def at(time: float) -> dict[str, float]:
+        told = shop.what_if(decision.decision_id, [Change(kind="time", value=time)])
+        return {one.treatment: one.columns["score"] for one in told.candidates if not one.stage}
+
+    assert at(NOON + DAY) == {"wine.letter": pytest.approx(2.8)}
+    assert at(NOON + WEEK) == {"nothing.post": 0.0}  # 3.3 is not worth 3.5
+    assert at(NOON + 2 * WEEK) == {"wine.letter": pytest.approx(3.3)}
+    assert at(NOON + 9 * WEEK) == {"wine.letter": pytest.approx(3.3)}  # no plan any more
+    make_plan(shop, prices={"letters": (9.0,) * 4})  # the same plan's name: as if it had changed
+    shop.plans.take(None)
+    assert at(NOON + 2 * WEEK) == {"wine.letter": pytest.approx(2.8)}  # not known: as on record
