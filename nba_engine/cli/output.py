@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +22,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["counted", "errors", "output", "progress_bar", "say", "settings_option"]
+__all__ = [
+    "clean_output",
+    "counted",
+    "errors",
+    "output",
+    "progress_bar",
+    "say",
+    "settings_option",
+]
 
 output = Console(soft_wrap=False)
 errors = Console(stderr=True, soft_wrap=True)
@@ -47,6 +59,34 @@ def say(text: str | Text, *, style: str = "") -> None:
     """Print text as it is: no markup, no highlighting, never broken into lines."""
     line = Text(text, style=style) if isinstance(text, str) else text
     output.print(line, soft_wrap=True)
+
+
+@contextmanager
+def clean_output(*, when: bool) -> Iterator[None]:
+    """Until the end what anybody writes on standard output goes to standard error, if ``when``.
+
+    For JSON: solvers print lines from C, whatever they are told (ERGO-Code/HiGHS#2783), and workers
+    that are started meanwhile have the same standard output.
+    """
+    if not when or sys.__stdout__ is None:  # None: it was closed by whoever started this
+        yield
+        return
+    stdout = sys.__stdout__.fileno()
+    _flush()
+    kept = os.dup(stdout)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2((sys.__stderr__ or nowhere).fileno(), stdout)
+    try:
+        yield
+    finally:
+        _flush()
+        os.dup2(kept, stdout)
+        os.close(kept)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    ctypes.CDLL(None).fflush(None)  # C has a buffer of its own, written at the end of the process
 
 
 def counted(count: int, plural: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from nba_engine.app import load_plugins, make_batch_engine
 from nba_engine.cli.learning.extra import learn_extra
-from nba_engine.cli.output import errors, settings_option
+from nba_engine.cli.output import clean_output, errors, settings_option
 from nba_engine.cli.plan_alone import alone_in
 from nba_engine.cli.plan_show import show_command
 from nba_engine.cli.plan_store import StoreOptions, plan_store
@@ -149,10 +149,11 @@ def _plan_tables(
     from nba_engine.planning.tables import Changed
 
     before: Planned | None = None
-    if compare:
-        (out / "before").mkdir(exist_ok=True)
-        before = _plan(folder, out / "before", Changed(), engine, gap)
-    planned = _plan(folder, out, changed, engine, gap)
+    with clean_output(when=as_json):
+        if compare:
+            (out / "before").mkdir(exist_ok=True)
+            before = _plan(folder, out / "before", Changed(), engine, gap)
+        planned = _plan(folder, out, changed, engine, gap)
     earlier = None if before is None else before.summary
     told(out, planned.summary, earlier, resumed=planned.resumed, as_json=as_json)
     return 0

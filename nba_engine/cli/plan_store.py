@@ -13,7 +13,7 @@ from rich.progress import TextColumn
 from nba_engine.app import Logged, make_batch_engine, open_logged
 from nba_engine.cli.decide import moment_of
 from nba_engine.cli.everybody import store_of
-from nba_engine.cli.output import counted, errors, progress_bar, say
+from nba_engine.cli.output import clean_output, counted, errors, progress_bar, say
 from nba_engine.cli.plan_told import steps_shown, told
 from nba_engine.domain import CatalogView, PlanMark, Window
 from nba_engine.domain.words import spoken_time
@@ -64,7 +64,10 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
     from nba_engine.planning.run import PLAN, SUMMARY
     from nba_engine.planning.written import check_summary
 
-    with open_logged(settings, with_log=False) as opened:
+    with (
+        clean_output(when=options.as_json),
+        open_logged(settings, with_log=False) as opened,
+    ):
         store = store_of(opened)
         catalog = opened.snapshot.catalog
         engine = make_batch_engine(
