@@ -8,7 +8,7 @@ import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
 from nba_engine.domain.words import enumerated, with_changes
-from nba_engine.stages.contact_plan.wording import planned_for
+from nba_engine.stages.contact_plan.wording import planned_for, turn_of
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import subject
 
@@ -82,7 +82,8 @@ class ContactPlan:
         if later:
             told = f"it is planned for later ({planned_for(catalog, terms, later[0])}), and {told}"
             text = f"it is decided then, {planned_for(catalog, terms, later[0])}"
-            changes.append(Change(kind="time", value=later[0].starts, text=text))
+            at = turn_of(catalog, later[0], deciding.now)
+            changes.append(Change(kind="time", value=at, text=text))
         else:
             changes += impossible("it would have to be planned (nba plan)")
         sentence = f"{subject(deciding, unit)} is not planned for now: {told}."

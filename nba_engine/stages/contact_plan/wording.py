@@ -7,7 +7,7 @@ import zoneinfo
 
 from nba_engine.domain import CatalogView, ContactPlanTerms, PlannedContact
 
-__all__ = ["planned_for", "week_of"]
+__all__ = ["planned_for", "turn_of", "week_of"]
 
 _WEEK = 7 * 86_400.0
 
@@ -23,6 +23,21 @@ def week_of(catalog: CatalogView, terms: ContactPlanTerms, contact: PlannedConta
         return _day(first)
     begin = str(first.day) if (first.year, first.month) == (last.year, last.month) else _day(first)
     return f"{begin} to {_day(last)}"
+
+
+def turn_of(catalog: CatalogView, contact: PlannedContact, now: float) -> float:
+    """When it is the contact's turn: at the hour of ``now``, for others may be quiet hours.
+
+    Its beginning where the period is too short to have that hour.
+    """
+    zone = zoneinfo.ZoneInfo(catalog.time_zone)
+    hour = dt.datetime.fromtimestamp(now, zone).time()
+    first = dt.datetime.fromtimestamp(contact.starts, zone).date()
+    for day in (first, first + dt.timedelta(days=1)):
+        at = dt.datetime.combine(day, hour, zone).timestamp()
+        if contact.starts <= at < contact.ends:
+            return at
+    return contact.starts
 
 
 def planned_for(catalog: CatalogView, terms: ContactPlanTerms, contact: PlannedContact) -> str:
