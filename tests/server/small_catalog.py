@@ -12,6 +12,7 @@ from nba_engine.domain import (
     Attribute,
     CatalogView,
     ChannelSpec,
+    ContactPlanSpec,
     ControlGroup,
     Limit,
     Placement,
@@ -40,6 +41,7 @@ class SmallCatalog(msgspec.Struct, eq=False, kw_only=True):
     control_groups: tuple[ControlGroup, ...] = (
         ControlGroup(id="held", name="Held back", share=0.1, treatments=(1,)),
     )
+    contact_plan: ContactPlanSpec | None = None
 
 
 def small_catalog(actions: int = 5) -> CatalogView:

@@ -95,6 +95,21 @@ def test_what_was_recorded_since_plans_anew_and_decisions_agree(shop: Engine, cl
     assert "planned" in decision.recommendations[0].reason_codes
 
 
+def test_replacing_all_attributes_leaves_the_plan(shop: Engine, client: Any) -> None:
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("bread.email", 0), customer=anna)
+    before = client.get_contact_plan(IDENTITY, time=NOON)
+
+    known = dict(client.get_profile(IDENTITY).attributes)  # as who changes what was read does
+    for attributes in ({"age": 41}, {**known, "age": 41}):
+        client.update_profile(IDENTITY, attributes=attributes, update_mask=["attributes"])
+        assert client.get_contact_plan(IDENTITY, time=NOON) == before
+
+    assert client.get_profile(IDENTITY).attributes["age"] == 41
+    with pytest.raises(InvalidRequest, match="nba plan sets it"):
+        client.update_profile(IDENTITY, update_mask=["attributes.contact_plan"])
+
+
 def test_who_is_unknown_and_what_is_not_in_force_is_told_apart(shop: Engine, client: Any) -> None:
     with pytest.raises(NotFound):
         client.get_contact_plan("crm:nobody", time=NOON)

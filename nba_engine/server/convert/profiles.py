@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from nba_engine import domain
 from nba_engine._gen.nba.v1 import profile_pb2, profile_service_pb2
 from nba_engine.domain import (
+    PLAN_ATTRIBUTE,
     AggregateSpec,
     CatalogView,
     Consent,
@@ -74,7 +75,8 @@ def read_update(
     paths = set(message.update_mask.paths)
     if not violations.count(len(paths), "update_mask", maximum=MAX_PATHS):
         paths = set()
-    named = _read_paths(paths, types, violations)
+    planned = set() if catalog.contact_plan is None else {PLAN_ATTRIBUTE}
+    named = _read_paths(paths, types, violations, kept=planned)
     violations.raise_any()
     undated = tuple(
         f"{entry.purpose}:{entry.channel}"
@@ -147,13 +149,15 @@ def write_linked(
     )
 
 
-def _read_paths(paths: set[str], types: Mapping[str, str], violations: Violations) -> set[str]:
-    """The attributes that a field mask names; *attributes* names every declared one."""
+def _read_paths(
+    paths: set[str], types: Mapping[str, str], violations: Violations, *, kept: set[str]
+) -> set[str]:
+    """The attributes that a field mask names; *attributes* names every declared one but ``kept``."""
     named: set[str] = set()
     for path in sorted(paths):
         collection, _, name = path.partition(".")
         if path == "attributes":
-            named |= types.keys()
+            named |= types.keys() - kept
         elif collection == "attributes" and name in types:
             named.add(name)
         elif collection == "attributes" and name:
