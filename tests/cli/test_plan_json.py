@@ -17,7 +17,7 @@ from nba_engine.app.contact_plans import offers
 from nba_engine.cli.main import run
 from nba_engine.errors import Unavailable
 from nba_engine.learning.report import Report
-from tests.cli.test_plan_store import fill
+from tests.cli.planned_store import fill
 
 LINE = "tmpSolver.run();\n"
 OF_A_PROCESS = """

@@ -14,7 +14,7 @@ from nba_engine.app.contact_plans import offers, run
 from nba_engine.cli.main import run as nba
 from nba_engine.domain import PlanMark
 from nba_engine.learning.report import Report
-from tests.cli.test_plan_store import CUSTOMERS, fill, in_store, plan, write_shop
+from tests.cli.planned_store import CUSTOMERS, fill, in_store, plan, write_shop
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore::FutureWarning:ray")]
 
