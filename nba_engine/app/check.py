@@ -21,7 +21,7 @@ from nba_engine.errors import FailedPrecondition, Mistake, MistakesFound
 from nba_engine.plugin import Plugins, Register
 from nba_engine.settings import Settings, add_lines, join, read_settings, read_text, suggest
 
-__all__ = ["Prepared", "check", "prepared"]
+__all__ = ["Prepared", "check", "plan_mistakes", "prepared"]
 
 
 _PLAN = "[contact_plan]"
@@ -44,7 +44,7 @@ def check(settings_path: str | Path, *, environ: Mapping[str, str] | None = None
     Nothing is created: no store, no log, no thread.
     """
     found = prepared(settings_path, environ)
-    return [*found.mistakes, *_plan_mistakes(found)]
+    return [*found.mistakes, *plan_mistakes(found)]
 
 
 def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None) -> Prepared:
@@ -85,7 +85,7 @@ def prepared(settings_path: str | Path, environ: Mapping[str, str] | None = None
     )
 
 
-def _plan_mistakes(found: Prepared) -> Iterator[Mistake]:
+def plan_mistakes(found: Prepared) -> Iterator[Mistake]:
     """What `nba plan` would refuse; a server does without plans, and starts."""
     catalog = None if found.snapshot is None else found.snapshot.catalog
     if catalog is None or catalog.contact_plan is None:
@@ -94,8 +94,14 @@ def _plan_mistakes(found: Prepared) -> Iterator[Mistake]:
         PlanContacts(catalog, catalog.contact_plan.terms, starts=0.0)
     except FailedPrecondition as error:
         file = next((name for name, text in found.files.items() if _PLAN in text), "")
-        message, _, remedy = error.message.removeprefix(f"{_PLAN} ").partition(": ")
-        mistake = Mistake(file=file, place="contact_plan", message=message, remedy=remedy)
+        told = error.message.removeprefix(f"{_PLAN} cannot be planned: ")
+        message, _, remedy = told.rpartition(": ")
+        mistake = Mistake(
+            file=file,
+            place="contact_plan",
+            message=message or told,
+            remedy=remedy if message else "",
+        )
         yield from add_lines([mistake], found.files)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nba_engine.app.check import prepared
+from nba_engine.app.check import plan_mistakes, prepared
 from nba_engine.catalog import Catalog
 from nba_engine.cli.output import errors, say, settings_option
 from nba_engine.errors import MistakesFound
@@ -31,6 +31,7 @@ def check_command(settings: Path) -> None:
     if isinstance(catalog, Catalog):
         for warning in catalog.warnings:
             errors.print(f"warning: {warning}", markup=False, highlight=False)
-    if found.mistakes:
-        raise MistakesFound(found.mistakes)
+    mistakes = [*found.mistakes, *plan_mistakes(found)]
+    if mistakes:
+        raise MistakesFound(mistakes)
     say(f"{settings}: no mistakes")

@@ -196,6 +196,8 @@ def _changed(sets: Sequence[str]) -> Changed:
             equals = ""
         limit, _, kind = name.removeprefix("limit.").rpartition(".")
         if equals and kind in of_limits and name == f"limit.{limit}.{kind}":
+            if not number >= 0:
+                raise click.BadParameter(f"{one!r}: it must be at least 0", param_hint="--set")
             of_limits[kind][limit] = number
         elif equals and "." not in name:
             settings[name] = number

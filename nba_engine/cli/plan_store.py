@@ -97,6 +97,8 @@ def plan_store(settings: Path, options: StoreOptions) -> int:
                 )
     told(options.out, summary, before, resumed=resumed, as_json=options.as_json)
     if not options.as_json:
+        for words in () if before is None else before["not_planned_with"]:
+            say(f"without --set: {words}", style="yellow")
         _print_force(mark, catalog, summary, options)
     run.finish()  # the last of all: until here the same command can go on
     return 0

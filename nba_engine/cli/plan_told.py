@@ -83,9 +83,10 @@ def _print(found: Mapping[str, Any], *, resumed: bool) -> None:
         table.add_column(heading, justify="left" if heading == "limit" else "right", no_wrap=True)
     for limit in found["limits"]:
         amount, used = f"{limit['amount']:,.10g}", f"{limit['used']:,.10g}"
+        earns = f"{limit['price']:,.4f}"
         if limit["kind"] == "at_least":
-            amount = f"at least {amount}"
-        table.add_row(limit["limit"], amount, used, f"{limit['price']:,.4f}")
+            amount, earns = f"at least {amount}", f"one less: {earns}"
+        table.add_row(limit["limit"], amount, used, earns)
     output.print(table)
     say(
         f"{found['customers_contacted']:,} of {found['customers']:,} customers, "

@@ -227,7 +227,7 @@ class Engine:
         Raises like `explain`, and `InvalidRequest` for a change that cannot be applied.
         """
         record = self._record(decision_id)
-        return what_if(self.catalogs.of(record), record, changes, self._reads, self.plans.prices_at)
+        return what_if(self.catalogs.of(record), record, changes, self._reads, self.plans.at)
 
     def contact_plan(self, identity: str, *, time: float | None = None) -> CurrentPlan:
         """What is planned for the customer behind an identity, as of now.

@@ -51,12 +51,11 @@ def what_if(
     record: DecisionRecord,
     changes: Sequence[Change],
     live: Reads,
-    plan_prices: Callable[[str, float], Mapping[str, float] | None] = lambda *_: None,
+    plan_at: Callable[[PlanRead, float], PlanRead | None] = lambda plan, _: plan,
 ) -> Explanation:
     """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change.
 
-    ``plan_prices``: those of a contact plan at another time; None: they are not known any more, and
-    those on record hold.
+    ``plan_at``: the plan on record as it is at another time; None: it is not in force then.
     """
     check_versions(snapshot, record)
     _check(changes, snapshot)
@@ -83,10 +82,10 @@ def what_if(
     deciding.decided_by = record.decided_by
     prices = _supposed_prices(catalog, changes)
     deciding.prices = {**record.prices, **prices}
-    at_time = None
-    if times and record.contact_plan is not None:
-        at_time = plan_prices(record.contact_plan.plan, max(times))
-    deciding.plan_of = _changed_plan(record, prices, at_time)
+    read = record.contact_plan
+    if times and read is not None:
+        read = plan_at(read, max(times))
+    deciding.plan_of = _changed_plan(read, prices)
     watch = Watch(catalog)
     overlay = _Overlay(changes)
 
@@ -138,13 +137,11 @@ class _Overlay:
 
 
 def _changed_plan(
-    record: DecisionRecord, prices: Mapping[str, float], at_time: Mapping[str, float] | None
+    plan: PlanRead | None, prices: Mapping[str, float]
 ) -> Callable[[CustomerState], PlanRead | None]:
-    """The customer's plan on record, at the prices that are supposed."""
-    plan = record.contact_plan
+    """The customer's plan at the prices that are supposed."""
     if plan is not None:
-        asked = plan.prices if at_time is None else at_time
-        changed = {name: prices.get(name, price) for name, price in asked.items()}
+        changed = {name: prices.get(name, price) for name, price in plan.prices.items()}
         plan = msgspec.structs.replace(plan, prices=changed)
     return lambda _: plan
 

@@ -17,7 +17,8 @@ __all__ = ["compared", "write_changes"]
 def compared(before: Mapping[str, Any], after: Mapping[str, Any], changed: int) -> dict[str, Any]:
     """What two summaries say, before and after, and how many customers get another chain.
 
-    Other periods have other limits: what only one of the plans has is None in the other.
+    Other periods have other limits: what only one of the plans has is None in the other. What plans for a
+    store do not see to is there for both.
     """
     figures = ("value", "bound", "spend", "contacts", "customers_contacted")
     old, new = ({limit["limit"]: limit for limit in one["limits"]} for one in (before, after))
@@ -31,6 +32,7 @@ def compared(before: Mapping[str, Any], after: Mapping[str, Any], changed: int) 
             for name in {**new, **old}
         },
         "customers_changed": changed,
+        "not_planned_with": [one.get("not_planned_with", []) for one in (before, after)],
     }
 
 

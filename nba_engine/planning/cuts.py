@@ -17,10 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-__all__ = ["Cut", "Search", "begin", "next_prices", "with_cut"]
+__all__ = ["Cut", "Search", "begin", "gap_of", "next_prices", "with_cut"]
 
 _F64 = NDArray[np.float64]
 _STEP = 0.3  # of the way: what lies between the best and the lowest tells more than the corner does
+# of a price that does not matter, where there are floors: their prices have no end when they are just
+# reached, and of a floor and a limit of the same contacts only the difference counts
+_LESS = 1e-5
+_BETTER = 1e-12  # of the scale: less than that is noise of sums
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,14 +44,15 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
     ``most`` (k,): what may be used of each limit: 1, and -1 of a floor. ``reach`` (k,): half of each
     side of the box. ``mixture``: the value of the best mixture of the passes that keeps every limit;
-    0: there is none yet. A bound below 0 proves that no plan keeps every limit.
+    None: there is none yet. Where contacts earn no less than nothing, a bound below 0 proves that no plan
+    keeps every limit.
     """
 
     cuts: tuple[Cut, ...]
     best: int
     most: list[float]
     reach: list[float]
-    mixture: float
+    mixture: float | None
 
     @property
     def bound(self) -> float:
@@ -56,18 +61,38 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gap(self) -> float:
-        """How far the mixture is below the best bound, as a share of it."""
-        return (self.bound - self.mixture) / self.bound if self.bound > 0.0 else 0.0
+        """How far the mixture is below the best bound, as a share of the larger of the two."""
+        if self.mixture is None:
+            return 1.0
+        return gap_of(self.bound, self.mixture)
+
+    @property
+    def scale(self) -> float:
+        """How large values are, above 0: the bound, but where gains and losses cancel each other out."""
+        values = max(abs(cut.value) for cut in self.cuts)
+        if self.bound > 0.1 * values:
+            return self.bound
+        return max(values, abs(self.bound), max(self.reach, default=0.0), 1e-300)
 
 
-def begin(cut: Cut, most: Sequence[float], *, share: float) -> Search:
+def gap_of(bound: float, value: float) -> float:
+    """How far a value is below its bound, as a share of the larger of the two; 0 of nothing."""
+    most = max(abs(bound), abs(value))
+    return (bound - value) / most if most > 0.0 else 0.0
+
+
+def begin(cut: Cut, most: Sequence[float], *, share: float, least: Sequence[float] = ()) -> Search:
     """A search from one pass; prices may first move by this share of themselves, and of the bound.
 
     From a first guess at all prices a small share keeps what was guessed; without one the box
-    finds its size in a few passes.
+    finds its size in a few passes. ``least`` (k,): but by so much at least.
     """
     k = max(len(cut.prices), 1)
-    reach = [share * max(price, 0.04 * cut.bound / k**0.5) for price in cut.prices]
+    own = least or [0.0] * k
+    reach = [
+        max(share * max(price, 0.04 * cut.bound / k**0.5), one)
+        for price, one in zip(cut.prices, own, strict=False)
+    ]
     mixture = _mixture((cut,), most)
     return Search(cuts=(cut,), best=0, most=list(most), reach=reach, mixture=mixture)
 
@@ -83,12 +108,12 @@ def with_cut(search: Search, cut: Cut) -> Search:
     reach = np.array(search.reach)
     most = np.array(search.most)
     same = (np.array(cut.used) > most) == (np.array(center.used) > most)
-    better = cut.bound < center.bound
+    better = cut.bound < center.bound - (_BETTER * search.scale if _has_floors(search) else 0.0)
     if better:
         reach = np.where(same & (moved > 0.999 * reach), 2.0 * reach, reach)
     else:
         reach = 0.9 * reach
-    reach = np.where(~same & (moved > 0.0), np.maximum(0.9 * reach, 1e-9 * center.bound), reach)
+    reach = np.where(~same & (moved > 0.0), np.maximum(0.9 * reach, 1e-9 * search.scale), reach)
     cuts = (*search.cuts, cut)
     return Search(
         cuts=cuts,
@@ -101,14 +126,14 @@ def with_cut(search: Search, cut: Cut) -> Search:
 
 def next_prices(search: Search) -> _F64:
     """Prices (times amounts) between the best so far and where the planes in the box are lowest."""
-    cuts, scale = search.cuts, search.bound
+    cuts, scale = search.cuts, search.scale
     center, reach = np.array(cuts[search.best].prices), np.array(search.reach)
     k = len(center)
     value = np.array([cut.value for cut in cuts])
     slope = np.array(search.most) - np.array([cut.used for cut in cuts]).reshape(-1, k)
     low, high = np.maximum(center - reach, 0.0) / scale, (center + reach) / scale
     solved = linprog(
-        np.append(np.zeros(k), 1.0),
+        np.append(np.full(k, _LESS if _has_floors(search) else 0.0), 1.0),
         A_ub=np.column_stack([slope, -np.ones(len(cuts))]),
         b_ub=-value / scale,
         bounds=[*zip(low, high, strict=True), (None, None)],
@@ -121,9 +146,13 @@ def next_prices(search: Search) -> _F64:
     return prices
 
 
-def _mixture(cuts: tuple[Cut, ...], most: Sequence[float]) -> float:
+def _has_floors(search: Search) -> bool:
+    return min(search.most, default=0.0) < 0.0
+
+
+def _mixture(cuts: tuple[Cut, ...], most: Sequence[float]) -> float | None:
     """The value of the best mixture of the passes, and of doing nothing, that keeps every limit."""
-    scale = max(*(cut.value for cut in cuts), 1e-300)
+    scale = max(*(abs(cut.value) for cut in cuts), 1e-300)
     value = np.array([cut.value for cut in cuts])
     used = np.array([cut.used for cut in cuts])
     solved = linprog(
@@ -133,4 +162,4 @@ def _mixture(cuts: tuple[Cut, ...], most: Sequence[float]) -> float:
         bounds=(0.0, 1.0),
         method="highs",
     )
-    return 0.0 if solved.x is None else float(value @ np.clip(solved.x, 0.0, 1.0))
+    return None if solved.x is None else float(value @ np.clip(solved.x, 0.0, 1.0))

@@ -27,7 +27,7 @@ _IDLE = 3  # so many rounds that were not worth it end it
 _CHANGES = 200_000  # that come from all partitions together, in a round
 _AT_LEAST = 2_000  # of one partition
 _PLENTY = 2**62
-_NEAR = 0.995  # of the bound: with few customers there may be nothing between them
+_FAR = 0.005  # of the bound: with few customers there may be nothing between them
 
 
 class Draft:
@@ -48,7 +48,7 @@ class Draft:
         self._problem = problem
         self._prices = prices
         self._edits: list[Edits | None] = [None] * partitions
-        use = problem.use.reshape(len(problem.limits), -1)
+        use = problem.use.reshape(len(problem.limits), len(problem.names) * problem.rules.periods)
         # less than this is no room: no contact fits into it
         self._fits = np.where(use > 0, use, _PLENTY).min(axis=1, initial=_PLENTY)
         self._most = max(_CHANGES // max(partitions, 1), _AT_LEAST)
@@ -105,15 +105,15 @@ class Draft:
             other = np.where(self.room > 0, self._prices * cheaper, self._prices)
             # every other time into what has room alone: at equal prices all want the same
             self._round("use_room", other, self._full if number % 2 else nothing, told)
-            idle = 0 if self.value - before > _WORTH_A_ROUND * before else idle + 1
+            idle = 0 if self.value - before > _WORTH_A_ROUND * abs(before) else idle + 1
 
     def put_together(
         self, prices: NDArray[np.float64], told: Callable[[Aim], None], bound: float
     ) -> None:
         """For few customers: choose among their best chains at many prices (p, k), all at once."""
         self._choose(np.vstack([self._prices[None], prices, around(self._prices)]), told, bound)
-        if self.value < _NEAR * bound or (self.room < 0).any():
-            dear = max(self.value, bound) / np.abs(self._problem.amounts).clip(1)
+        if self.value < bound - _FAR * abs(bound) or (self.room < 0).any():
+            dear = max(abs(self.value), abs(bound)) / np.abs(self._problem.amounts).clip(1)
             tried = np.vstack([self._prices[None], prices, one_by_one(self._prices, dear)])
             self._choose(tried, told, bound)
 
@@ -151,7 +151,9 @@ class Draft:
             if not over.any():
                 return
             used = np.abs(self._problem.used(self.counts))
-            average = max(self.value, 1.0) / np.maximum(used, np.abs(self._problem.amounts)).clip(1)
+            average = max(abs(self.value), 1.0) / np.maximum(
+                used, np.abs(self._problem.amounts)
+            ).clip(1)
             avoided = over | (self._full & ~loose)
             other = np.where(avoided, self._prices + dearer * average, self._prices)
             self._round("make_room", other, nothing, told, loose)

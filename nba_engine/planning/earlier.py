@@ -80,6 +80,7 @@ def _fitting(resident: Resident, room: NDArray[np.int64]) -> NDArray[np.bool_]:
     problem = resident.problem
     periods = problem.rules.periods
     fits = np.ones((len(problem.names), periods, periods), dtype=np.bool_)
+    fits &= (problem.contacts.factor > 0.0)[:, None, :]
     for use, left in zip(problem.use, room.tolist(), strict=True):
         more = use[:, None, :] - use[:, :, None]
         fits &= (more <= 0) | (more <= left)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nba_engine.domain import MICROS, Batch
 from nba_engine.errors import FailedPrecondition
-from nba_engine.planning.cuts import Search
+from nba_engine.planning.cuts import Search, gap_of
 from nba_engine.planning.draft import Draft
 from nba_engine.planning.few import FEW
 from nba_engine.planning.prices import prices_of, prices_tried, search_prices
@@ -49,8 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def gap(self) -> float:
         """How far the value is from the bound, as a share of the larger of the two."""
-        most = max(abs(self.bound), abs(self.value))
-        return (self.bound - self.value) / most if most > 0.0 else 0.0
+        return gap_of(self.bound, self.value)
 
 
 def make_plan(
@@ -75,11 +74,11 @@ def make_plan(
 
     def told(phase: Aim) -> None:
         # as long as a limit is exceeded it is no plan, and what the passes promise stays the value
-        value = draft.value if (draft.room >= 0).all() else search.mixture
+        value = draft.value if (draft.room >= 0).all() else search.mixture or 0.0
         tell(Step(phase=phase, number=draft.rounds, value=value, bound=bound))
 
     draft.make_room(told)
-    enough = (1.0 - options.gap) * bound
+    enough = bound - options.gap * abs(bound)
     draft.use_room(told, enough)
     if customers <= FEW and (draft.value < enough or (draft.room < 0).any()):
         draft.put_together(prices_tried(problem, search), told, bound)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.domain import Batch
+from nba_engine.domain import MICROS, Batch
 from nba_engine.planning.cuts import Cut, Search, begin, next_prices, with_cut
 from nba_engine.planning.problem import Problem
 from nba_engine.planning.resident import At, Resident, usage
@@ -40,7 +40,8 @@ def search_prices(
             if phase == "prices":
                 keep(search)
             number = len(search.cuts)
-            tell(Step(phase=phase, number=number, value=search.mixture, bound=search.bound))
+            value = search.mixture or 0.0
+            tell(Step(phase=phase, number=number, value=value, bound=search.bound))
 
         return one
 
@@ -51,13 +52,13 @@ def search_prices(
         share = 1.0
         stride = customers // max(options.sample, 1)
         if stride > 1 and len(start):
-            sampled = begin(passes.cut(start, stride), passes.most, share=share)
+            sampled = begin(passes.cut(start, stride), passes.most, share=share, least=passes.least)
             sampled = passes.run(
                 sampled, options.sample_passes, options.gap, told("sample"), stride
             )
             start = np.array(sampled.cuts[sampled.best].prices)
             share = _SHARE_AFTER_SAMPLE
-        search = begin(passes.cut(start), passes.most, share=share)
+        search = begin(passes.cut(start), passes.most, share=share, least=passes.least)
         told("prices")(search)
     return passes.run(search, options.passes, options.gap, told("prices"))
 
@@ -81,6 +82,7 @@ class _Passes:
         self._customers = customers
         self.priced = _priced(problem)
         self.most: list[float] = np.sign(problem.amounts[self.priced]).astype(float).tolist()
+        self.least = _losses(problem)[self.priced].tolist()
 
     def run(
         self,
@@ -91,6 +93,8 @@ class _Passes:
         stride: int = 1,
     ) -> Search:
         while len(self.priced) and len(search.cuts) < passes and search.gap > gap:
+            if search.bound < 0.0 and not self._problem.after_costs:
+                break  # no plan keeps every limit
             prices = next_prices(search)
             if prices.tolist() == search.cuts[search.best].prices:  # nowhere to go in float64
                 break
@@ -113,6 +117,19 @@ class _Passes:
             used=used.tolist(),
             bound=bound,
         )
+
+
+def _losses(problem: Problem) -> NDArray[np.float64]:
+    """How far prices have to reach at least (k,): of a floor, what its contacts cost, in part.
+
+    What is pushed at a loss may be all there is; then no bound tells how large prices are.
+    """
+    found = np.zeros(len(problem.limits))
+    for k, limit in enumerate(problem.limits):
+        counted = limit.use.any(axis=1)
+        if limit.floor and problem.after_costs and counted.any():
+            found[k] = 0.1 * limit.amount * problem.contacts.cost[counted].mean() / MICROS
+    return found
 
 
 def _priced(problem: Problem) -> NDArray[np.intp]:

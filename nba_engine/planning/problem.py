@@ -85,13 +85,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
         What they cost in money counts where that is taken off what they earn.
 
-        What takes of a ``forbidden`` limit (k,), or more than there is of any, is infinitely dear.
+        What takes of a ``forbidden`` limit (k,), or more than there is of any, is infinitely dear, and so
+        is what earns nothing in a period, whoever gets it: a floor must not want it there.
         """
         use = self.use
         total: NDArray[np.float64] = np.einsum("k,kct->ct", prices, use.astype(np.float64))
         never = (use > np.maximum(self.amounts, 0)[:, None, None]).any(axis=0)
         if forbidden is not None:
             never |= (use[forbidden] > 0).any(axis=0)
+        never |= self.contacts.factor == 0.0
         if self.after_costs:
             total += self.contacts.cost[:, None] / MICROS
         total[never] = np.inf

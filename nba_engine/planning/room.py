@@ -198,7 +198,7 @@ def _cells(
 
 def _padded(table: NDArray[np.int64]) -> NDArray[np.int64]:
     """(k, contacts, periods) as (k, cells + 1): a column of nothing at the end."""
-    flat = table.reshape(len(table), -1)
+    flat = table.reshape(len(table), table.shape[1] * table.shape[2])
     return np.concatenate([flat, np.zeros((len(table), 1), dtype=table.dtype)], axis=1)
 
 

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from nba_engine.planning.cuts import gap_of
+
 __all__ = ["PlanOptions", "Step", "Tell"]
 
 
@@ -29,8 +31,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gap(self) -> float:
-        """(bound - value) / bound."""
-        return (self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
+        """How far the value is below the bound, as a share of the larger of the two."""
+        return gap_of(self.bound, self.value)
 
 
 Tell: TypeAlias = Callable[[Step], object]

@@ -23,6 +23,21 @@ from tests.cli.conftest import Nba
 def test_check_says_that_there_is_no_mistake(nba: Nba, shop: Path) -> None:
     assert nba("check", "-s", shop) == 0
     assert "no mistakes" in nba.out
+
+
+def test_check_finds_what_could_not_be_planned(nba: Nba, shop: Path) -> None:
+    with (shop.parent / "catalog" / "shop.toml").open("a") as file:
+        file.write('[channels.post]\ndirection = "outbound"\n[placements.mail]\nchannel = "post"\n')
+        for number in range(31):
+            file.write(
+                f"[actions.cost{number}]\nvalue = 9.0\ntreatments.letter = "
+                f'{{ channel = "post", cost = {number / 100} }}\n'
+            )
+        file.write('[contact_plan]\nperiod = "7d"\nplacements = ["mail"]\nperiods = 12\n')
+        file.write("most_contacts = 4\n")
+    assert nba("check", "-s", shop) == 78
+    assert "31 different costs, 12 periods and chains of 4 make 463,760,713 patterns" in nba.err
+    assert "→ round the costs" in nba.err
     assert not (shop.parent / "data").exists()  # nothing was created
 
 

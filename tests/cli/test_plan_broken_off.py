@@ -12,9 +12,7 @@ import pytest
 
 from nba_engine.app.contact_plans import PlanRun, keeping, offers
 from nba_engine.cli.main import run
-from nba_engine.domain import (
-    PlanMark,
-)
+from nba_engine.domain import PLAN_MARK, PlanMark, encode_plan_mark
 from nba_engine.engine.contact_plans import Offering
 from nba_engine.errors import Unavailable
 from nba_engine.learning.report import Report
@@ -27,6 +25,7 @@ from tests.cli.planned_store import (
     chains_of,
     fill,
     in_store,
+    opened,
     plan,
 )
 
@@ -158,6 +157,40 @@ def test_what_if_with_other_periods_shows_the_limits_of_both(
     assert found["limits"]["letters, period 3"]["amount"] == [LETTERS, None]
     assert found["limits"]["letters, period 1"]["amount"] == 2 * [LETTERS - USED]
     assert not (filled.parent / "plan" / "work").exists()
+
+
+@pytest.mark.usefixtures("unseen")
+def test_a_plan_that_is_put_in_force_while_another_is_written_is_so_for_everybody(
+    filled: Path, nba: Nba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nba(*plan(filled)) == 0, nba.err
+    with monkeypatch.context() as stopped:  # all of the second plan is written but its mark
+        away = Mock(side_effect=Unavailable("the store is away"))
+        stopped.setattr(keeping, "encode_plan_mark", away)
+        assert nba(*plan(filled)) == 1
+    second = PlanRun(filled.parent / "plan").mark()
+    assert second is not None
+    bulk, commits = SqliteStore.bulk, 0
+
+    def some(store: SqliteStore, **given: Any) -> Any:
+        nonlocal commits
+        commits += bool(given.get("updates"))
+        if commits == 4:
+            raise Unavailable("the disk is away")
+        return bulk(store, **given)
+
+    with monkeypatch.context() as stopped:  # some of the third one are
+        stopped.setattr(keeping, "_COMMIT", 10)
+        stopped.setattr(SqliteStore, "bulk", some)
+        other = ("plan", "-s", filled, "--time", MONDAY, "--out", filled.parent / "other")
+        assert nba(*other) == 1
+    store = opened(filled)
+    store.bulk(now=second.made, progress=(PLAN_MARK, encode_plan_mark(second)))
+    store.close()
+    _, plans = in_store(filled)
+    assert len({own.plan for own in plans.values()}) == 2
+    in_force = {name: own.of(second.id) for name, own in plans.items()}
+    assert {name for name, own in in_force.items() if own is not None} == chains_of(filled).keys()
 
 
 @pytest.mark.usefixtures("unseen")

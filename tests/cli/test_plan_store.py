@@ -211,7 +211,31 @@ def test_a_plan_has_the_minimums_of_the_catalog_as_far_as_there_is_room(
     assert found[0] <= 16
     assert min(found[1:]) >= 18
     told = json.loads(nba.out)["not_planned_with"]
-    assert told[0].startswith("push, at least, period 1: 19 contacts are lacking, and the plan has")
+    assert told[0].startswith("push, at least, period 1: only ")
+    assert "of 19 contacts that are lacking can be planned" in told[0]
     mark, plans = in_store(filled)
     assert mark is not None
     assert {own.plan for own in plans.values()} >= {mark.id}
+
+
+@pytest.mark.usefixtures("unseen")
+def test_what_a_supposed_minimum_pushes_is_offered_although_it_loses(
+    filled: Path, nba: Nba
+) -> None:
+    catalog = filled.parent / "catalog" / "shop.toml"
+    catalog.write_text(
+        catalog.read_text()
+        + "[actions.pie]\nvalue = 1.0\nprior = 0.1\n"
+        + 'treatments.email = { channel = "email", cost = 0.5 }\n'
+        + PUSH.replace("jam", "pie").replace("at_least = 18", "amount = 100")
+    )
+    pies = []
+    for more in ((), ("--set", "limit.push.at_least=3", "--compare", "--json")):
+        assert nba(*plan(filled, "--dry-run", *more)) == 0, nba.err
+        rows = [row for chain in chains_of(filled).values() for row in chain]
+        pies.append(sum(row["action"] == "pie" for row in rows))
+    assert pies == [0, 9]
+    assert json.loads(nba.out)["not_planned_with"] == [[], []]
+    for wrong in ("limit.push.at_least=nan", "limit.push.amount=-1"):
+        assert nba(*plan(filled, "--set", wrong)) == 2
+        assert "must be at least 0" in nba.err

@@ -34,6 +34,11 @@ def asked_of(
         standing=standing(opened.store, catalog, now=now),
         terms=spec.terms,
         treatments=tuple(contacts.treatments.tolist()),
+        pushed=tuple(
+            before.id
+            for before, after in zip(catalog.limits, world.catalog.limits, strict=True)
+            if before.at_least or after.at_least
+        ),
     )
 
 

@@ -80,7 +80,7 @@ def keep_plan(
                 newest=newest,
                 merges=merges,
                 contacts=contacts,
-                before=None if written else _plan_of(customer_id, in_force, store),
+                before=None if written else _before(customer_id, writing.other, in_force, store),
             )
             attributes = {PLAN_ATTRIBUTE: encode_customer_plan(planned)}
             updates.append(
@@ -105,7 +105,8 @@ def keep_plan(
 class _Writing:
     """The plan that is being written into a store, as long as no other one is.
 
-    ``parts``: how many partitions are written. Raises `FailedPrecondition` when another one is.
+    ``parts``: how many partitions are written. ``other``: the plan that was being written before; its mark
+    may be about to come. Raises `FailedPrecondition` when another one is being written by now.
     """
 
     def __init__(self, store: Store, mark: PlanMark) -> None:
@@ -114,6 +115,7 @@ class _Writing:
         self._noted = store.progress(WRITTEN) or ""
         before = msgspec.json.decode(self._noted, type=_Written) if self._noted else _Written()
         self.parts = before.parts if before.plan == mark.id else 0
+        self.other = "" if before.plan == mark.id else before.plan
         self.commit()  # this one from now on
 
     def commit(self, updates: Sequence[ProfileUpdate] = (), *, parts: int | None = None) -> None:
@@ -135,14 +137,24 @@ class _Writing:
         self._noted = after
 
 
-def _plan_of(customer_id: str, mark: PlanMark | None, store: Store) -> CustomerPlan | None:
-    """What the plan that is in force has for a customer; None: nothing, or there is none."""
-    found = None if mark is None else store.history(customer_id, after=_NO_INTERACTIONS)
-    if mark is None or found is None:
+def _before(
+    customer_id: str, other: str, in_force: PlanMark | None, store: Store
+) -> CustomerPlan | None:
+    """What a customer keeps until the plan is in force: of the one that is, and of one that may be soon."""
+    if in_force is None and not other:
         return None
-    stored = decode_customer_plan(found.state.attributes.get(PLAN_ATTRIBUTE))
-    own = None if stored is None else stored.of(mark.id)
-    return None if own is None else msgspec.structs.replace(own, before=None)
+    found = store.history(customer_id, after=_NO_INTERACTIONS)
+    stored = (
+        None if found is None else decode_customer_plan(found.state.attributes.get(PLAN_ATTRIBUTE))
+    )
+    if stored is None:
+        return None
+    kept: CustomerPlan | None = None
+    for name in ("" if in_force is None else in_force.id, other):
+        own = stored.of(name) if name else None
+        if own is not None and (kept is None or kept.plan != own.plan):
+            kept = msgspec.structs.replace(own, before=kept)
+    return kept
 
 
 def _chains(plan: Path, mark: PlanMark) -> Iterator[tuple[str, tuple[PlannedContact, ...]]]:

@@ -15,6 +15,7 @@ from nba_engine.domain import (
     MICROS,
     CatalogView,
     ContactPlanTerms,
+    FloatArray,
     IntArray,
     Limit,
 )
@@ -79,7 +80,7 @@ class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
         for limit in self.limits:
             if (amount := amounts.get(limit.name, 0)) < limit.amount:
                 yield (
-                    f"{limit.name}: {limit.amount:,} contacts are lacking, and the plan has to have {amount:,}: "
+                    f"{limit.name}: only {amount:,} of {limit.amount:,} contacts that are lacking can be planned: "
                     "no more was found that customers and the other limits leave room for"
                 )
 
@@ -94,11 +95,14 @@ def shared_limits(
     usage: UsageOf,
     planned: IntArray,
     periods: Sequence[tuple[float, float]],
+    factor: FloatArray | None = None,
 ) -> SharedLimits:
     """What of each limit the planned treatments (their indices) may use by period, and have to.
 
-    What is used of a window is taken off its amount, and off its minimum. Raises what ``usage`` does.
+    What is used of a window is taken off its amount, and off its minimum. ``factor`` (planned, periods):
+    0 in periods in which a treatment has no season; None: none has one. Raises what ``usage`` does.
     """
+    in_season = np.ones((len(planned), len(periods))) if factor is None else factor > 0.0
     found: list[tuple[str, tuple[int, int], PlanLimit]] = []
     for position, limit in enumerate(catalog.limits):
         if "customer" in limit.scope:
@@ -112,13 +116,16 @@ def shared_limits(
             for floor, amount in _amounts(limit):
                 if floor:
                     lacks = _with_end(used, catalog, planned[use > 0])
-                    spans = floors_of(periods, [_left(one, amount) for one in lacks])
+                    closed = np.flatnonzero(~in_season[use > 0].any(axis=0)).tolist()
+                    spans = floors_of(periods, [_left(one, amount) for one in lacks], closed)
                 else:
                     different = sorted(set(use[use > 0].tolist()))
                     spans = spans_of(periods, [_left(one, amount) for one in used], different)
                 for first, last, units in spans:
                     taken = np.zeros((len(planned), len(periods)), dtype=np.int64)
                     taken[:, first : last + 1] = use[:, None]
+                    if floor:
+                        taken[in_season == 0] = 0
                     one = PlanLimit(
                         name=_named(name, first, last, len(periods), floor=floor),
                         amount=units,

@@ -86,7 +86,7 @@ def accounts_of(
         names.extend(accounts)
         return {}
 
-    shared_limits(world.catalog, unused, contacts.treatments, periods)
+    shared_limits(world.catalog, unused, contacts.treatments, periods, contacts.factor)
     return names
 
 
@@ -174,7 +174,7 @@ def _contacts(run: PlanRun, world: World) -> PlanContacts:
 def _shared(run: PlanRun, world: World) -> SharedLimits:
     contacts = _contacts(run, world)
     periods = periods_ahead(contacts.bounds, run.begun.asked.now)
-    return shared_limits(world.catalog, run.usage, contacts.treatments, periods)
+    return shared_limits(world.catalog, run.usage, contacts.treatments, periods, contacts.factor)
 
 
 def _problem(run: PlanRun, world: World, shared: SharedLimits) -> Problem:
@@ -220,7 +220,9 @@ def _changed_terms(terms: ContactPlanTerms, settings: Mapping[str, float]) -> Co
     names = ("periods", "most_contacts", "spacing", "diminishing")
     wrong = sorted(set(settings) - set(names))
     if wrong:
-        raise NbaError(f"{wrong[0]!r} cannot be set: {', '.join(names)}, limit.NAME.amount")
+        raise NbaError(
+            f"{wrong[0]!r} cannot be set: {', '.join(names)}, limit.NAME.amount, limit.NAME.at_least"
+        )
     told: dict[str, Any] = {}
     for name, number in settings.items():
         if name != "diminishing" and not number.is_integer():

@@ -50,6 +50,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing
     terms: ContactPlanTerms
     treatments: tuple[int, ...]  # those that can be planned; contacts are positions among them
+    pushed: tuple[
+        str, ...
+    ] = ()  # limits with a minimum: what counts there may be planned at a loss
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -210,5 +213,6 @@ def _offering(asked: Asked) -> Offering:
             logged.store,
             now=asked.now,
             evidence=Evidence(evidence) if evidence else NO_EVIDENCE,
+            pushed=asked.pushed,
         )
     return found

@@ -96,13 +96,18 @@ class PlanBook:
             )
         return self.mark
 
-    def prices_at(self, plan: str, time: float) -> dict[str, float] | None:
-        """The prices of a plan at a time, {} when it is not in force then; None: it is another by now."""
+    def at(self, plan: PlanRead, time: float) -> PlanRead | None:
+        """What was read of a plan, as it is at another time; None: it is not in force then.
+
+        When another plan is in force by now, prices are those that were read.
+        """
         mark = self.mark
-        if mark is None or mark.id != plan:
-            return None
+        if mark is None or mark.id != plan.plan:
+            return plan
         period = mark.period_of(time)
-        return {} if period is None else mark.prices_of(period)
+        return (
+            None if period is None else msgspec.structs.replace(plan, prices=mark.prices_of(period))
+        )
 
     def reader(
         self, snapshot: Snapshot, *, now: float, evidence: Evidence = NO_EVIDENCE

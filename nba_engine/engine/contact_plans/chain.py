@@ -42,9 +42,8 @@ def chain_of(
     """
     catalog, terms = contacts.catalog, contacts.terms
     position = contacts.position_of
-    patterns = contacts.patterns(
-        [(int(position[catalog.treatment_index[one.treatment]]), one.period) for one in made]
-    )
+    before = [(int(position[catalog.treatment_index[one.treatment]]), one.period) for one in made]
+    patterns = contacts.patterns(before)
     if patterns is None or not len(offers.treatment) or first >= terms.periods:
         return ()
     of_offers = position[offers.treatment]
@@ -57,6 +56,9 @@ def chain_of(
         values[:, :, [period for period in near if 0 <= period < terms.periods]] = np.nan
         number = catalog.action_index.get(one.action, -1)
         values[:, contacts.actions == number] = np.nan
+    for own in contacts.known.own if made else ():
+        for full, begin, end in own.used_up(before):
+            values[:, full, begin : end + 1] = np.nan
     budget = offers.budget
     if budget < UNLIMITED:
         budget = max(0, budget - sum(to_micros(one.cost) for one in made))

@@ -119,12 +119,14 @@ class PlanContacts:
         )
 
     def prices(self, prices: Mapping[str, tuple[float, ...]]) -> FloatArray:
-        """What contacts cost (c, periods): in money, and at prices as a `PlanMark` has them."""
+        """What contacts cost (c, periods): in money, and at prices as a `PlanMark` has them; inf: none."""
         columns = [
             self._prices.of_treatments({name: row[period] for name, row in prices.items()})
             for period in range(self.terms.periods)
         ]
-        return np.stack(columns, axis=1)[self.treatments] + self.cost[:, None] / MICROS
+        asked = np.stack(columns, axis=1)[self.treatments] + self.cost[:, None] / MICROS
+        # a minimum must not want what has no season
+        return np.where(self.factor > 0.0, asked, np.inf)
 
     def _seasons(self, bounds: FloatArray) -> FloatArray:
         actions = [self.catalog.actions[at] for at in self.actions.tolist()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import numpy as np
 
@@ -65,8 +67,9 @@ class Offering:
         now: float,
         evidence: Evidence = NO_EVIDENCE,
         terms: ContactPlanTerms | None = None,
+        pushed: Collection[str] | None = None,
     ) -> None:
-        """``terms``: those of a plan that was made, None: the catalog's.
+        """``terms``: those of a plan that was made, None: the catalog's. ``pushed``: limits with a minimum.
 
         Raises `FailedPrecondition` when the catalog has no ``[contact_plan]``.
         """
@@ -85,7 +88,10 @@ class Offering:
         request = DecisionRequest(identity=_ANYBODY, placements=placements)
         self._request, self._plan = snapshot.requests.read(request, simulated=False)
         self._pipeline = snapshot.pipeline.before(_ENDS)
-        minimum = [limit.at_least > 0 for limit in snapshot.catalog.limits]
+        minimum = [
+            limit.at_least > 0 if pushed is None else limit.id in pushed
+            for limit in snapshot.catalog.limits
+        ]
         self._pushed: BoolArray = np.array(
             [any(minimum[at] for at in of) for of in snapshot.catalog.limits_of], dtype=np.bool_
         )

@@ -20,7 +20,7 @@ cannot be divided, windows that a run has several of may each stay unfilled by a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -70,39 +70,40 @@ def spans_of(
     return sorted(found.values())
 
 
-def floors_of(periods: Sequence[tuple[float, float]], windows: Sequence[Left]) -> list[Span]:
+def floors_of(
+    periods: Sequence[tuple[float, float]],
+    windows: Sequence[Left],
+    closed: Collection[int] = (),
+) -> list[Span]:
     """What consecutive periods have to have together, so that no window lacks its units.
 
-    Of a window that goes on behind the last period it is the share of the time until then. Spans that
-    follow from others are left out.
+    Of a window that goes on behind the last period it is the share of the time until then; what no
+    period but ``closed`` ones overlaps lacks nothing. Spans that follow from others are left out.
     """
-    usable = [set(_counted_on(start, end, windows)) for start, end in periods]
+    usable = [
+        set() if number in closed else set(_counted_on(start, end, windows))
+        for number, (start, end) in enumerate(periods)
+    ]
     begin, end = periods[0][0], periods[-1][1]
     reached: list[tuple[int, int, int]] = []  # of each window: by which periods, and what it lacks
     for at, window in enumerate(windows):
         of = [period for period, counted in enumerate(usable) if at in counted]
         if of:
             reached.append((of[0], of[-1], _until(window, begin, end)))
-    most = {
-        (first, last): sum(units for low, high, units in reached if first <= low and high <= last)
-        for first in range(len(periods))
-        for last in range(first, len(periods))
-    }
-    return [Span(*key, units) for key, units in most.items() if not _follows(key, most)]
-
-
-def _follows(key: tuple[int, int], most: dict[tuple[int, int], int]) -> bool:
-    """Whether what periods have to have is what parts of them have to have."""
-    first, last = key
-    if not most[key]:
-        return True
-    parts = [0] * (last - first + 2)  # the most that follows for the periods before each
-    for end in range(first, last + 1):
-        parts[end - first + 1] = max(
-            parts[start - first] + (most.get((start, end), 0) if (start, end) != key else 0)
-            for start in range(first, end + 1)
-        )
-    return parts[-1] >= most[key]
+    follows: dict[tuple[int, int], int] = {}  # what periods have to have; parts come first
+    found = []
+    for length in range(len(periods)):
+        for first in range(len(periods) - length):
+            last = first + length
+            key = first, last
+            most = sum(units for low, high, units in reached if first <= low and high <= last)
+            parts = max(
+                (follows[first, at] + follows[at + 1, last] for at in range(first, last)), default=0
+            )
+            follows[key] = max(most, parts)
+            if most > parts:
+                found.append(Span(first, last, most))
+    return sorted(found)
 
 
 def _until(window: Left, begin: float, end: float) -> int:

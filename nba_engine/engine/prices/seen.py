@@ -18,7 +18,7 @@ from nba_engine.domain import CatalogView, Deciding, FloatArray, Recommendation,
 from nba_engine.engine.prices.paced import PacedCell
 from nba_engine.engine.prices.traffic import Traffic
 from nba_engine.errors import FailedPrecondition
-from nba_engine.stages.limits import Accounts, Prices, amount_of, charged
+from nba_engine.stages.limits import Accounts, Prices, amount_of
 
 __all__ = ["SEEN", "Seen", "SeenBook", "Watching", "Worth"]
 
@@ -76,8 +76,8 @@ class Watching:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=_WAITING)
-        # what was charged, where that was not the prices of the moment
-        self._shown: deque[tuple[str, float, Mapping[str, float] | None]] = deque(maxlen=_WAITING)
+        # and what was charged, where that was not the prices of the moment
+        self._shown: deque[tuple[str, float, float | None]] = deque(maxlen=_WAITING)
         self._prices: tuple[CatalogView, Prices] | None = None
 
     def decided(self, now: float) -> None:
@@ -93,7 +93,8 @@ class Watching:
                 asked = None
                 if slot is not None:  # a contact plan has prices of its own
                     at = deciding.catalog.treatment_index[one.treatment]
-                    asked = charged(deciding, slot, at)
+                    parts = self._prices_of(deciding.catalog).parts_in(deciding, slot, at)
+                    asked = sum(part.total for part in parts)
                 self._shown.append((one.treatment, one.score, asked))
 
     def collect(
@@ -124,10 +125,7 @@ class Watching:
             uses.append(use)
             added = (-1.0 if cell.floor else 1.0) * prices.get(cell.name, 0.0) * use
             worth += np.where(planned, 0.0, added)
-        for row in np.flatnonzero(planned).tolist():
-            at, _, asked = shown[row]
-            parts = self._prices_of(catalog).parts(asked or {}, at)
-            worth[row] += sum(part.total for part in parts)
+        worth += np.array([asked or 0.0 for _, _, asked in shown])
         found = {}
         for cell, use in zip(cells, uses, strict=True):
             # what a minimum lacks is measured by what everything is worth

@@ -17,7 +17,7 @@ from nba_engine.domain import (
 )
 from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
-from nba_engine.stages.limits import Accounts, Prices, bonuses
+from nba_engine.stages.limits import Accounts, Prices
 from nba_engine.stages.supposing import impossible
 from nba_engine.stages.wording import asked, lever, money, subject
 
@@ -40,7 +40,6 @@ class Arbitration:
         accounts = Accounts(catalog)
         self._prices = Prices(catalog, accounts)
         self._planned = Prices(catalog, accounts)  # each remembers the costs at its last prices
-        self._bonuses = Prices(catalog, accounts)
 
     def apply(self, deciding: Deciding) -> None:
         """Adjust scores by prices, then compare with *nothing*."""
@@ -61,8 +60,7 @@ class Arbitration:
     def _with_plan(self, deciding: Deciding) -> FloatArray:
         """What each candidate is charged, where some placements are planned."""
         index, slot = deciding.candidates.index, deciding.candidates.slot
-        prices = deciding.prices_in(min(deciding.planned))
-        at_plan = self._planned.of_treatments(prices)
+        at_plan = self._planned.of_treatments(deciding.prices_in(min(deciding.planned)))
         column = at_plan.take(index)
         elsewhere = ~np.isin(slot, list(deciding.planned))
         if elsewhere.any():
@@ -70,8 +68,8 @@ class Arbitration:
             column[elsewhere] = own.take(index[elsewhere])
         due = deciding.due_among(index, slot)
         if due is not None:
-            # the plan that they are in has given them their room; what minimums add stays
-            column[due] = self._bonuses.of_treatments(bonuses(prices)).take(index[due])
+            # the plan that they are in has given them their room; what minimums add beyond that stays
+            column[due] = np.minimum(column[due], 0.0)
         return column
 
     def explain(

@@ -11,7 +11,7 @@ from nba_engine.stages.limits.accounts import (
     named_of,
     units_of,
 )
-from nba_engine.stages.limits.prices import PricePart, Prices, bonuses, charged
+from nba_engine.stages.limits.prices import PricePart, Prices
 from nba_engine.stages.limits.windows import Calendar, Period, QuietClock, within
 
 __all__ = [
@@ -26,9 +26,7 @@ __all__ = [
     "Prices",
     "QuietClock",
     "amount_of",
-    "bonuses",
     "ceiling_of",
-    "charged",
     "named_of",
     "units_of",
     "within",

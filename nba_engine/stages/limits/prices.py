@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nba_engine.domain import CatalogView, Deciding, FloatArray, Limit
-from nba_engine.stages.limits.accounts import FLOOR, Accounts, amount_of
+from nba_engine.stages.limits.accounts import Accounts, amount_of
 
-__all__ = ["PricePart", "Prices", "bonuses", "charged"]
+__all__ = ["PricePart", "Prices"]
 
 
 class PricePart(NamedTuple):
@@ -81,20 +81,17 @@ class Prices:
         return found
 
     def parts_in(self, deciding: Deciding, slot: int, treatment: int) -> list[PricePart]:
-        """`parts` at the prices that are `charged` in a placement."""
-        return self.parts(charged(deciding, slot, treatment), treatment)
+        """`parts` at the prices that a treatment is charged in a placement.
 
-
-def charged(deciding: Deciding, slot: int, treatment: int) -> Mapping[str, float]:
-    """The prices that a treatment is charged in a placement.
-
-    What is due there has been given its room by the plan it is in: no limit asks for it again. What
-    a minimum adds stays, for that may be why it was planned.
-    """
-    prices = deciding.prices_in(slot)
-    return bonuses(prices) if deciding.is_due(treatment, slot) else prices
-
-
-def bonuses(prices: Mapping[str, float]) -> dict[str, float]:
-    """What minimums add, without what limits ask for."""
-    return {name: price for name, price in prices.items() if name.endswith(FLOOR)}
+        What is due there has been given its room by the plan it is in: no limit asks for it again. What
+        minimums add beyond what limits ask stays, for that may be why it was planned.
+        """
+        parts = self.parts(deciding.prices_in(slot), treatment)
+        if not deciding.is_due(treatment, slot):
+            return parts
+        floors = [part for part in parts if part.floor]
+        added = -sum(part.total for part in floors)
+        left = -sum(part.total for part in parts)
+        if left <= 0.0:
+            return []
+        return [part._replace(price=part.price * (left / added)) for part in floors]

@@ -15,7 +15,7 @@ import pytest
 from nba_engine.app.contact_plans.limits import not_planned_with
 from nba_engine.chains import Patterns, classes_of
 from nba_engine.domain import CatalogView, ContactPlanTerms
-from nba_engine.engine.contact_plans import PlanContacts
+from nba_engine.engine.contact_plans import Made, Offers, PlanContacts, chain_of
 from nba_engine.testing import make_catalog
 from tests.app.carried_out import carried_out
 
@@ -204,3 +204,29 @@ def test_a_limit_that_no_chain_can_exceed_makes_no_patterns_more() -> None:
         assert patterns is not None
         assert patterns.contacts.limits == ()
         assert list(not_planned_with(contacts)) == []
+
+
+def test_what_was_made_against_the_rules_of_chains_counts_in_limits_all_the_same() -> None:
+    """Two e-mails in one week use up the month, which no chain of two weeks could exceed."""
+    terms = ContactPlanTerms(
+        period=7 * DAY, periods=2, most_contacts=3, placements=("letters", "emails")
+    )
+    contacts = PlanContacts(
+        shop(LIMIT.format("few", ', "channel"', 2, "month")), terms, starts=MONDAY
+    )
+    index = contacts.catalog.treatment_index
+    offers = Offers(
+        customer_id="1",
+        treatment=np.array(sorted([index["milk.email"], index["tea.letter"]])),
+        value=np.array([5.0, 1.0]),
+    )
+    made = [Made(period=0, action="wine", treatment="wine.email")] * 2
+    for number, treatment in ((0, "milk.email"), (1, "milk.email"), (2, "tea.letter")):
+        chain = chain_of(
+            offers,
+            contacts,
+            contacts.prices({}),
+            first=1,
+            made=made[:number],
+        )
+        assert [one.treatment for one in chain] == [treatment]

@@ -30,14 +30,14 @@ applies_to = { actions = ["flyer"] }
 def test_what_a_minimum_adds_stays_with_what_is_due_for_that_may_be_why_it_is() -> None:
     shop = make_shop(CATALOG.replace("[contact_plan]", PUSHED + "[contact_plan]"))
     anna = add_customer(shop, IDENTITY)
-    prices = {"letters": (0.5, 0.5, 0.5, 0.5), "push|at_least": (0.75, 0.75, 0.0, 0.0)}
+    prices = {"letters": (0.5, 0.5, 0.5, 0.5), "push|at_least": (1.25, 1.25, 0.0, 0.0)}
     make_plan(shop, ("flyer.letter", 1), ("flyer.email", 2), customer=anna, prices=prices)
 
     other = decide(shop, "letter")
     due = decide(shop, "letter", time=NOON + WEEK)
     reached = decide(shop, "newsletter", time=NOON + 2 * WEEK)
 
-    # 0.01 less 0.7, and 0.5 for a letter that is not planned, plus 0.75
+    # 0.01 less 0.7 and plus 0.75: of 1.25 the 0.5 are taken off that a letter takes up elsewhere
     assert other.recommendations[0].treatment == "wine.letter"
     assert shown(due) == [("letter", "flyer.letter")]
     assert round(due.recommendations[0].score, 9) == 0.06
@@ -102,3 +102,28 @@ def test_a_what_if_question_about_another_week_asks_that_weeks_prices() -> None:
     make_plan(shop, prices={"letters": (9.0,) * 4})  # the same plan's name: as if it had changed
     shop.plans.take(None)
     assert at(NOON + 2 * WEEK) == {"wine.letter": pytest.approx(2.8)}  # not known: as on record
+
+
+def test_a_what_if_question_about_a_time_without_a_plan_is_decided_without_one() -> None:
+    shop = make_shop(CATALOG + "only_planned = true\n")
+    anna = add_customer(shop, IDENTITY)
+    make_plan(shop, ("milk.letter", 0), customer=anna)
+    decision = decide(shop, "letter")
+    assert shown(decision) == [("letter", "milk.letter")]
+    after = NOON + 9 * WEEK
+    told = shop.what_if(decision.decision_id, [Change(kind="time", value=after)])
+    assert shown(told.decision) == shown(decide(shop, "letter", time=after)) != []
+    assert "planned" not in " ".join(told.sentences)
+
+
+def test_what_a_limit_takes_and_a_minimum_adds_is_one_for_what_is_due() -> None:
+    shop = make_shop(CATALOG.replace("[contact_plan]", PUSHED + "[contact_plan]"))
+    anna = add_customer(shop, IDENTITY)
+    dear = {"letters": (59.5,) * 4, "push|at_least": (57.5,) * 4}
+    make_plan(shop, ("flyer.letter", 0), ("wine.letter", 1), customer=anna, prices=dear)
+    (due,) = decide(shop, "letter", time=NOON + WEEK).recommendations
+    assert (due.treatment, round(due.score, 9)) == ("wine.letter", 3.3)  # neither is taken or added
+    told = shop.explain(decide(shop, "letter").decision_id)
+    (flyer,) = [one for one in told.candidates if one.treatment == "flyer.letter"]
+    assert flyer.columns["score"] == pytest.approx(0.01 - 0.7)  # nor here
+    assert "for the limit" not in flyer.text
