@@ -32,7 +32,10 @@ def steps_shown(before: str) -> Iterator[Callable[[Step], None]]:
         task = bar.add_task(before, total=None)
 
         def tell(step: Step) -> None:
-            words = f"{_PHASES[step.phase]} {step.number}: value {step.value:,.2f}"
+            value = (
+                "none that keeps every limit yet" if step.value is None else f"{step.value:,.2f}"
+            )
+            words = f"{_PHASES[step.phase]} {step.number}: value {value}"
             words += f", bound {step.bound:,.2f}, gap {100 * step.gap:.3f} %"
             bar.update(task, description=words)
             if not bar.console.is_terminal:

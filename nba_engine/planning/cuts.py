@@ -44,8 +44,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
     ``most`` (k,): what may be used of each limit: 1, and -1 of a floor. ``reach`` (k,): half of each
     side of the box. ``mixture``: the value of the best mixture of the passes that keeps every limit;
-    None: there is none yet. Where contacts earn no less than nothing, a bound below 0 proves that no plan
-    keeps every limit.
+    None: there is none yet.
     """
 
     cuts: tuple[Cut, ...]

@@ -74,7 +74,7 @@ def make_plan(
 
     def told(phase: Aim) -> None:
         # as long as a limit is exceeded it is no plan, and what the passes promise stays the value
-        value = draft.value if (draft.room >= 0).all() else search.mixture or 0.0
+        value = draft.value if (draft.room >= 0).all() else search.mixture
         tell(Step(phase=phase, number=draft.rounds, value=value, bound=bound))
 
     draft.make_room(told)
@@ -85,8 +85,7 @@ def make_plan(
     if (draft.room >= 0).all():
         draft.move_earlier(told)
     draft.sum()
-    # chains earn no less than nothing, unless costs are taken off and a floor wants them nevertheless
-    _check_limits(problem, draft, proved=bound < 0.0 and not problem.after_costs)
+    _check_limits(problem, draft, proved=bound < problem.least(customers))
     if exceeds(draft.value, bound):
         raise RuntimeError(f"a plan worth {draft.value!r} exceeds its bound {bound!r}")
     return Plan(

@@ -40,8 +40,7 @@ def search_prices(
             if phase == "prices":
                 keep(search)
             number = len(search.cuts)
-            value = search.mixture or 0.0
-            tell(Step(phase=phase, number=number, value=value, bound=search.bound))
+            tell(Step(phase=phase, number=number, value=search.mixture, bound=search.bound))
 
         return one
 
@@ -93,7 +92,7 @@ class _Passes:
         stride: int = 1,
     ) -> Search:
         while len(self.priced) and len(search.cuts) < passes and search.gap > gap:
-            if search.bound < 0.0 and not self._problem.after_costs:
+            if search.bound < self._problem.least(self._customers):
                 break  # no plan keeps every limit
             prices = next_prices(search)
             if prices.tolist() == search.cuts[search.best].prices:  # nowhere to go in float64

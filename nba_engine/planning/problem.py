@@ -73,6 +73,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         shape = (len(self.limits), len(self.names), self.rules.periods)
         return np.array([one.sign * one.use for one in self.limits], dtype=np.int64).reshape(shape)
 
+    def least(self, customers: int) -> float:
+        """What no plan of so many customers is worth less than; a bound below it proves that there is none."""
+        if not self.after_costs:
+            return 0.0
+        return -float(self.contacts.cost.max()) / MICROS * customers * self.rules.longest
+
     def used(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """What so many contacts (contacts, periods) take of the limits (k,); whole numbers, exact."""
         used: NDArray[np.int64] = np.einsum("kct,ct->k", self.use, counts)

@@ -22,17 +22,20 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One pass over the customers: the best value and bound so far, and the gap between them."""
+    """One pass over the customers: the best value and bound so far, and the gap between them.
+
+    ``value``: None as long as nothing keeps every limit.
+    """
 
     phase: Literal["sample", "prices", "make_room", "use_room"]
     number: int
-    value: float
+    value: float | None
     bound: float
 
     @property
     def gap(self) -> float:
         """How far the value is below the bound, as a share of the larger of the two."""
-        return gap_of(self.bound, self.value)
+        return 1.0 if self.value is None else gap_of(self.bound, self.value)
 
 
 Tell: TypeAlias = Callable[[Step], object]
