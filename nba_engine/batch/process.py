@@ -24,12 +24,11 @@ def main(descriptor: int) -> None:
     os.dup2(2, 1)  # what is printed here is not the command's output
     connection = Connection(descriptor)
     tasks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    busy = threading.Event()
-    reader = threading.Thread(target=_read, args=(connection, tasks, busy), daemon=True)
+    work = _Work()
+    reader = threading.Thread(target=_read, args=(connection, tasks, work), daemon=True)
     reader.start()
     residents: Residents | None = None
     while (message := tasks.get()) is not None:
-        busy.set()
         try:
             content = pickle.loads(message)  # noqa: S301 - from our parent
             if residents is None:  # the first message is the function that builds
@@ -40,7 +39,7 @@ def main(descriptor: int) -> None:
             reply = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:  # what cannot be sent to or fro
             reply = pickle.dumps((False, failure_of(error)))
-        busy.clear()
+        work.done += 1
         try:
             connection.send_bytes(reply)
         except OSError:  # nobody waits any more
@@ -49,15 +48,22 @@ def main(descriptor: int) -> None:
             return
 
 
-def _read(
-    connection: Connection, tasks: queue.SimpleQueue[bytes | None], busy: threading.Event
-) -> None:
-    """Fetch tasks. When the parent is gone, a computation under way is for nobody."""
+class _Work:
+    """How many tasks came, which one thread counts, and how many are done, which another does."""
+
+    came = 0
+    done = 0
+
+
+def _read(connection: Connection, tasks: queue.SimpleQueue[bytes | None], work: _Work) -> None:
+    """Fetch tasks. When the parent is gone, a computation under way, or about to begin, is for nobody."""
     while True:
         try:
-            tasks.put(connection.recv_bytes())
+            message = connection.recv_bytes()
+            work.came += 1  # before anybody can begin with it
+            tasks.put(message)
         except (EOFError, OSError):
-            if busy.is_set():
+            if work.came > work.done:
                 os._exit(1)
             tasks.put(None)
             return

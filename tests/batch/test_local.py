@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nba_engine.batch import LocalEngine, LocalSettings, drill
+from nba_engine.batch import LocalEngine, LocalSettings, drill, process
 from nba_engine.domain import Adding, Batch, BatchEngine
 from nba_engine.errors import FailedPrecondition, PartitionFailed
 from nba_engine.testing.batch_suite import same
@@ -148,6 +150,31 @@ batch = engine.open([drill.Slice(0, sys.argv[1])], drill.build)
 print(next(iter(batch.each(drill.look, 0))).process, flush=True)
 batch.map_reduce(drill.hang, 0)
 """
+
+
+def test_a_worker_ends_when_its_driver_does_right_after_a_task_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The task came, and nobody has begun with it when the other end is closed."""
+
+    class Exited(BaseException):
+        pass
+
+    def exited(code: int) -> None:
+        raise Exited(code)
+
+    monkeypatch.setattr("nba_engine.batch.process.os._exit", exited)
+    ours, theirs = Pipe()
+    ours.send_bytes(b"a task")
+    ours.close()
+    tasks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    work = process._Work()
+    with pytest.raises(Exited):
+        process._read(theirs, tasks, work)
+    assert tasks.get() == b"a task"
+    work.done += 1
+    process._read(theirs, tasks, work)  # all is done: it ends by itself
+    assert tasks.get() is None
 
 
 def test_workers_end_with_whoever_drives_them_even_in_the_middle(tmp_path: Path) -> None:
