@@ -116,7 +116,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """A copy for what-if questions, under the same version.
 
         ``limit_amounts`` maps limit ids to amounts, ``limit_minimums`` to what there is to be at least
-        (0: no minimum), ``levers`` treatment ids to a factor on their lever; ``without_control`` names control groups to leave. Raises `NotFound` for an unknown id.
+        (0: no minimum), ``levers`` treatment ids to a factor on their lever; ``without_control`` names
+        control groups to leave. Raises `NotFound` for an unknown id.
         """
         limits = self.limits
         amounts, minimums = limit_amounts or {}, limit_minimums or {}

@@ -50,9 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing
     terms: ContactPlanTerms
     treatments: tuple[int, ...]  # those that can be planned; contacts are positions among them
-    pushed: tuple[
-        str, ...
-    ] = ()  # limits with a minimum: what counts there may be planned at a loss
+    pushed: tuple[str, ...] = ()  # limits with a minimum: what counts there may be at a loss
 
 
 class Who(msgspec.Struct, frozen=True):

@@ -25,6 +25,8 @@ from nba_engine.stages.limits import Accounts, Prices
 
 __all__ = ["PlanContacts"]
 
+_KEPT = 32  # patterns that are left behind what was made: each may have megabytes
+
 
 class PlanContacts:
     """The treatments that fit a planned placement, by the terms of a plan that starts at a time.
@@ -99,7 +101,10 @@ class PlanContacts:
                 msgspec.structs.replace(one, most=max(0, most))
                 for one, most in zip(self._limits, left, strict=True)
             ]
-            fewer = self._fewer[key] = within(found, limits)
+            fewer = within(found, limits)
+            if len(self._fewer) >= _KEPT:
+                self._fewer = {}  # replaced, never cleared: others may be reading it
+            self._fewer[key] = fewer
         return fewer
 
     def _rules(self, made: int) -> ChainRules:

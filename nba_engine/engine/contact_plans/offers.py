@@ -92,9 +92,11 @@ class Offering:
             limit.at_least > 0 if pushed is None else limit.id in pushed
             for limit in snapshot.catalog.limits
         ]
-        self._pushed: BoolArray = np.array(
-            [any(minimum[at] for at in of) for of in snapshot.catalog.limits_of], dtype=np.bool_
-        )
+        # None, most of the time: a decision that plans anew has no time to look at all treatments
+        self._pushed: BoolArray | None = None
+        if any(minimum):
+            pushes = [any(minimum[at] for at in of) for of in snapshot.catalog.limits_of]
+            self._pushed = np.array(pushes, dtype=np.bool_)
 
     def offers(self, customer_id: str, *, seed: int = 0) -> Offers | None:
         """What could be planned for a customer of the store; None: is no more.
@@ -126,8 +128,10 @@ class Offering:
         if "score" in candidates:
             score = candidates["score"]
             value = score + snapshot.catalog.cost.take(treatment)
-            pushed = self._pushed.take(treatment) & (value >= 0.0)
-            worth = ((score > 0.0) | pushed) & ~candidates.nothing
+            worth = score > 0.0
+            if self._pushed is not None:
+                worth |= self._pushed.take(treatment) & (value >= 0.0)
+            worth &= ~candidates.nothing
             value = value[worth]
             # in several placements it is the same contact
             treatment, first = np.unique(treatment[worth], return_index=True)

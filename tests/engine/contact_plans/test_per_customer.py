@@ -16,6 +16,7 @@ from nba_engine.app.contact_plans.limits import not_planned_with
 from nba_engine.chains import Patterns, classes_of
 from nba_engine.domain import CatalogView, ContactPlanTerms
 from nba_engine.engine.contact_plans import Made, Offers, PlanContacts, chain_of
+from nba_engine.engine.contact_plans import contacts as of_contacts
 from nba_engine.testing import make_catalog
 from tests.app.carried_out import carried_out
 
@@ -230,3 +231,25 @@ def test_what_was_made_against_the_rules_of_chains_counts_in_limits_all_the_same
             made=made[:number],
         )
         assert [one.treatment for one in chain] == [treatment]
+
+
+def test_what_is_left_behind_what_was_made_is_not_kept_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(of_contacts, "_KEPT", 3)
+    terms = ContactPlanTerms(
+        period=7 * DAY, periods=12, most_contacts=3, placements=("letters", "emails")
+    )
+    contacts = PlanContacts(
+        shop(LIMIT.format("few", ', "channel"', 2, "month")), terms, starts=MONDAY
+    )
+    again = contacts.patterns([(0, 0)])
+    sizes = set()
+    for first, second in product(range(len(contacts.actions)), range(terms.periods)):
+        assert contacts.patterns([(first, second), (0, 0)]) is not None
+        sizes.add(len(contacts._fewer))
+    assert sizes == {1, 2, 3}
+    once_more = contacts.patterns([(0, 0)])
+    assert again is not None
+    assert once_more is not None
+    assert np.array_equal(once_more.pattern, again.pattern)
