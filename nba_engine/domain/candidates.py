@@ -161,15 +161,21 @@ class Candidates:
             return self._by_treatment[name].item(self._index.item(position))
         return column.item(position)
 
-    def numbers(self, name: str, positions: Sequence[int], default: float = 0.0) -> list[float]:
-        """The numbers of some surviving candidates in a column; ``default`` if there is none."""
-        column = self._columns.get(name)
-        if column is not None:
-            return [column.item(position) for position in positions]
-        shared = self._by_treatment.get(name)
-        if shared is not None:
-            return [shared.item(self._index.item(position)) for position in positions]
-        return [default] * len(positions)
+    def rows(
+        self, positions: Sequence[int], columns: Mapping[str, float]
+    ) -> list[tuple[float, ...]]:
+        """The numbers of some surviving candidates in ``columns`` (name → what is told without it)."""
+        own, by_treatment = self._columns, self._by_treatment
+        units = [self._index.item(position) for position in positions]
+        table: list[list[float]] = []
+        for name, default in columns.items():
+            if (column := own.get(name)) is not None:
+                table.append([column.item(position) for position in positions])
+            elif (shared := by_treatment.get(name)) is not None:
+                table.append([shared.item(unit) for unit in units])
+            else:
+                table.append([default] * len(units))
+        return list(zip(*table, strict=True))
 
     def keep(self, mask: BoolArray, reason: str) -> None:
         """Keep where ``mask`` (n,) is true; the others fall out for ``reason``."""
@@ -182,12 +188,13 @@ class Candidates:
                 f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates"
             )
         if spare_nothing:
-            mask = mask > self.nothing  # true and not nothing
-        count = int(np.count_nonzero(mask))
+            mask = mask > self._nothing.take(self._index)  # true and not nothing
+        stay = (~mask).nonzero()[0]
+        count = len(mask) - len(stay)
         if count:
             _set_writeable(mask, False)  # and so will be the view of it
             self._fall_out(mask.view(np.int8), 1, count, reason)
-            self._keep((~mask).nonzero()[0])
+            self._keep(stay)
 
     def drop_each(self, code: NDArray[np.int8], reasons: Sequence[str]) -> None:
         """Drop for several reasons in one pass: ``code`` (n,) 0 stays, i falls out for reason i-1.
@@ -212,6 +219,15 @@ class Candidates:
                     break
         if left:
             raise StageFailed(f"{left} codes name none of {len(reasons)} reasons")
+        self._keep(stay)
+
+    def keep_only(self, positions: Sequence[int], reason: str) -> None:
+        """Drop all but a few for one reason. *nothing* is not spared, either."""
+        code = np.ones(len(self._index), dtype=np.int8)
+        code[positions] = 0
+        _set_writeable(code, False)
+        stay = np.array(sorted(positions), dtype=np.intp)
+        self._fall_out(code, 1, len(code) - len(stay), reason)
         self._keep(stay)
 
     def add_reason(self, treatment: int, code: str) -> None:
@@ -244,10 +260,13 @@ class Candidates:
         )
 
     def _keep(self, stay: IntArray) -> None:
-        self._index = self._index.take(stay)
-        self._slot = self._slot[: len(stay)] if self._one_place else self._slot.take(stay)
-        _set_writeable(self._index, False)
-        _set_writeable(self._slot, False)
+        index = self._index = self._index.take(stay)
+        _set_writeable(index, False)
+        if self._one_place:
+            self._slot = self._slot[: len(stay)]  # a view, read-only as the whole
+        else:
+            self._slot = self._slot.take(stay)
+            _set_writeable(self._slot, False)
         columns: Columns = {}
         for name, column in self._columns.items():
             kept = columns[name] = column.take(stay)

@@ -271,9 +271,12 @@ _OWN = frozenset(
 )
 
 
+_MUTABLE = (list, dict)  # a tuple: `list | dict` is made anew each time
+
+
 def _own(values: Values) -> dict[str, Value]:
     """A copy that shares no list or map with the values."""
     return {
-        name: value.copy() if isinstance(value, list | dict) else value
+        name: value.copy() if isinstance(value, _MUTABLE) else value
         for name, value in values.items()
     }

@@ -44,11 +44,15 @@ class CompiledTable:
         self._always = always
         self._customer_half = customer_half
         self._context_half = context_half
-        self._reads_context = bool(context_half.look_ups or context_half.closures)
+        self._reads_customer, self._reads_context = (
+            bool(half.look_ups or half.closures) for half in (customer_half, context_half)
+        )
 
     def failing(self, customer: Values, context: Values, now: float) -> int:
         """The bitset of units with a rule that does not definitely hold (see the protocol)."""
-        bits = self._always | self._customer_half.failing(customer, context, _ANY_TIME)
+        bits = self._always
+        if self._reads_customer:
+            bits |= self._customer_half.failing(customer, context, _ANY_TIME)
         if self._reads_context:
             bits |= self._context_half.failing(customer, context, moment_of(now))
         return bits

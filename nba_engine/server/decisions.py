@@ -15,10 +15,10 @@ from nba_engine.domain import Decision
 from nba_engine.errors import DeadlineExceeded, NotFound, TooLong
 from nba_engine.server.calls import Call, parse
 from nba_engine.server.convert import (
+    DecideReader,
     Violations,
     bound_to,
     customer_types,
-    read_decide_request,
     read_page,
     read_plan_request,
     read_stream_request,
@@ -57,6 +57,7 @@ class DecisionServicer:
         self._default_deadline = settings.default_deadline_ms / 1000
         self._slow = settings.slow_decision_ms * 1000
         self._max_bytes = settings.max_message_bytes
+        self._reader: DecideReader | None = None
         # streams wait for each other, so that a hundred of them leave room for the other calls
         self._turns = threading.Semaphore(settings.stream_threads)
 
@@ -139,7 +140,10 @@ class DecisionServicer:
     ) -> Decision:
         engine = self._engine
         catalog = engine.catalog
-        request = read_decide_request(message, catalog, simulated=engine.store.simulated)
+        reader = self._reader
+        if reader is None or reader.catalog is not catalog:  # another is in force
+            reader = self._reader = DecideReader(catalog)
+        request = reader.read(message, simulated=engine.store.simulated)
         deadline = call.deadline or call.started + self._default_deadline
         decision = engine.decide(request, deadline=deadline)
         write_decision(target, decision, catalog.currency, funnel=message.include_funnel)

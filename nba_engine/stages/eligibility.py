@@ -68,7 +68,7 @@ class Eligibility:
         for tier in TIERS:
             failing = rules[tier].failing(customer, context, now) & self._judged
             if failing:
-                mask = unpacked(failing, self._size).view(np.bool_)[candidates.index]
+                mask = unpacked(failing, self._size).take(candidates.index).view(np.bool_)
                 candidates.drop(mask, _REASONS[tier], spare_nothing=False)
 
     def explain(

@@ -9,7 +9,7 @@ from nba_engine.server.convert.catalogs import (
     write_mistake,
 )
 from nba_engine.server.convert.contact_plans import read_plan_request, write_plan
-from nba_engine.server.convert.decisions import read_decide_request, write_decision
+from nba_engine.server.convert.decisions import DecideReader, write_decision
 from nba_engine.server.convert.explanations import write_origin, write_trace
 from nba_engine.server.convert.interactions import (
     read_interactions,
@@ -46,12 +46,12 @@ from nba_engine.server.convert.values import (
 from nba_engine.server.convert.violations import Violations
 
 __all__ = [
+    "DecideReader",
     "Page",
     "Violations",
     "bound_to",
     "customer_types",
     "held_back_by",
-    "read_decide_request",
     "read_erase",
     "read_files",
     "read_get_request",

@@ -12,73 +12,95 @@ from nba_engine.server.convert.values import fill_time, read_time, read_values
 from nba_engine.server.convert.violations import MAX_ID, Violations
 from nba_engine.settings import suggest
 
-__all__ = ["micros", "read_decide_request", "write_decision"]
+__all__ = ["DecideReader", "micros", "write_decision"]
 
 MAX_CONTEXT = 64
 MAX_SEED = 2**63 - 1
 MAX_MICROS = 2**63 - 1
+_MOST_CHECKED = 1000  # combinations of placements that are remembered
 _LARGEST = 9.2e12  # units of money whose micros fit 64 bits
 
 
-def read_decide_request(
-    message: decision_service_pb2.DecideRequest, catalog: CatalogView, *, simulated: bool
-) -> DecisionRequest:
-    """The request in domain words. Raises `InvalidRequest` with every wrong field."""
-    violations = Violations()
-    identity = message.identity
-    violations.identity(identity)
-    placements = _read_placements(message, catalog, violations)
-    context: dict[str, domain.Value] = {}
-    if message.context:
-        types = {name: attribute.type for name, attribute in catalog.context.items()}
-        context = read_values(message.context, types, "context", violations, maximum=MAX_CONTEXT)
-    request_id = message.request_id
-    if request_id:
-        violations.ascii_id(request_id, "request_id")
-    time = read_time(message.time, "time", violations) if message.HasField("time") else None
-    seed = message.seed if message.HasField("seed") else None
-    if seed is not None and seed > MAX_SEED:
-        violations.add("seed", "at most 2^63 - 1")
-    if not simulated:
-        if time is not None:
-            violations.time_not_allowed("time")
-        if seed is not None:
-            violations.time_not_allowed("seed")
-    violations.raise_any()
-    return DecisionRequest(
-        identity=identity,
-        placements=placements,
-        context=context,
-        request_id=request_id,
-        time=time,
-        seed=seed,
-    )
+class DecideReader:
+    """Reads requests to decide against one catalog. Thread-safe."""
 
+    def __init__(self, catalog: CatalogView) -> None:
+        self.catalog = catalog
+        self._types = {name: attribute.type for name, attribute in catalog.context.items()}
+        # as they are asked for again and again: (placement, slots) of each → the same, checked
+        self._checked: dict[tuple[tuple[str, int], ...], tuple[PlacementRequest, ...]] = {}
 
-def _read_placements(
-    message: decision_service_pb2.DecideRequest, catalog: CatalogView, violations: Violations
-) -> tuple[PlacementRequest, ...]:
-    wanted = message.placements
-    if not violations.count(len(wanted), "placements", minimum=1, maximum=MAX_PLACEMENTS):
-        return ()
-    known = catalog.placements
-    result: list[PlacementRequest] = []
-    seen: set[str] = set()
-    for position, entry in enumerate(wanted):
-        name, slots = entry.placement, entry.slots
-        if name not in known:
-            field = f"placements[{position}].placement"
-            violations.id(name, field)
-            if name and len(name) <= MAX_ID and name.isprintable():
-                remedy = suggest(name, known, "placements")
-                violations.add(field, f"not a placement of the catalog ({remedy})")
-        elif name in seen:
-            violations.add(f"placements[{position}].placement", "each placement at most once")
-        if not 0 <= slots <= MAX_SLOTS:
-            violations.add(f"placements[{position}].slots", f"from 0 to {MAX_SLOTS}, not {slots}")
-        seen.add(name)
-        result.append(PlacementRequest(name, slots))
-    return tuple(result)
+    def read(
+        self, message: decision_service_pb2.DecideRequest, *, simulated: bool
+    ) -> DecisionRequest:
+        """The request in domain words. Raises `InvalidRequest` with every wrong field."""
+        violations = Violations()
+        identity = message.identity
+        violations.identity(identity)
+        placements = self._placements(message, violations)
+        context: dict[str, domain.Value] = {}
+        if message.context:
+            context = read_values(
+                message.context, self._types, "context", violations, maximum=MAX_CONTEXT
+            )
+        request_id = message.request_id
+        if request_id:
+            violations.ascii_id(request_id, "request_id")
+        time = read_time(message.time, "time", violations) if message.HasField("time") else None
+        seed = message.seed if message.HasField("seed") else None
+        if seed is not None and seed > MAX_SEED:
+            violations.add("seed", "at most 2^63 - 1")
+        if not simulated:
+            if time is not None:
+                violations.time_not_allowed("time")
+            if seed is not None:
+                violations.time_not_allowed("seed")
+        violations.raise_any()
+        return DecisionRequest(
+            identity=identity,
+            placements=placements,
+            context=context,
+            request_id=request_id,
+            time=time,
+            seed=seed,
+        )
+
+    def _placements(
+        self, message: decision_service_pb2.DecideRequest, violations: Violations
+    ) -> tuple[PlacementRequest, ...]:
+        if not violations.count(
+            len(message.placements), "placements", minimum=1, maximum=MAX_PLACEMENTS
+        ):
+            return ()
+        wanted = tuple([(entry.placement, entry.slots) for entry in message.placements])
+        checked = self._checked.get(wanted)
+        if checked is None:
+            before = len(violations.found)
+            self._check(wanted, violations)
+            checked = tuple(PlacementRequest(name, slots) for name, slots in wanted)
+            if len(violations.found) == before:
+                if len(self._checked) >= _MOST_CHECKED:
+                    self._checked = {}
+                self._checked[wanted] = checked
+        return checked
+
+    def _check(self, wanted: tuple[tuple[str, int], ...], violations: Violations) -> None:
+        known = self.catalog.placements
+        seen: set[str] = set()
+        for position, (name, slots) in enumerate(wanted):
+            if name not in known:
+                field = f"placements[{position}].placement"
+                violations.id(name, field)
+                if name and len(name) <= MAX_ID and name.isprintable():
+                    remedy = suggest(name, known, "placements")
+                    violations.add(field, f"not a placement of the catalog ({remedy})")
+            elif name in seen:
+                violations.add(f"placements[{position}].placement", "each placement at most once")
+            if not 0 <= slots <= MAX_SLOTS:
+                violations.add(
+                    f"placements[{position}].slots", f"from 0 to {MAX_SLOTS}, not {slots}"
+                )
+            seen.add(name)
 
 
 def micros(amount: float) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from nba_engine.domain import Candidates
 from nba_engine.domain.values import FloatArray, IntArray
 
-__all__ = ["FEW", "Ranking", "scores_of", "tie_keys"]
+__all__ = ["FEW", "Ranking", "few_best", "scores_of", "tie_keys"]
 
 FEW = 6  # up to here, looking for one maximum after the other is cheaper than sorting
 
@@ -48,9 +48,7 @@ class Ranking:
 
     def first(self, count: int) -> list[int] | None:
         """The ``count`` best of all in order; None when they are many, or ties to be settled."""
-        if count > FEW or len(self._score) <= 2 * count:
-            return None
-        return _best(self._score, count)
+        return few_best(self._score, count)
 
     def top(self, pool: IntArray | None, count: int) -> tuple[IntArray, float]:
         """The best of ``pool`` (None: of all) in order, at least ``count``, and their bound.
@@ -88,8 +86,10 @@ class Ranking:
         return pool[order]
 
 
-def _best(scores: FloatArray, count: int) -> list[int] | None:
-    """The places of the ``count`` best in order; None when ties would have to be settled."""
+def few_best(scores: FloatArray, count: int) -> list[int] | None:
+    """The places of the ``count`` best in order; None when they are many, or ties to be settled."""
+    if count > FEW or len(scores) <= 2 * count:
+        return None
     left = scores.copy()
     places: list[int] = []
     last = np.inf

@@ -9,7 +9,7 @@ from nba_engine.domain import Action, Renderer, Resources, Treatment, Values
 from nba_engine.errors import Mistake, MistakesFound
 from nba_engine.stages.templates import static_names
 
-__all__ = ["Content", "Forms", "flaw_of"]
+__all__ = ["Content", "Forms", "Named", "flaw_of"]
 
 Content: TypeAlias = dict[str, str]
 

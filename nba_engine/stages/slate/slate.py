@@ -11,6 +11,7 @@ from nba_engine.stages.limits import Accounts, QuietClock
 from nba_engine.stages.slate.explained import explain_slate
 from nba_engine.stages.slate.filling import Filling
 from nba_engine.stages.slate.forms import Forms
+from nba_engine.stages.slate.plain import PlainSlate
 from nba_engine.stages.slate.together import Together
 from nba_engine.stages.slate.work import Work
 
@@ -35,10 +36,13 @@ class Slate:
         self._reasons = (*_REASONS, *(f"slate_rule:{rule.id}" for rule in self._together.rules))
         self._clock = QuietClock(catalog)
         self._forms = Forms(resources)
+        self._plain = None if self._together else PlainSlate(catalog, self._forms, self._accounts)
         self._outranked = np.ones(len(catalog.actions), dtype=np.int8)  # the code of most actions
 
     def apply(self, deciding: Deciding) -> None:
         """Fill the slots, add the recommendations, drop everything else with its reason."""
+        if self._plain is not None and self._plain.fill(deciding):
+            return
         candidates = deciding.candidates
         work = Work(self._forms, self._accounts, deciding)
         filled = Filling(

@@ -25,6 +25,7 @@ from nba_engine.stages.slate.drawing import Drawn, drawing_of
 from nba_engine.stages.slate.filling import Filled
 from nba_engine.stages.slate.forms import Content, Forms, flaw_of
 from nba_engine.stages.slate.reservations import recommendation_id
+from nba_engine.stages.slate.telling import COLUMNS, codes_of
 
 __all__ = ["Work"]
 
@@ -174,21 +175,12 @@ class Work:
                 if not place:
                     place.append(position)
         positions = [position for place in by_slot for position in place]
-        numbers = candidates.numbers
-        self._deciding.recommendations.extend(
-            map(
-                self._recommendation,
-                positions,
-                [rank for place in by_slot for rank in range(len(place))],
-                numbers("score", positions),
-                numbers("propensity", positions),
-                numbers("value", positions),
-                numbers("cost", positions),
-                numbers("lever", positions, 1.0),
-                numbers("weight", positions, 1.0),
-                [drawn.get(position) for position in positions],
-            )
-        )
+        ranks = [rank for place in by_slot for rank in range(len(place))]
+        numbers = candidates.rows(positions, COLUMNS)
+        self._deciding.recommendations += [
+            self._recommendation(position, rank, told, drawn.get(position))
+            for position, rank, told in zip(positions, ranks, numbers, strict=True)
+        ]
         return positions
 
     def might_stand(self, kept: Sequence[int]) -> BoolArray:
@@ -225,16 +217,7 @@ class Work:
         return {one.position: one for one in self.drawing.draws}
 
     def _recommendation(
-        self,
-        position: int,
-        rank: int,
-        score: float,
-        propensity: float,
-        value: float,
-        cost: float,
-        lever: float,
-        weight: float,
-        drawn: Drawn | None,
+        self, position: int, rank: int, numbers: Sequence[float], drawn: Drawn | None
     ) -> Recommendation:
         deciding = self._deciding
         candidates = deciding.candidates
@@ -242,13 +225,7 @@ class Work:
         slot = candidates.slot.item(position)
         named = self._forms.named[at]
         explored = drawn is not None and drawn.explored
-        codes: tuple[str, ...] = ("explored",) if explored else ()
-        if not named.nothing:
-            codes += named.best if rank == 0 and not explored else named.other
-            if candidates.words or candidates.reason_codes:
-                codes += candidates.reasons(position)
-            if "prior_used" in candidates and candidates.number("prior_used", position):
-                codes += ("prior_used",)
+        score, propensity, value, cost, lever, weight = numbers
         return Recommendation(
             recommendation_id=recommendation_id(deciding, at, slot),
             placement=deciding.placements[slot].placement,
@@ -257,7 +234,7 @@ class Work:
             treatment=named.treatment,
             channel=named.channel,
             content=self._contents.get(position, {}),
-            reason_codes=codes,
+            reason_codes=codes_of(named, candidates, position, best=rank == 0, explored=explored),
             expires=self._expires.get(position),
             score=score,
             propensity=propensity,
