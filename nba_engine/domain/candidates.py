@@ -223,7 +223,8 @@ class Candidates:
 
     def keep_only(self, positions: Sequence[int], reason: str) -> None:
         """Drop all but a few for one reason. *nothing* is not spared, either."""
-        code = np.ones(len(self._index), dtype=np.int8)
+        code = np.empty(len(self._index), dtype=np.int8)
+        code.fill(1)
         code[positions] = 0
         _set_writeable(code, False)
         stay = np.array(sorted(positions), dtype=np.intp)
