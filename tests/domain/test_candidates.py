@@ -30,8 +30,7 @@ def test_a_shared_column_is_read_like_one_of_the_candidates() -> None:
     assert "cost" in some
     assert some["cost"].tolist() == some.columns["cost"].tolist() == [0.4, 0.0, 0.2]
     assert some.number("cost", 2) == 0.2
-    assert some.numbers("cost", [2, 0]) == [0.2, 0.4]
-    assert some.numbers("weight", [2, 0], 1.0) == [1.0, 1.0]
+    assert some.rows([2, 0], {"cost": 0.0, "weight": 1.0}) == [(0.2, 1.0), (0.4, 1.0)]
     some.drop(np.array([True, False, False]), "dear")
     assert some["cost"].tolist() == [0.0, 0.2]
     assert some.drops[0].columns["cost"].tolist() == [0.4]
@@ -52,13 +51,28 @@ def test_a_propensity_is_a_probability(wrong: float) -> None:
         some["propensity"] = numbers(0.0, wrong, 1.0)
 
 
+def test_keeping_a_few_drops_all_others_for_one_reason() -> None:
+    some = candidates(4, 0, 2, 1, 3)
+    some["score"] = numbers(4.0, 0.5, 2.0, 1.0, 3.0)
+    some.stage = "slate"
+    some.keep_only([4, 0], "outranked")  # best first is not in order
+    assert some.index.tolist() == [4, 3]
+    assert some["score"].tolist() == [4.0, 3.0]
+    (drop,) = some.drops
+    assert (drop.stage, drop.reason, drop.count) == ("slate", "outranked", 3)
+    assert drop.index.tolist() == [0, 2, 1]
+    assert drop.columns["score"].tolist() == [0.5, 2.0, 1.0]
+    assert not drop.code.flags.writeable
+    assert not some["score"].flags.writeable
+
+
 def test_an_assigned_column_replaces_a_shared_one_and_the_other_way_round() -> None:
     some = candidates(1, 2)
     some.share("lever", numbers(1, 1, 1, 1, 1))
     some["lever"] = numbers(2, 3)
     assert some["lever"].tolist() == some.columns["lever"].tolist() == [2.0, 3.0]
     assert some.number("lever", 1) == 3.0
-    assert some.numbers("lever", [1]) == [3.0]
+    assert some.rows([1], {"lever": 0.0}) == [(3.0,)]
     some.share("lever", numbers(5, 5, 5, 5, 5))
     assert some["lever"].tolist() == [5.0, 5.0]
 

@@ -106,6 +106,9 @@ def test_replacing_all_attributes_leaves_the_plan(shop: Engine, client: Any) -> 
         assert client.get_contact_plan(IDENTITY, time=NOON) == before
 
     assert client.get_profile(IDENTITY).attributes["age"] == 41
+    client.update_profile(IDENTITY, attributes={**known, "age": 42})  # and without a mask
+    assert client.get_profile(IDENTITY).attributes["age"] == 42
+    assert client.get_contact_plan(IDENTITY, time=NOON) == before
     with pytest.raises(InvalidRequest, match="nba plan sets it"):
         client.update_profile(IDENTITY, update_mask=["attributes.contact_plan"])
 

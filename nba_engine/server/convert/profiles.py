@@ -86,7 +86,7 @@ def read_update(
     if not paths:
         return ProfileUpdate(
             identity=message.identity,
-            attributes=given,
+            attributes={name: value for name, value in given.items() if name not in planned},
             consents=consents,
             request_id=message.request_id,
             undated=undated,
