@@ -177,24 +177,32 @@ class Candidates:
                 table.append([default] * len(units))
         return list(zip(*table, strict=True))
 
-    def keep(self, mask: BoolArray, reason: str) -> None:
-        """Keep where ``mask`` (n,) is true; the others fall out for ``reason``."""
-        self.drop(~mask, reason)
+    def keep(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
+        """Keep where ``mask`` (n,) is true; the others fall out for ``reason``.
+
+        *nothing* stays, too, unless ``spare_nothing`` is false.
+        """
+        self._check(mask)
+        if spare_nothing:
+            mask = mask | self._nothing.take(self._index)
+        stay = mask.nonzero()[0]
+        count = len(mask) - len(stay)
+        if count:
+            _set_writeable(mask, False)  # and so will be the view of it
+            self._fall_out(mask.view(np.int8), 0, count, reason)
+            self._keep(stay)
 
     def drop(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
         """Drop where ``mask`` (n,) is true. *nothing* stays unless ``spare_nothing`` is false."""
+        if mask.dtype != np.bool_:  # the opposite of a number is another one
+            self._check(mask)
+        self.keep(~mask, reason, spare_nothing=spare_nothing)
+
+    def _check(self, mask: BoolArray) -> None:
         if mask.shape != self._index.shape or mask.dtype != np.bool_:
             raise StageFailed(
                 f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates"
             )
-        if spare_nothing:
-            mask = mask > self._nothing.take(self._index)  # true and not nothing
-        stay = (~mask).nonzero()[0]
-        count = len(mask) - len(stay)
-        if count:
-            _set_writeable(mask, False)  # and so will be the view of it
-            self._fall_out(mask.view(np.int8), 1, count, reason)
-            self._keep(stay)
 
     def drop_each(self, code: NDArray[np.int8], reasons: Sequence[str]) -> None:
         """Drop for several reasons in one pass: ``code`` (n,) 0 stays, i falls out for reason i-1.

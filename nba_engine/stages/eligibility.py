@@ -50,6 +50,7 @@ class Eligibility:
         )
         self._seasonal = bool(np.isfinite(self._starts).any() or np.isfinite(self._ends).any())
         self._size = len(actions)
+        self._all = (1 << self._size) - 1
         # *nothing* never falls out: its bits are cleared before anything else is done
         self._judged = sum(1 << i for i, nothing in enumerate(catalog.is_nothing) if not nothing)
 
@@ -68,8 +69,9 @@ class Eligibility:
         for tier in TIERS:
             failing = rules[tier].failing(customer, context, now) & self._judged
             if failing:
-                mask = unpacked(failing, self._size).take(candidates.index).view(np.bool_)
-                candidates.drop(mask, _REASONS[tier], spare_nothing=False)
+                passing = unpacked(self._all ^ failing, self._size)
+                mask = passing.take(candidates.index).view(np.bool_)
+                candidates.keep(mask, _REASONS[tier], spare_nothing=False)
 
     def explain(
         self, deciding: Deciding, drop: Drop, position: int

@@ -120,11 +120,17 @@ def test_nothing_is_spared_unless_the_stage_says_otherwise() -> None:
 
 
 def test_what_a_drop_was_told_cannot_be_changed_afterwards() -> None:
-    some = candidates(1, 2)
-    mask = np.array([True, False])
+    some = candidates(1, 2, 3)
+    mask = np.array([True, False, False])
     some.drop(mask, "no", spare_nothing=False)
+    mask[:] = False
+    assert some.drops[0].index.tolist() == [1]
+    kept = np.array([False, True])
+    some.keep(kept, "no", spare_nothing=False)
     with pytest.raises(ValueError, match="read-only"):
-        mask[1] = True
+        kept[0] = True
+    assert some.drops[1].index.tolist() == [2]
+    assert some.index.tolist() == [3]
 
 
 def test_a_mark_brings_back_drops_and_columns_of_both_kinds() -> None:

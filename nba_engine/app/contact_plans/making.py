@@ -105,10 +105,12 @@ def make(
     better than none. Raises `FailedPrecondition`.
     """
     begun = run.begun
-    wanted = shared = _shared(run, world)
+    contacts = PlanContacts(world.catalog, world.terms, starts=begun.starts)
+    wanted = shared = _shared(run, world, contacts)
     for number in range(_TRIES + 1):
         try:
-            problem, planned = _planned(run, world, shared, out, engine, options, tell)
+            problem = _problem(world, contacts, shared)
+            planned = _planned(run, problem, out, engine, options, tell)
             break
         except LimitsNotKept as error:
             if number == _TRIES or any(not shared.limits[k].floor for k in error.found):
@@ -122,7 +124,7 @@ def make(
         after_costs=True,
         not_planned_with=[
             *wanted.lower_in(shared),
-            *not_planned_with(_contacts(run, world)),
+            *not_planned_with(contacts),
         ],
     )
     write_json(out / SUMMARY, planned.summary)
@@ -140,16 +142,14 @@ def make(
 
 def _planned(
     run: PlanRun,
-    world: World,
-    shared: SharedLimits,
+    problem: Problem,
     out: Path,
     engine: BatchEngine,
     options: PlanOptions,
     tell: Tell,
-) -> tuple[Problem, Planned]:
-    """A plan within these limits. Raises `LimitsNotKept`."""
+) -> Planned:
+    """A plan within the limits of the problem. Raises `LimitsNotKept`."""
     begun = run.begun
-    problem = _problem(run, world, shared)
     source = OffersSource(folder=str(run.folder), size=begun.size, contacts=len(problem.names))
     partitions = [
         Partition(
@@ -164,22 +164,16 @@ def _planned(
         for number, (first, last) in enumerate(run.rows())
     ]
     of = _fingerprint(run, problem, options)
-    return problem, plan_partitions(problem, partitions, out, engine, options, tell, of=of)
+    return plan_partitions(problem, partitions, out, engine, options, tell, of=of)
 
 
-def _contacts(run: PlanRun, world: World) -> PlanContacts:
-    return PlanContacts(world.catalog, world.terms, starts=run.begun.starts)
-
-
-def _shared(run: PlanRun, world: World) -> SharedLimits:
-    contacts = _contacts(run, world)
+def _shared(run: PlanRun, world: World, contacts: PlanContacts) -> SharedLimits:
     periods = periods_ahead(contacts.bounds, run.begun.asked.now)
     return shared_limits(world.catalog, run.usage, contacts.treatments, periods, contacts.factor)
 
 
-def _problem(run: PlanRun, world: World, shared: SharedLimits) -> Problem:
+def _problem(world: World, contacts: PlanContacts, shared: SharedLimits) -> Problem:
     """What is planned within these limits."""
-    contacts = _contacts(run, world)
     patterns = contacts.patterns()
     assert patterns is not None
     treatments = [world.catalog.treatments[at] for at in contacts.treatments.tolist()]

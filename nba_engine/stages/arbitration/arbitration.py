@@ -55,7 +55,7 @@ class Arbitration:
             score = score - price.take(candidates.index)
             candidates.share("price", price)
             candidates["score"] = score
-        candidates.drop(score <= 0.0, "below_nothing")
+        candidates.keep(score > 0.0, "below_nothing")
 
     def _with_plan(self, deciding: Deciding) -> FloatArray:
         """What each candidate is charged, where some placements are planned."""
