@@ -55,7 +55,8 @@ class Broken:
     ) -> Sums:
         if self._how == "adds_backwards":
             adding = Adding()
-            for number, sums in enumerate(reversed(list(self._inner.each(fn, state)))):
+            answers = list(self._inner.each(fn, state, seconds=seconds))
+            for number, sums in enumerate(reversed(answers)):
                 adding.take(number, sums)
             return adding.total
         told = None if self._how == "is_silent" else progress
