@@ -194,8 +194,7 @@ class Candidates:
 
     def drop(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
         """Drop where ``mask`` (n,) is true. *nothing* stays unless ``spare_nothing`` is false."""
-        if mask.dtype != np.bool_:  # the opposite of a number is another one
-            self._check(mask)
+        self._check(mask)  # before it is negated: the opposite of a number is another one
         self.keep(~mask, reason, spare_nothing=spare_nothing)
 
     def _check(self, mask: BoolArray) -> None:

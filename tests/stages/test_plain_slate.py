@@ -74,11 +74,14 @@ def decision(
 @given(data=st.data())
 @pytest.mark.parametrize("of", [PLAIN, MIXED], ids=["plain", "limits and siblings"])
 def test_it_answers_what_filling_slot_by_slot_answers(of: Any, data: st.DataObject) -> None:
-    numbers = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0]) | st.floats(-1.0, 5.0, width=16)
-    scores = {f"a{n}.app": data.draw(numbers) for n in range(24)}
-    scores["a7.banner"] = data.draw(numbers)
+    few = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0])
+    numbers = st.lists(few | st.floats(-1.0, 5.0, width=16), min_size=25, max_size=25)
+    # mostly plain; of the second only four are worth anything
+    many, four = (st.permutations([n / 4 - least for n in range(25)]) for least in (2.0, 5.0))
+    drawn = data.draw(many | four | numbers)
+    scores = {f"a{n}.app": drawn[n] for n in range(24)} | {"a7.banner": drawn[24]}
     slots = data.draw(st.integers(1, 8))
-    known = data.draw(st.sampled_from([None, {}, {"first_name": "Bo"}]))
+    known = data.draw(st.sampled_from([None, None, None, {}, {"first_name": "Bo"}]))
     quick, slow = (decision(of, scores, slots, known) for _ in range(2))
     slate(of).apply(quick)
     slate(of, plain=False).apply(slow)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nba_engine.domain import BoolArray, CatalogView, Deciding, Recommendation
+from nba_engine.domain import BoolArray, CatalogView, Deciding
 from nba_engine.stages.arbitration import few_best
 from nba_engine.stages.limits import Accounts
 from nba_engine.stages.slate.forms import Content, Forms, flaw_of
-from nba_engine.stages.slate.reservations import recommendation_id
-from nba_engine.stages.slate.telling import COLUMNS, codes_of
+from nba_engine.stages.slate.telling import COLUMNS, codes_of, recommendation
 
 __all__ = ["PlainSlate"]
 
@@ -42,8 +41,7 @@ class PlainSlate:
         if len(deciding.placements) != 1 or deciding.due:
             return False
         (wanted,) = deciding.placements
-        placement = wanted.placement
-        plain = self._plain.get(placement)
+        plain = self._plain.get(wanted.placement)
         candidates = deciding.candidates
         if plain is None or "score" not in candidates:
             return False
@@ -62,30 +60,21 @@ class PlainSlate:
         contents = self._contents(deciding, units)
         if contents is None:
             return False
-        named = self._forms.named
-        for rank, (at, content, numbers) in enumerate(
-            zip(units, contents, candidates.rows(best, COLUMNS), strict=True)
-        ):
-            of = named[at]
-            found, propensity, value, cost, lever, weight = numbers
-            deciding.recommendations.append(
-                Recommendation(
-                    recommendation_id=recommendation_id(deciding, at, 0),
-                    placement=placement,
-                    position=rank,
-                    action=of.action,
-                    treatment=of.treatment,
-                    channel=of.channel,
-                    content=content,
-                    reason_codes=codes_of(of, candidates, best[rank], best=rank == 0),
-                    score=found,
-                    propensity=propensity,
-                    value=value,
-                    cost=cost,
-                    lever=lever,
-                    weight=weight,
-                )
+        named = [self._forms.named[at] for at in units]
+        told = zip(named, units, contents, best, candidates.rows(best, COLUMNS), strict=True)
+        deciding.recommendations += [
+            recommendation(
+                deciding,
+                of,
+                at,
+                0,
+                rank,
+                content=content,
+                codes=codes_of(of, candidates, position, best=rank == 0),
+                numbers=numbers,
             )
+            for rank, (of, at, content, position, numbers) in enumerate(told)
+        ]
         candidates.keep_only(best, "outranked")
         return True
 

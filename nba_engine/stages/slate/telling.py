@@ -1,13 +1,14 @@
-"""What is told of a recommendation beside its form: its numbers, and short reason codes."""
+"""What is told of a recommendation: its form, its numbers, and short reason codes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from nba_engine.domain import Candidates
-from nba_engine.stages.slate.forms import Named
+from nba_engine.domain import Candidates, Deciding, Recommendation
+from nba_engine.stages.slate.forms import Content, Named
+from nba_engine.stages.slate.reservations import recommendation_id
 
-__all__ = ["COLUMNS", "codes_of"]
+__all__ = ["COLUMNS", "codes_of", "recommendation"]
 
 # the columns whose numbers are told, and what is told where no stage made them
 COLUMNS: Mapping[str, float] = {
@@ -34,3 +35,38 @@ def codes_of(
     if "prior_used" in candidates and candidates.number("prior_used", position):
         codes += ("prior_used",)
     return codes
+
+
+def recommendation(
+    deciding: Deciding,
+    named: Named,
+    treatment: int,
+    slot: int,
+    rank: int,
+    *,
+    content: Content,
+    codes: tuple[str, ...],
+    numbers: Sequence[float],
+    expires: float | None = None,
+    probability: float = 1.0,
+) -> Recommendation:
+    """One recommendation; ``numbers`` are those of `COLUMNS`, ``probability`` that of its draw."""
+    score, propensity, value, cost, lever, weight = numbers
+    return Recommendation(
+        recommendation_id=recommendation_id(deciding, treatment, slot),
+        placement=deciding.placements[slot].placement,
+        position=rank,
+        action=named.action,
+        treatment=named.treatment,
+        channel=named.channel,
+        content=content,
+        reason_codes=codes,
+        expires=expires,
+        score=score,
+        propensity=propensity,
+        value=value,
+        cost=cost,
+        lever=lever,
+        weight=weight,
+        selection_probability=probability,
+    )

@@ -25,7 +25,7 @@ from nba_engine.stages.slate.drawing import Drawn, drawing_of
 from nba_engine.stages.slate.filling import Filled
 from nba_engine.stages.slate.forms import Content, Forms, flaw_of
 from nba_engine.stages.slate.reservations import recommendation_id
-from nba_engine.stages.slate.telling import COLUMNS, codes_of
+from nba_engine.stages.slate.telling import COLUMNS, codes_of, recommendation
 
 __all__ = ["Work"]
 
@@ -225,22 +225,15 @@ class Work:
         slot = candidates.slot.item(position)
         named = self._forms.named[at]
         explored = drawn is not None and drawn.explored
-        score, propensity, value, cost, lever, weight = numbers
-        return Recommendation(
-            recommendation_id=recommendation_id(deciding, at, slot),
-            placement=deciding.placements[slot].placement,
-            position=rank,
-            action=named.action,
-            treatment=named.treatment,
-            channel=named.channel,
+        return recommendation(
+            deciding,
+            named,
+            at,
+            slot,
+            rank,
             content=self._contents.get(position, {}),
-            reason_codes=codes_of(named, candidates, position, best=rank == 0, explored=explored),
+            codes=codes_of(named, candidates, position, best=rank == 0, explored=explored),
+            numbers=numbers,
             expires=self._expires.get(position),
-            score=score,
-            propensity=propensity,
-            value=value,
-            cost=cost,
-            lever=lever,
-            weight=weight,
-            selection_probability=1.0 if drawn is None else drawn.probability,
+            probability=1.0 if drawn is None else drawn.probability,
         )
