@@ -104,6 +104,7 @@ def _check_or_create(
     connection = apsw.Connection(str(path))
     try:
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.pragma("secure_delete", 1)  # upgrades drop what has names of people
         application_id = connection.pragma("application_id")
         version = connection.pragma("user_version")
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").get

@@ -23,6 +23,7 @@ from nba_engine.errors import FailedPrecondition
 from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock, turn
+from nba_engine.store.log.names import drop_first
 
 __all__ = [
     "ARCHIVED",
@@ -246,5 +247,6 @@ class Mover:
                     (plan.file, min(ids), max(ids), len(ids), min(times), max(times)),
                 )
                 connection.execute(f"DELETE FROM decisions WHERE {_ROWS}", plan.rows)  # noqa: S608 - a constant
+                drop_first(connection)
             connection.execute("DELETE FROM moving")
         return len(records)

@@ -7,7 +7,7 @@ long it waited in a queue. So what is removed once stays removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,11 +22,14 @@ from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock, turn
 from nba_engine.store.log.archive import archive_of, moving_path, needs_pyarrow, write_file
+from nba_engine.store.log.names import blocks_of, renew, rows_of, storable
 
 __all__ = ["ERASED", "erase_from_log", "was_erased_from_log", "without_erased"]
 
 KEPT = 86_400.0  # seconds during which a decision that was begun before may still come
 _BATCH = 500  # rows per commit
+_BLOCKS = 50  # of names: some 10 ms when each is of a hundred decisions
+_PIECE = 2_000  # rows per statement that looks at all
 _COLUMNS = ["decision_id", "customer_id", "identity"]
 
 ERASED = """
@@ -44,10 +47,8 @@ ERASED = """
     ) STRICT, WITHOUT ROWID;
 """
 
-_OF = """
-SELECT id FROM decisions WHERE decision_id < ?2 AND customer_id IN (SELECT value FROM json_each(?1))
-UNION
-SELECT id FROM decisions WHERE decision_id < ?2 AND identity IN (SELECT value FROM json_each(?1))
+_NEXT = """
+SELECT id, decision_id, customer_id, identity FROM decisions WHERE id > ? ORDER BY id LIMIT ?
 """
 _DELETE = "DELETE FROM decisions WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -102,6 +103,7 @@ def erase_from_log(
                     raise Unavailable(f"{path}: old decisions are being moved or copied")
                 job.remove_interrupted(archive_of(path))
                 job.remove_rows()
+                job.remove_names()
                 job.rewrite_files(archive_of(path))
                 scrub(path, stop=stop)
                 job.end()
@@ -152,14 +154,22 @@ class _Job:
 
     def remove_rows(self) -> None:
         """Remove the decisions that are in the log itself."""
-        names = _encode(sorted(self._names())).decode()
-        found: list[Any] = self._connection.execute(_OF, (names, self._erased.before)).fetchall()
-        ids = [row for (row,) in found]
+        ids = list(self._ids())
         for start in range(0, len(ids), _BATCH):
             part = _encode(ids[start : start + _BATCH]).decode()
             with self._writing, self._connection:
                 self._connection.execute(_DELETE, (part,))
                 self._count("decisions", self._connection.changes())
+
+    def remove_names(self) -> None:
+        """Remove what the log knows of names beside decisions, those that went earlier included."""
+        names = self._erased.names
+        blocks = blocks_of(self._connection, storable(names) if names else None)
+        for start in range(0, len(blocks), _BLOCKS):
+            self._go_on()
+            with self._writing, self._connection:
+                for block in blocks[start : start + _BLOCKS]:
+                    renew(self._connection, block)
 
     def rewrite_files(self, folder: Path) -> None:
         """Remove decisions from Parquet files; a file is the old one or the new one, whole."""
@@ -167,8 +177,7 @@ class _Job:
             "SELECT file, rows FROM archived ORDER BY first"
         ).fetchall()
         for name, rows in files:
-            if self._stop():
-                raise Unavailable("erasing from the decision log was stopped")
+            self._go_on()
             self._rewrite(folder / name, name, rows)
 
     def _rewrite(self, file: Path, name: str, rows: int) -> None:
@@ -211,15 +220,25 @@ class _Job:
         with self._writing, self._connection:
             self._connection.execute("DELETE FROM archived WHERE file = ?", (name,))
 
-    def _names(self) -> Collection[str]:
-        if self._erased.names:
-            return self._erased.names
-        return [name for name in self._all_names() if self._is_theirs(name)]
+    def _go_on(self) -> None:
+        if self._stop():
+            raise Unavailable("erasing from the decision log was stopped")
 
-    def _all_names(self) -> Iterator[str]:
-        statement = "SELECT customer_id FROM decisions UNION SELECT identity FROM decisions"
-        found: list[Any] = self._connection.execute(statement).fetchall()
-        yield from (name for (name,) in found)
+    def _ids(self) -> Iterator[int]:
+        """Of the decisions to remove; without names, all are looked at."""
+        if self._erased.names:
+            for row, decision_id in rows_of(self._connection, storable(self._erased.names)):
+                if decision_id < self._erased.before:
+                    yield row
+            return
+        after = 0
+        while rows := self._all_rows(after):
+            yield from (row for row, *whose in rows if self._covers(*whose))
+            after = rows[-1][0]
+
+    def _all_rows(self, after: int) -> list[tuple[int, str, str, str]]:
+        found: list[Any] = self._connection.execute(_NEXT, (after, _PIECE)).fetchall()
+        return found
 
     def _is_theirs(self, name: str) -> bool:
         found = self._known.get(name)

@@ -18,6 +18,7 @@ from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path, open_file, path_of
 from nba_engine.store.lock import FileLock
 from nba_engine.store.log.erasing import erase_from_log, without_erased
+from nba_engine.store.log.names import add
 from nba_engine.store.log.reader import DECISIONS, LogReader, decode_record
 
 __all__ = ["SqliteLog", "open_log"]
@@ -238,6 +239,9 @@ class SqliteLog:
             rows = without_erased(connection, rows)
             if rows:
                 connection.execute(_INSERT, (*_gathered(rows),))
+                if inserted := connection.changes():  # numbered without gaps
+                    last = connection.last_insert_rowid()
+                    add(connection, last - inserted + 1, last, _names(rows))
             connection.execute("COMMIT")
         except apsw.Error:
             if connection.in_transaction:
@@ -248,6 +252,10 @@ class SqliteLog:
         if self._on_error is not None and type(error) not in self._told:
             self._told.add(type(error))
             self._on_error(error)
+
+
+def _names(rows: Sequence[_Row]) -> set[str]:
+    return {name for row in rows for name in row[2:4]}
 
 
 def _gathered(rows: Sequence[_Row]) -> tuple[str, bytes]:

@@ -13,6 +13,7 @@ from nba_engine.store.faults import DRIVER_ERRORS, translated
 from nba_engine.store.files import connect, lock_path
 from nba_engine.store.lock import FileLock, turn
 from nba_engine.store.log.archive import archive_of, moving_path
+from nba_engine.store.log.names import drop_first
 
 __all__ = ["count_old", "prune_log"]
 
@@ -90,6 +91,7 @@ def _delete(connection: apsw.Connection, writing: FileLock, before: float) -> in
     if old:
         with writing, connection:
             connection.execute(_DELETE, (old[-1],))
+            drop_first(connection)
     return len(old)
 
 

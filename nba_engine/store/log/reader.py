@@ -22,6 +22,7 @@ from nba_engine.store.log.archive import (
     read_decisions_of,
 )
 from nba_engine.store.log.erasing import ERASED, was_erased_from_log
+from nba_engine.store.log.names import NAMES, rows_of, storable
 
 __all__ = ["DECISIONS", "LogReader", "decode_record", "open_log_reader"]
 
@@ -30,7 +31,7 @@ BATCH = 256  # records per statement: a longer one would keep the writer from ti
 DECISIONS = Format(
     name="decision log of nba-engine",
     application_id=0x6E626164,  # "nbad"
-    version=3,  # 3: decisions that were moved to Parquet
+    version=4,  # 3: decisions that were moved to Parquet; 4: names by commit instead of indexes
     schema="""
     CREATE TABLE decisions(
       id INTEGER PRIMARY KEY,           -- in the order of logging
@@ -40,21 +41,17 @@ DECISIONS = Format(
       identity TEXT NOT NULL,
       record BLOB NOT NULL              -- msgpack of DecisionRecord
     ) STRICT;
-    CREATE INDEX decisions_of_customer ON decisions(customer_id);
-    CREATE INDEX decisions_of_identity ON decisions(identity);
     """
+    + NAMES
     + ARCHIVED
     + ERASED,
+    # what is there is covered by no block
+    upgrades={3: "DROP INDEX decisions_of_customer; DROP INDEX decisions_of_identity;" + NAMES},
 )
 
 _EVER = float("-inf")
 _ONE = "SELECT record FROM decisions WHERE decision_id = ?"
-_OF = """
-SELECT id, decision_id FROM decisions WHERE customer_id IN (SELECT value FROM json_each(?1))
-UNION
-SELECT id, decision_id FROM decisions WHERE identity IN (SELECT value FROM json_each(?1))
-ORDER BY id
-"""
+_OF_THEM = "SELECT record FROM decisions WHERE id = ? AND decision_id = ?"
 
 decode_record = msgspec.msgpack.Decoder(DecisionRecord).decode
 
@@ -158,11 +155,13 @@ class LogReader:
 
         Each once, also when it is moved to Parquet while this runs.
         """
-        wanted = sorted(names)
+        wanted = storable(names)
         if not wanted:
             return
-        listed = msgspec.json.encode(wanted).decode()
-        live = self._rows(_OF, (listed,))
+        try:
+            live = rows_of(self._connection(), wanted)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
         ids = {decision_id for _, decision_id in live}
         for name, *_ in self._files(_EVER):
             try:
@@ -176,7 +175,7 @@ class LogReader:
             except OSError as error:
                 raise translated(error, self._path) from error
         for row, decision_id in live:
-            found = self._rows("SELECT record FROM decisions WHERE id = ?", (row,))
+            found = self._rows(_OF_THEM, (row, decision_id))  # numbers are used again
             moved = None if found else self.read(decision_id)
             if found or moved is not None:
                 yield moved or decode_record(found[0][0])
