@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ CandidatesMark: TypeAlias = tuple[
 ]
 
 _DOUBLE = np.dtype(np.float64)
+_Number = TypeVar("_Number", bound=np.generic)
 # `setflags(False)`, by position: done 16 times per decision, and ``write=False`` takes twice the
 # time (numpy's stub knows the keyword only)
 _set_writeable: Callable[[NDArray[Any], bool], None] = cast("Any", np.ndarray.setflags)
@@ -42,11 +43,13 @@ class Candidates:
     A column named in ``words`` holds reason codes: numbers of ``words[name]``, or -1 for none.
     It tells many candidates their reasons at once; `reasons` looks up what is recommended.
     ``one_place`` says that all of them are for one placement: any part of ``slot`` will do then.
+    ``complete`` says that they are all treatments of the catalog, in its order.
     """
 
     __slots__ = (
         "_by_treatment",
         "_columns",
+        "_complete",
         "_index",
         "_nothing",
         "_one_place",
@@ -59,13 +62,20 @@ class Candidates:
     )
 
     def __init__(
-        self, index: IntArray, slot: IntArray, nothing: BoolArray, *, one_place: bool = False
+        self,
+        index: IntArray,
+        slot: IntArray,
+        nothing: BoolArray,
+        *,
+        one_place: bool = False,
+        complete: bool = False,
     ) -> None:
         _set_writeable(index, False)
         _set_writeable(slot, False)
         self._index = index
         self._slot = slot
         self._one_place = one_place
+        self._complete = complete
         self.total = len(index)
         # replaced when a column is set, never changed: drops and marks keep what was there
         self._columns: Columns = {}
@@ -99,6 +109,19 @@ class Candidates:
     def nothing(self) -> BoolArray:
         """Which of the surviving candidates are *nothing*, (n,)."""
         return self._nothing.take(self._index)
+
+    def of_each(self, by_treatment: NDArray[_Number]) -> NDArray[_Number]:
+        """What an array by treatment, (T,) or longer, says of each surviving candidate, (n,).
+
+        It may be a part of the array itself: to read.
+        """
+        if self._are_all():
+            return by_treatment[: len(self._index)]
+        return by_treatment.take(self._index)
+
+    def _are_all(self) -> bool:
+        """Whether none has fallen out of all that there are: ``index`` counts up from 0."""
+        return self._complete and len(self._index) == self.total
 
     def __contains__(self, name: str) -> bool:
         return name in self._columns or name in self._by_treatment
@@ -144,7 +167,7 @@ class Candidates:
     def share_all(self, by_treatment: Mapping[str, FloatArray]) -> None:
         """`share` for several columns at once: cheaper, for stages that set them every time."""
         columns = self._columns
-        if any(name in columns for name in by_treatment):
+        if not columns.keys().isdisjoint(by_treatment):
             self._columns = {n: column for n, column in columns.items() if n not in by_treatment}
         shape = self._nothing.shape
         for name, column in by_treatment.items():
@@ -184,7 +207,7 @@ class Candidates:
         """
         self._check(mask)
         if spare_nothing:
-            mask = mask | self._nothing.take(self._index)
+            mask = mask | self.of_each(self._nothing)
         stay = mask.nonzero()[0]
         count = len(mask) - len(stay)
         if count:
@@ -232,7 +255,8 @@ class Candidates:
         """Drop all but a few for one reason. *nothing* is not spared, either."""
         code = np.empty(len(self._index), dtype=np.int8)
         code.fill(1)
-        code[positions] = 0
+        for position in positions:  # they are few
+            code[position] = 0
         _set_writeable(code, False)
         stay = np.array(sorted(positions), dtype=np.intp)
         self._fall_out(code, 1, len(code) - len(stay), reason)
@@ -268,7 +292,7 @@ class Candidates:
         )
 
     def _keep(self, stay: IntArray) -> None:
-        index = self._index = self._index.take(stay)
+        index = self._index = stay if self._are_all() else self._index.take(stay)
         _set_writeable(index, False)
         if self._one_place:
             self._slot = self._slot[: len(stay)]  # a view, read-only as the whole
@@ -301,6 +325,7 @@ class Candidates:
     def detached(self) -> Candidates:
         """A copy that shares no mutable part with this one (arrays are read-only)."""
         copy = Candidates(self._index, self._slot, self._nothing, one_place=self._one_place)
+        copy._complete = self._complete
         copy.total = self.total
         copy._columns = self._columns
         copy._by_treatment = self._by_treatment

@@ -36,7 +36,11 @@ def prepare(
         request=request,
         placements=plan.placements,
         candidates=Candidates(
-            plan.index, plan.slot, catalog.is_nothing, one_place=len(plan.placements) == 1
+            plan.index,
+            plan.slot,
+            catalog.is_nothing,
+            one_place=len(plan.placements) == 1,
+            complete=plan.complete,
         ),
         catalog=catalog,
         reads=reads,

@@ -38,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     placements: tuple[PlacementRequest, ...]  # with the number of slots resolved
     index: IntArray
     slot: IntArray
+    complete: bool = False  # the candidates are all treatments of the catalog, in its order
 
 
 class RequestReader:
@@ -110,7 +111,8 @@ class RequestReader:
             for wanted in placements
         )
         index.flags.writeable = slot.flags.writeable = False
-        plan = Plan(resolved, index, slot)
+        everything = np.arange(len(self._catalog.treatments))
+        plan = Plan(resolved, index, slot, np.array_equal(index, everything))
         self._cached += len(index) + _PER_PLAN
         if self._cached > _CACHED:
             self._plans = {}

@@ -72,11 +72,13 @@ class Step:
 def check_recommendations(deciding: Deciding) -> None:
     """Hold a stage that recommended to its contract: each once, and a surviving candidate."""
     treatments = deciding.catalog.treatment_index
-    slots = {wanted.placement: slot for slot, wanted in enumerate(deciding.placements)}
+    placements = [wanted.placement for wanted in deciding.placements]
     candidates = deciding.candidates
-    left = set(zip(candidates.index.tolist(), candidates.slot.tolist(), strict=True))
+    units = candidates.index.tolist()
+    places = [placements[slot] for slot in candidates.slot.tolist()]
+    left = set(zip(units, places, strict=True))
     for one in deciding.recommendations:
-        pair = (treatments.get(one.treatment, -1), slots.get(one.placement, -1))
+        pair = (treatments.get(one.treatment, -1), one.placement)
         if pair not in left:
             raise StageFailed(
                 f"{one.treatment!r} in {one.placement!r} is recommended twice or no candidate"

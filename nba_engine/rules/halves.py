@@ -24,10 +24,14 @@ Masked = Sequence[tuple[Tree, int]]
 
 
 class Half(msgspec.Struct):
-    """The customer half may be cached per profile version; the other half reads context or now."""
+    """The customer half may be cached per profile version; the other half reads context or now.
+
+    ``timed``: whether anything in it reads now.
+    """
 
     look_ups: list[LookUp]
     closures: list[tuple[TruthOf, int]]
+    timed: bool = False
 
     def failing(self, customer: Values, context: Values, now: Timestamp) -> int:
         """The bitset of units with a conjunct that is not definitely true."""
@@ -45,7 +49,9 @@ def halves(masked: Masked) -> tuple[Half, Half]:
     sides: tuple[list[tuple[Tree, int]], list[tuple[Tree, int]]] = ([], [])
     for tree, mask in masked:
         sides[any(_in_context(literal.node) for literal in literals(tree))].append((tree, mask))
-    return _half(sides[0]), _half(sides[1])
+    customer, context = (_half(side) for side in sides)
+    context.timed = any(_timed(one.node) for tree, _ in sides[1] for one in literals(tree))
+    return customer, context
 
 
 def _half(masked: Masked) -> Half:
@@ -133,10 +139,14 @@ def _is_table(some: Some) -> bool:
 
 
 def _in_context(node: Node) -> bool:
-    for part in walk(node):
-        if isinstance(part, Now) or (isinstance(part, Attribute) and part.root != "customer"):
-            return True
-        registered = getattr(part, "registered", None)
-        if registered is not None and registered.needs_now:
-            return True
-    return False
+    return _timed(node) or any(
+        isinstance(part, Attribute) and part.root != "customer" for part in walk(node)
+    )
+
+
+def _timed(node: Node) -> bool:
+    return any(
+        isinstance(part, Now)
+        or ((registered := getattr(part, "registered", None)) is not None and registered.needs_now)
+        for part in walk(node)
+    )

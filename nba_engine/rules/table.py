@@ -53,8 +53,10 @@ class CompiledTable:
         bits = self._always
         if self._reads_customer:
             bits |= self._customer_half.failing(customer, context, _ANY_TIME)
+        half = self._context_half
         if self._reads_context:
-            bits |= self._context_half.failing(customer, context, moment_of(now))
+            moment = moment_of(now) if half.timed else _ANY_TIME
+            bits |= half.failing(customer, context, moment)
         return bits
 
     def failing_customer(self, customer: Values) -> int:

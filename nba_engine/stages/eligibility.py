@@ -70,7 +70,7 @@ class Eligibility:
             failing = rules[tier].failing(customer, context, now) & self._judged
             if failing:
                 passing = unpacked(self._all ^ failing, self._size)
-                mask = passing.take(candidates.index).view(np.bool_)
+                mask = candidates.of_each(passing).view(np.bool_)
                 candidates.keep(mask, _REASONS[tier], spare_nothing=False)
 
     def explain(

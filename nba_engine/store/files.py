@@ -134,6 +134,7 @@ def _check_or_create(
 
 class _Local(threading.local):
     connection: apsw.Connection | None = None
+    cursor: apsw.Cursor | None = None
 
 
 class Readers:
@@ -157,6 +158,17 @@ class Readers:
         """This thread's connection. Raises driver errors."""
         connection = self._local.connection
         return connection if connection is not None else self._open()
+
+    def cursor(self) -> apsw.Cursor:
+        """This thread's cursor, for what is read all the time: a new one each time costs more.
+
+        Whoever uses it reads to the end, or the file stays as it was for this thread. Raises driver
+        errors.
+        """
+        cursor = self._local.cursor
+        if cursor is None:
+            cursor = self._local.cursor = self.connection().cursor()
+        return cursor
 
     def _open(self) -> apsw.Connection:
         with self._lock:

@@ -141,7 +141,7 @@ class SqliteStore(
     def customer(self, identity: str) -> tuple[CustomerState, bytes] | None:
         """The customer behind an identity, and its state as stored; None: unknown."""
         try:
-            state = read_state(self._readers.connection(), identity)
+            state = read_state(self._readers.cursor(), identity)
         except UnicodeEncodeError:
             return None  # no such identity can have been stored
         except DRIVER_ERRORS as error:

@@ -158,3 +158,38 @@ def test_a_detached_copy_goes_its_own_way() -> None:
     copy.drop(np.array([True, False]), "no")
     assert some["cost"].tolist() == [0.0, 0.0]
     assert some.drops == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_that_all_are_there_changes_nothing_but_the_time(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    size = int(draw.integers(1, 12))
+    nothing = draw.random(size) < 0.2
+    by_treatment = draw.random(size)
+    both = [
+        Candidates(
+            np.arange(size), np.zeros(size, np.intp), nothing, one_place=True, complete=complete
+        )
+        for complete in (False, True)
+    ]
+    seen: list[object] = []
+    for some in both:
+        source = np.random.default_rng(seed)
+        marks = []
+        for step in range(6):
+            marks.append(some.mark())
+            some[f"column{step}"] = source.random(len(some))
+            mask = source.random(len(some)) < 0.8
+            match source.integers(4):
+                case 0:
+                    some.keep(mask, "kept")
+                case 1:
+                    some.drop_each((~mask).astype(np.int8), ["each"])
+                case 2 if len(some):
+                    some.keep_only([0], "few")
+                case _:
+                    some.restore(marks[int(source.integers(len(marks)))])
+            seen.append((some.index.tolist(), some.of_each(by_treatment).tolist()))
+            seen.append({name: column.tolist() for name, column in some.columns.items()})
+            seen.append((some.nothing.tolist(), [drop.index.tolist() for drop in some.drops]))
+    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]

@@ -96,7 +96,7 @@ def derived_id(identity: str) -> str:
     return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
-def read_state(connection: apsw.Connection, identity: str) -> bytes | None:
+def read_state(connection: apsw.Connection | apsw.Cursor, identity: str) -> bytes | None:
     """The stored state (msgpack of `CustomerState`) behind an identity; None: unknown."""
     state: bytes | None = connection.execute(_FIND, (identity,)).get
     return state
