@@ -30,6 +30,11 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     upgrades: Mapping[int, str] = {}  # version → what makes the next one of it
 
+    @property
+    def readable(self) -> frozenset[int]:
+        """The versions of files that `open_file` opens: this one, and the one before if it upgrades."""
+        return frozenset({self.version, *(v for v in self.upgrades if v + 1 == self.version)})
+
 
 def path_of(path_or_url: str | Path) -> Path:
     """The file behind ``sqlite:data/nba.db``, ``sqlite:///var/nba.db`` or a plain path."""
@@ -119,15 +124,15 @@ def _check_or_create(
                 connection.pragma("user_version", kind.version)
         elif application_id != kind.application_id:
             raise FailedPrecondition(f"{path} is a SQLite database, but not a {kind.name}")
-        elif version in kind.upgrades and version + 1 == kind.version:
-            with connection:
-                connection.execute(kind.upgrades[version])
-                connection.pragma("user_version", kind.version)
-        elif version != kind.version:
+        elif version not in kind.readable:
             raise FailedPrecondition(
                 f"{path} has version {version} of the {kind.name}; this release reads "
                 f"version {kind.version}"
             )
+        elif version != kind.version:
+            with connection:
+                connection.execute(kind.upgrades[version])
+                connection.pragma("user_version", kind.version)
     finally:
         connection.close()
 

@@ -72,8 +72,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise FailedPrecondition(f"{folder / MANIFEST} cannot be read: {error}") from error
     for what, found, wanted in (
         ("backup", manifest.format, {_FORMAT}),
-        (STORE.name, manifest.store_version, {STORE.version}),
-        (DECISIONS.name, manifest.log_version, {0, DECISIONS.version}),
+        (STORE.name, manifest.store_version, STORE.readable),
+        (DECISIONS.name, manifest.log_version, {0} | DECISIONS.readable),
     ):
         if found not in wanted:
             raise FailedPrecondition(

@@ -34,12 +34,15 @@ from nba_engine.store.backup.manifest import (
 from nba_engine.store.customers import salt_of
 from nba_engine.store.erasing import erase_again, read_erased, read_list
 from nba_engine.store.faults import DRIVER_ERRORS, translated
-from nba_engine.store.files import connect
+from nba_engine.store.files import connect, open_file
 from nba_engine.store.ledger import Ledger
 from nba_engine.store.lock import alone, turn
-from nba_engine.store.log import archive_of, moving_path
+from nba_engine.store.log import DECISIONS, archive_of, moving_path
+from nba_engine.store.schema import STORE
 
 __all__ = ["Restored", "restore"]
+
+_KINDS = {STORE_FILE: STORE, LOG_FILE: DECISIONS}
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,7 @@ class _Staged:
 
     def _clear(self) -> None:
         for draft in self._drafts.values():
-            for suffix in ("", "-wal", "-shm", "-journal"):
+            for suffix in ("", "-wal", "-shm", "-journal", ".lock"):
                 draft.with_name(draft.name + suffix).unlink(missing_ok=True)
         if self._archive is not None:
             shutil.rmtree(_beside(self._archive), ignore_errors=True)
@@ -137,6 +140,8 @@ class _Staged:
                 raise FailedPrecondition(
                     f"{folder / one.file} is not what was backed up: its checksum is another"
                 )
+        for name, draft in self._drafts.items():  # the release before may have made it
+            open_file(draft, _KINDS[name], create=False)
 
     def _target(self, name: str) -> Path | None:
         if name in (STORE_FILE, LOG_FILE):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from nba_engine.domain import Claim, Hold, ProfileUpdate, ReservationRequest, id_time
@@ -200,6 +203,57 @@ def test_a_store_that_is_older_than_the_backup_is_not_where_limits_come_from(kep
     kept.path.write_bytes(older)
     with pytest.raises(FailedPrecondition, match="older than the backup"):
         kept.restore()
+
+
+_UNDO = {
+    "store.db": "ALTER TABLE interactions DROP COLUMN recorded",
+    "decisions.db": """
+    DROP TABLE names;
+    CREATE INDEX decisions_of_customer ON decisions(customer_id);
+    CREATE INDEX decisions_of_identity ON decisions(identity);
+    """,
+}
+
+
+def as_by_the_release_before(out: Path) -> None:
+    """Give the files of a backup the formats of the release before, and the manifest with them."""
+    for file, undo in _UNDO.items():
+        with closing(apsw.Connection(str(out / file))) as connection:
+            connection.execute(undo)
+            connection.pragma("user_version", connection.pragma("user_version") - 1)
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["store_version"] -= 1
+    manifest["log_version"] -= 1
+    for one in manifest["files"]:
+        content = (out / one["file"]).read_bytes()
+        one["bytes"], one["sha256"] = len(content), hashlib.sha256(content).hexdigest()
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+def versions(kept: Kept) -> list[int]:
+    found = []
+    for path in (kept.path, kept.log):
+        with closing(apsw.Connection(str(path))) as connection:
+            found.append(connection.pragma("user_version"))
+    return found
+
+
+@pytest.mark.parametrize("carry", [True, False])
+def test_a_backup_of_the_release_before_is_brought_up_to_date(backed_up: Kept, carry: bool) -> None:
+    as_by_the_release_before(backed_up.out)
+    wanted = versions(backed_up)
+    restore(backed_up.out, backed_up.path, backed_up.log, limits_of_backup=not carry)
+    assert versions(backed_up) == wanted
+    assert check_store(backed_up.path) == check_log(backed_up.log) == []
+    store = backed_up.open()
+    reserve(store, 2)
+    store.record([event(3, "crm:late")], FOLD, now=NOW)
+    held = store.holdings("crm:1")
+    store.close()
+    assert held is not None
+    assert [one.interaction_id for one in held.interactions] == ["i1", "i2"]
+    assert backed_up.logged() == ["d0", "d1", "d2"]
+    assert not list(backed_up.path.parent.glob(".*"))
 
 
 def flip(path: Path) -> None:
