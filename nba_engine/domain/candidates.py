@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nba_engine.domain.bits import members, unpacked
 from nba_engine.domain.drop import Columns, Drop
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
 
 __all__ = ["FINITE", "Candidates", "CandidatesMark"]
 
-# (index, slot, columns, columns by treatment, number of drops, reason codes or None without any)
+# (index, slot, columns, columns by treatment, number of drops, reason codes or None without any, units)
 CandidatesMark: TypeAlias = tuple[
-    IntArray, IntArray, Columns, Columns, int, dict[int, tuple[str, ...]] | None
+    IntArray, IntArray, Columns, Columns, int, dict[int, tuple[str, ...]] | None, int | None
 ]
 
 _DOUBLE = np.dtype(np.float64)
-_Number = TypeVar("_Number", bound=np.generic)
 # `setflags(False)`, by position: done 16 times per decision, and ``write=False`` takes twice the
 # time (numpy's stub knows the keyword only)
 _set_writeable: Callable[[NDArray[Any], bool], None] = cast("Any", np.ndarray.setflags)
@@ -43,17 +44,18 @@ class Candidates:
     A column named in ``words`` holds reason codes: numbers of ``words[name]``, or -1 for none.
     It tells many candidates their reasons at once; `reasons` looks up what is recommended.
     ``one_place`` says that all of them are for one placement: any part of ``slot`` will do then.
-    ``complete`` says that they are all treatments of the catalog, in its order.
+    ``units`` are their treatments as a bitset, if they are for one placement and in the order of the
+    catalog: before there are columns, rules need not look at the candidates one by one (`keep_units`).
     """
 
     __slots__ = (
         "_by_treatment",
         "_columns",
-        "_complete",
         "_index",
         "_nothing",
         "_one_place",
         "_slot",
+        "_units",
         "drops",
         "reason_codes",
         "stage",
@@ -68,14 +70,14 @@ class Candidates:
         nothing: BoolArray,
         *,
         one_place: bool = False,
-        complete: bool = False,
+        units: int | None = None,
     ) -> None:
         _set_writeable(index, False)
         _set_writeable(slot, False)
         self._index = index
         self._slot = slot
         self._one_place = one_place
-        self._complete = complete
+        self._units = units
         self.total = len(index)
         # replaced when a column is set, never changed: drops and marks keep what was there
         self._columns: Columns = {}
@@ -110,18 +112,10 @@ class Candidates:
         """Which of the surviving candidates are *nothing*, (n,)."""
         return self._nothing.take(self._index)
 
-    def of_each(self, by_treatment: NDArray[_Number]) -> NDArray[_Number]:
-        """What an array by treatment, (T,) or longer, says of each surviving candidate, (n,).
-
-        It may be a part of the array itself: to read.
-        """
-        if self._are_all():
-            return by_treatment[: len(self._index)]
-        return by_treatment.take(self._index)
-
-    def _are_all(self) -> bool:
-        """Whether none has fallen out of all that there are: ``index`` counts up from 0."""
-        return self._complete and len(self._index) == self.total
+    @property
+    def units(self) -> int | None:
+        """The treatments of the surviving candidates as a bitset, while it is known."""
+        return self._units
 
     def __contains__(self, name: str) -> bool:
         return name in self._columns or name in self._by_treatment
@@ -189,15 +183,15 @@ class Candidates:
     ) -> list[tuple[float, ...]]:
         """The numbers of some surviving candidates in ``columns`` (name → what is told without it)."""
         own, by_treatment = self._columns, self._by_treatment
-        units = [self._index.item(position) for position in positions]
-        table: list[list[float]] = []
+        units = list(map(self._index.item, positions))
+        table: list[Iterable[float]] = []
         for name, default in columns.items():
-            if (column := own.get(name)) is not None:
-                table.append([column.item(position) for position in positions])
-            elif (shared := by_treatment.get(name)) is not None:
-                table.append([shared.item(unit) for unit in units])
+            if name in own:
+                table.append(map(own[name].item, positions))
+            elif name in by_treatment:
+                table.append(map(by_treatment[name].item, units))
             else:
-                table.append([default] * len(units))
+                table.append(repeat(default, len(units)))
         return list(zip(*table, strict=True))
 
     def keep(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
@@ -207,13 +201,33 @@ class Candidates:
         """
         self._check(mask)
         if spare_nothing:
-            mask = mask | self.of_each(self._nothing)
+            mask = mask | self._nothing.take(self._index)
         stay = mask.nonzero()[0]
         count = len(mask) - len(stay)
         if count:
             _set_writeable(mask, False)  # and so will be the view of it
             self._fall_out(mask.view(np.int8), 0, count, reason)
             self._keep(stay)
+
+    def keep_units(self, passing: int, reason: str) -> None:
+        """Keep what is of the treatments in ``passing``, a bitset; the others fall out for ``reason``.
+
+        *nothing* is not spared.
+        """
+        size = len(self._nothing)
+        units = self._units
+        if units is None or self._columns:
+            mask = unpacked(passing, size).take(self._index).view(np.bool_)
+            self.keep(mask, reason, spare_nothing=False)
+            return
+        stay = units & passing
+        fallen = units ^ stay
+        if fallen:
+            self._fall_out(fallen, 1, fallen.bit_count(), reason)
+            index = self._index = members(stay, size)
+            _set_writeable(index, False)
+            self._slot = self._slot[: len(index)]  # a view, read-only as the whole
+            self._units = stay
 
     def drop(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
         """Drop where ``mask`` (n,) is true. *nothing* stays unless ``spare_nothing`` is false."""
@@ -276,7 +290,7 @@ class Candidates:
                 codes = (words[number], *codes)
         return codes
 
-    def _fall_out(self, code: NDArray[np.int8], number: int, count: int, reason: str) -> None:
+    def _fall_out(self, code: NDArray[np.int8] | int, number: int, count: int, reason: str) -> None:
         self.drops.append(
             Drop(
                 self.stage,
@@ -292,7 +306,8 @@ class Candidates:
         )
 
     def _keep(self, stay: IntArray) -> None:
-        index = self._index = stay if self._are_all() else self._index.take(stay)
+        self._units = None
+        index = self._index = self._index.take(stay)
         _set_writeable(index, False)
         if self._one_place:
             self._slot = self._slot[: len(stay)]  # a view, read-only as the whole
@@ -314,18 +329,20 @@ class Candidates:
             self._by_treatment,
             len(self.drops),
             self.reason_codes.copy() if self.reason_codes else None,
+            self._units,
         )
 
     def restore(self, mark: CandidatesMark) -> None:
         """Go back to a mark: drops, columns and reason codes since then are undone."""
-        self._index, self._slot, self._columns, self._by_treatment, drops, codes = mark
+        self._index, self._slot, self._columns, self._by_treatment, drops, codes, self._units = mark
         del self.drops[drops:]
         self.reason_codes = {} if codes is None else codes.copy()
 
     def detached(self) -> Candidates:
         """A copy that shares no mutable part with this one (arrays are read-only)."""
-        copy = Candidates(self._index, self._slot, self._nothing, one_place=self._one_place)
-        copy._complete = self._complete
+        copy = Candidates(
+            self._index, self._slot, self._nothing, one_place=self._one_place, units=self._units
+        )
         copy.total = self.total
         copy._columns = self._columns
         copy._by_treatment = self._by_treatment

@@ -166,10 +166,10 @@ class Deciding:
         # the model that scored ("": none), and those that score beside it; known before a replay
         self.decided_by = ""
         self.shadows: Mapping[str, Shadow] = {}
-        # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot)
+        # kept by the pipeline, for the log: stages whose failure policy was applied; (index, slot, units)
         # of the candidates after eligibility; (index, slot, propensity) of those that were scored
         self.failed: list[str] = []
-        self.eligible: tuple[IntArray, IntArray] | None = None
+        self.eligible: tuple[IntArray, IntArray, int | None] | None = None
         self.scored: tuple[IntArray, IntArray, FloatArray] | None = None
         self._random: np.random.Generator | None = None
 

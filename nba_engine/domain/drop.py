@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from nba_engine.domain.bits import unpacked
 from nba_engine.domain.values import FloatArray, IntArray
 
 __all__ = ["Columns", "Drop"]
@@ -25,8 +26,10 @@ class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
     stage: str
     reason: str
     count: int
-    code: NDArray[np.int8]  # (n,) over the candidates before the drop …
-    number: int  # … and the code of those that fell out
+    # (n,) over the candidates before the drop, with ``number`` for those that fell out; or, if they
+    # are for one placement, the treatments that did, as a bitset
+    code: NDArray[np.int8] | int
+    number: int
     index_before: IntArray
     slot_before: IntArray
     columns_before: Columns
@@ -35,7 +38,11 @@ class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def at(self) -> IntArray:
         """Where those that fell out stood among the candidates before the drop."""
-        fallen: IntArray = (self.code == self.number).nonzero()[0]
+        code = self.code
+        if isinstance(code, int):
+            index = self.index_before
+            return unpacked(code, int(index[-1]) + 1).take(index).nonzero()[0]
+        fallen: IntArray = (code == self.number).nonzero()[0]
         return fallen
 
     @cached_property

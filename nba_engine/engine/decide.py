@@ -40,7 +40,7 @@ def prepare(
             plan.slot,
             catalog.is_nothing,
             one_place=len(plan.placements) == 1,
-            complete=plan.complete,
+            units=plan.units,
         ),
         catalog=catalog,
         reads=reads,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -30,6 +29,7 @@ from nba_engine.domain import (
 )
 from nba_engine.engine.contact_plans import CurrentPlan, PlanBook
 from nba_engine.engine.decide import answer, give_back, prepare, settle
+from nba_engine.engine.entropy import entropy
 from nba_engine.engine.evidence import EvidenceBook, decision_times
 from nba_engine.engine.export import Exported, export_customer
 from nba_engine.engine.identities import MAX_LINKS, checked_link
@@ -152,10 +152,10 @@ class Engine:
     ) -> Decision:
         """Decide and log; as an attempt at its request id, if it has one."""
         wall = self._clock()
-        entropy = os.urandom(18)
+        random = entropy()
         seed = request.seed
         # 128 bits, ordered by time: 48 bits of milliseconds, 80 random ones
-        decision_id = f"{id_time(wall)}{entropy[:10].hex()}"
+        decision_id = f"{id_time(wall)}{random[:10].hex()}"
         now = wall if request.time is None else request.time
         attempt = None if open_attempt is None else open_attempt(decision_id, now)
         live = attempt or LiveReads(self.store, now)
@@ -170,7 +170,7 @@ class Engine:
             decision_id=decision_id,
             reads=reads,
             now=now,
-            seed=int.from_bytes(entropy[10:]) >> 1 if seed is None else seed,
+            seed=int.from_bytes(random[10:]) >> 1 if seed is None else seed,
             deadline=deadline,
         )
         deciding.prices = self.prices.at(now)

@@ -39,11 +39,11 @@ def record_of(
     deciding: Deciding, request: DecisionRequest, plan: Plan, decision: Decision
 ) -> DecisionRecord:
     """What is logged of a decision."""
-    index, slot = deciding.eligible or (plan.index, plan.slot)
+    index, slot, units = deciding.eligible or (plan.index, plan.slot, plan.units)
     places = len(plan.placements)
     size = len(deciding.catalog.treatments)
     keys = index if places == 1 else _keys(index, slot, size)
-    candidates, among = _written(keys, size * places)
+    candidates, among = _written(keys, units, size * places)
     scored = propensities = b""
     if deciding.scored is not None:
         scored_index, scored_slot, propensity = deciding.scored
@@ -133,11 +133,16 @@ def _keys(index: IntArray, slot: IntArray, size: int) -> IntArray:
     return index + slot * size
 
 
-def _written(keys: IntArray, cells: int) -> tuple[bytes, bytes]:
-    """The keys as numbers, or one bit per cell: what is shorter. They ascend."""
+def _written(keys: IntArray, units: int | None, cells: int) -> tuple[bytes, bytes]:
+    """The keys as numbers, or one bit per cell: what is shorter. They ascend.
+
+    ``units``: the same as a bitset, if it is known.
+    """
     kind = _key_type(cells)
     if cells >= 8 * kind.itemsize * len(keys):
         return keys.astype(kind).tobytes(), b""
+    if units is not None:
+        return b"", units.to_bytes((cells + 7) // 8, "little")
     among = np.zeros(cells, np.bool_)
     among[keys] = True
     return b"", np.packbits(among, None, "little").tobytes()

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from nba_engine.domain import CatalogView, DecisionRequest, IntArray, PlacementRequest
+from nba_engine.domain.bits import bitset
 from nba_engine.engine.types import normalized, readers_of
 from nba_engine.errors import InvalidRequest, Violation
 from nba_engine.settings import suggest
@@ -38,7 +39,9 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     placements: tuple[PlacementRequest, ...]  # with the number of slots resolved
     index: IntArray
     slot: IntArray
-    complete: bool = False  # the candidates are all treatments of the catalog, in its order
+    units: int | None = (
+        None  # of one placement: the treatments as a bitset, as `Candidates` takes it
+    )
 
 
 class RequestReader:
@@ -111,8 +114,10 @@ class RequestReader:
             for wanted in placements
         )
         index.flags.writeable = slot.flags.writeable = False
-        everything = np.arange(len(self._catalog.treatments))
-        plan = Plan(resolved, index, slot, np.array_equal(index, everything))
+        units = None
+        if len(placements) == 1:
+            units = bitset(np.isin(np.arange(len(self._catalog.treatments)), index))
+        plan = Plan(resolved, index, slot, units)
         self._cached += len(index) + _PER_PLAN
         if self._cached > _CACHED:
             self._plans = {}

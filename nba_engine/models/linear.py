@@ -8,6 +8,7 @@ of the catalog.
 
 from __future__ import annotations
 
+from math import exp
 from operator import mul
 from pathlib import Path
 
@@ -57,19 +58,27 @@ class LinearSplit:
         self._largest = float(self._base.max(initial=0.0))
         self._request = weights[assembly.request].tolist()
         self._cross = [(axis, weights[axis.positions]) for axis in assembly.axes]
+        # exp(base + request) = exp(base) exp(request). If one of them is too small for a double, so is
+        # the whole beside the 1 that is added; none may be too large.
+        fits = self._largest < _LIMIT and not self._cross
+        self._odds: FloatArray | None = np.exp(self._base) if fits else None
 
     def propensities(
         self, index: IntArray, customer: Values, context: Values, now: float
     ) -> FloatArray:
         """P per candidate, (n,)."""
-        z: FloatArray = self._base.take(index)
-        for axis, weights in self._cross:
-            z += (weights @ axis.values(customer, context, now)).take(axis.of.take(index))
         request = sum(map(mul, self._request, self._assembly.of_request(customer, context, now)))
-        z += request
-        if self._cross or not self._largest + request < _LIMIT:
+        z: FloatArray
+        if self._odds is not None and request < _LIMIT - self._largest:
+            z = self._odds.take(index)
+            z *= exp(request)
+        else:
+            z = self._base.take(index)
+            for axis, weights in self._cross:
+                z += (weights @ axis.values(customer, context, now)).take(axis.of.take(index))
+            z += request
             np.minimum(z, _LIMIT, out=z)
-        np.exp(z, out=z)
+            np.exp(z, out=z)
         z += 1.0
         return np.reciprocal(z, out=z)
 

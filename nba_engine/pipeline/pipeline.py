@@ -90,7 +90,7 @@ class Pipeline:
                 apply_policy(step, deciding, None)
                 end = clock()
             if step.keeps_eligible:
-                deciding.eligible = (candidates.index, candidates.slot)
+                deciding.eligible = (candidates.index, candidates.slot, candidates.units)
             elif step.keeps_scored and "propensity" in candidates:
                 deciding.scored = (candidates.index, candidates.slot, candidates["propensity"])
             micros[step.name] = (end - start) // 1000
@@ -129,7 +129,7 @@ class Pipeline:
                     apply_policy(step, deciding, error)
             candidates = deciding.candidates
             if step.keeps_eligible:
-                deciding.eligible = (candidates.index, candidates.slot)
+                deciding.eligible = (candidates.index, candidates.slot, candidates.units)
             elif step.keeps_scored and "propensity" in candidates:
                 deciding.scored = (candidates.index, candidates.slot, candidates["propensity"])
             if after is not None:

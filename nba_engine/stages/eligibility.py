@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from nba_engine.domain import (
     TIERS,
     CatalogView,
@@ -19,9 +17,9 @@ from nba_engine.domain import (
     Tier,
     Value,
 )
-from nba_engine.domain.values import FloatArray
+from nba_engine.domain.bits import bitset
 from nba_engine.domain.words import enumerated, spoken_value, with_changes
-from nba_engine.stages.bits import unpacked
+from nba_engine.stages.seasons import Seasons
 from nba_engine.stages.supposing import Supposed, impossible
 from nba_engine.stages.wording import moment, parts, subject, type_of
 
@@ -37,41 +35,29 @@ _TIER_OF = {reason: tier for tier, reason in _REASONS.items()}
 
 
 class Eligibility:
-    """Drops what is out of season or fails a rule: one bitset per tier, one mask per bitset."""
+    """Drops what is out of season or fails a rule: one bitset for the seasons, and one per tier."""
 
     def __init__(self, _settings: NoSettings, resources: Resources) -> None:
         catalog = resources.catalog
-        actions = [catalog.actions[int(a)] for a in catalog.action_of]
-        self._starts: FloatArray = np.array(
-            [-np.inf if a.starts is None else a.starts for a in actions], dtype=np.float64
-        )
-        self._ends: FloatArray = np.array(
-            [np.inf if a.ends is None else a.ends for a in actions], dtype=np.float64
-        )
-        self._seasonal = bool(np.isfinite(self._starts).any() or np.isfinite(self._ends).any())
-        self._size = len(actions)
-        self._all = (1 << self._size) - 1
+        self._seasons = Seasons(catalog)
+        self._all = (1 << len(catalog.treatments)) - 1
         # *nothing* never falls out: its bits are cleared before anything else is done
-        self._judged = sum(1 << i for i, nothing in enumerate(catalog.is_nothing) if not nothing)
+        self._judged = self._all ^ bitset(catalog.is_nothing)
 
     def apply(self, deciding: Deciding) -> None:
         """Drop by season, then tier by tier."""
         candidates = deciding.candidates
         now = deciding.now
-        if self._seasonal:
-            index = candidates.index
-            closed = now >= self._ends[index]
-            if not deciding.ahead:  # what begins in the weeks to come can be planned for them
-                closed |= now < self._starts[index]
-            candidates.drop(closed, "not_in_season")
+        if self._seasons:
+            # what begins in the weeks to come can be planned for them
+            closed = self._seasons.closed(now, begun=deciding.ahead) & self._judged
+            candidates.keep_units(self._all ^ closed, "not_in_season")
         rules = deciding.catalog.rules
         customer, context = deciding.customer, deciding.context
         for tier in TIERS:
             failing = rules[tier].failing(customer, context, now) & self._judged
             if failing:
-                passing = unpacked(self._all ^ failing, self._size)
-                mask = candidates.of_each(passing).view(np.bool_)
-                candidates.keep(mask, _REASONS[tier], spare_nothing=False)
+                candidates.keep_units(self._all ^ failing, _REASONS[tier])
 
     def explain(
         self, deciding: Deciding, drop: Drop, position: int

@@ -28,6 +28,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     application_id: int
     version: int
     schema: str
+    page_size: int = 4096  # bytes, of new files
     upgrades: Mapping[int, str] = {}  # version → what makes the next one of it
 
     @property
@@ -114,6 +115,7 @@ def _check_or_create(
         version = connection.pragma("user_version")
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
         if not tables and not application_id:
+            connection.pragma("page_size", kind.page_size)
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "FULL")
             with connection:

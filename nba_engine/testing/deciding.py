@@ -34,6 +34,7 @@ from nba_engine.domain import (
     Value,
     Values,
 )
+from nba_engine.domain.bits import bitset
 from nba_engine.testing.world import NOW
 
 __all__ = [
@@ -209,6 +210,7 @@ def make_deciding(
     )
     fitting = [catalog.fitting(each.placement) for each in wanted]
     slots = [np.full(len(each), slot, dtype=np.intp) for slot, each in enumerate(fitting)]
+    everything = np.arange(len(catalog.treatments))
     identity = state.customer_id if state else "web:unknown"
     known = state is not None
     state = state or CustomerState(customer_id=identity)
@@ -221,6 +223,7 @@ def make_deciding(
             np.concatenate(slots),
             catalog.is_nothing,
             one_place=len(wanted) == 1,
+            units=bitset(np.isin(everything, fitting[0])) if len(wanted) == 1 else None,
         ),
         catalog=catalog,
         reads=reads or FakeReads(state if known else None),

@@ -62,6 +62,7 @@ def test_keeping_a_few_drops_all_others_for_one_reason() -> None:
     assert (drop.stage, drop.reason, drop.count) == ("slate", "outranked", 3)
     assert drop.index.tolist() == [0, 2, 1]
     assert drop.columns["score"].tolist() == [0.5, 2.0, 1.0]
+    assert isinstance(drop.code, np.ndarray)
     assert not drop.code.flags.writeable
     assert not some["score"].flags.writeable
 
@@ -160,36 +161,65 @@ def test_a_detached_copy_goes_its_own_way() -> None:
     assert some.drops == []
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_that_all_are_there_changes_nothing_but_the_time(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_a_bitset_of_the_candidates_changes_nothing_but_the_time(seed: int) -> None:
     draw = np.random.default_rng(seed)
-    size = int(draw.integers(1, 12))
+    size = int(draw.integers(1, 40))
     nothing = draw.random(size) < 0.2
-    by_treatment = draw.random(size)
-    both = [
-        Candidates(
-            np.arange(size), np.zeros(size, np.intp), nothing, one_place=True, complete=complete
-        )
-        for complete in (False, True)
-    ]
-    seen: list[object] = []
-    for some in both:
+    index = (draw.random(size) < 0.7).nonzero()[0]
+    places = np.zeros(len(index), np.intp)
+    bits = sum(1 << treatment for treatment in index.tolist())
+    seen: list[list[object]] = [[], []]
+    for units, told in zip((None, bits), seen, strict=True):
+        some = Candidates(index, places, nothing, one_place=True, units=units)
         source = np.random.default_rng(seed)
         marks = []
-        for step in range(6):
+        for step in range(8):
             marks.append(some.mark())
-            some[f"column{step}"] = source.random(len(some))
+            if source.random() < 0.3:
+                some[f"column{step}"] = source.random(len(some))
             mask = source.random(len(some)) < 0.8
-            match source.integers(4):
+            passing = int(source.integers(1 << size)) | int(source.integers(1 << size))
+            match source.integers(6):
                 case 0:
                     some.keep(mask, "kept")
                 case 1:
                     some.drop_each((~mask).astype(np.int8), ["each"])
                 case 2 if len(some):
                     some.keep_only([0], "few")
-                case _:
+                case 3:
                     some.restore(marks[int(source.integers(len(marks)))])
-            seen.append((some.index.tolist(), some.of_each(by_treatment).tolist()))
-            seen.append({name: column.tolist() for name, column in some.columns.items()})
-            seen.append((some.nothing.tolist(), [drop.index.tolist() for drop in some.drops]))
-    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
+                case 4:
+                    some = some.detached()
+                case _:
+                    some.keep_units(passing, "passing")
+            if some.units is not None:
+                assert some.units == sum(1 << treatment for treatment in some.index.tolist())
+            told.append((some.index.tolist(), some.slot.tolist(), some.nothing.tolist()))
+            told.append({name: column.tolist() for name, column in some.columns.items()})
+            for drop in some.drops:
+                columns = {name: column.tolist() for name, column in drop.columns.items()}
+                told.append(
+                    (drop.reason, drop.count, drop.index.tolist(), drop.slot.tolist(), columns)
+                )
+            assert not some.index.flags.writeable
+            assert not some.slot.flags.writeable
+    assert seen[0] == seen[1]
+
+
+def test_the_bitset_is_known_until_somebody_drops_by_position() -> None:
+    nothing = np.zeros(9, dtype=np.bool_)
+    some = Candidates(
+        np.arange(9), np.zeros(9, dtype=np.intp), nothing, one_place=True, units=0b1_1111_1111
+    )
+    before = some.mark()
+    some.keep_units(0b0_1111_0110, "no")
+    known = [some.units]
+    assert some.drops[0].index.tolist() == [0, 3, 8]
+    known.append(some.detached().units)
+    some.drop(np.array([True, *[False] * 5]), "by position")
+    known.append(some.units)
+    some.restore(before)
+    known.append(some.units)
+    assert known == [0b0_1111_0110, 0b0_1111_0110, None, 0b1_1111_1111]
+    assert len(some) == 9

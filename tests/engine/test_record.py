@@ -76,12 +76,16 @@ def test_without_a_propensity_stage_every_propensity_is_unknown(tmp_path: Path) 
 
 @given(st.data())
 def test_candidates_are_listed_or_marked_whatever_is_shorter(data: st.DataObject) -> None:
-    one = deciding()
+    one = deciding(placements=data.draw(st.sampled_from([("banner",), ("banner", "newsletter")])))
     everyone = len(one.candidates)
     dropped = data.draw(st.sets(st.integers(0, everyone - 1)))
-    Pipeline([step(dropping(*dropped), name="eligibility")]).run(one)
+    stages = [step(dropping(*dropped), name="eligibility")]
+    if data.draw(st.booleans()):  # as rules do it
+        passing = data.draw(st.integers(0, 2 ** len(one.catalog.treatments) - 1))
+        stages = [step(Doing(lambda d: d.candidates.keep_units(passing, "no")), name="eligibility")]
+    Pipeline(stages).run(one)
     assert one.eligible is not None
-    index, slot = one.eligible
+    index, slot, _ = one.eligible
     _, plan = RequestReader(catalog()).read(one.request, simulated=False)
     decision = answer(one, dropped=settle(one), model_versions={}, micros={})
     record = record_of(one, one.request, plan, decision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -205,11 +205,11 @@ def catalog() -> Catalog:
     return _CATALOG[0]
 
 
-def deciding(deadline: float | None = None) -> Deciding:
+def deciding(
+    deadline: float | None = None, placements: Sequence[str] = ("banner", "newsletter")
+) -> Deciding:
     """A decision about to run, over two placements."""
-    request = DecisionRequest(
-        identity="crm:1", placements=(PlacementRequest("banner"), PlacementRequest("newsletter"))
-    )
+    request = DecisionRequest(identity="crm:1", placements=tuple(map(PlacementRequest, placements)))
     request, plan = RequestReader(catalog()).read(request, simulated=False)
     return prepare(
         catalog(),

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import random
+from datetime import date, timedelta
+
 import pytest
 
 from nba_engine.domain import NoSettings
 from nba_engine.stages.eligibility import Eligibility
+from tests.stages import making
 from tests.stages.making import (
     NOW,
     Materials,
@@ -62,6 +66,44 @@ def test_a_season_begins_with_its_first_moment(offset: float, reason: str | None
     assert starts is not None
     made = run(Eligibility(NoSettings(), Materials(shop)), deciding(shop, now=starts + offset))
     assert dropped(made).get("a.app") == reason
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_seasons_hold_at_every_moment_whatever_was_asked_before(seed: int) -> None:
+    source = random.Random(seed)
+    days = [date(2017, 11, 1) + timedelta(days=source.randrange(6)) for _ in range(24)]
+    text = []
+    for number, (one, other) in enumerate(zip(days[::2], days[1::2], strict=True)):
+        text.append(f'[actions.a{number}]\ntreatments.app = {{ channel = "app" }}')
+        starts, ends = min(one, other), max(one, other) + timedelta(days=1)
+        text += [f"starts = {starts}"] * source.randrange(2) + [
+            f"ends = {ends}"
+        ] * source.randrange(2)
+    shop = catalog("\n".join(text))
+    eligibility = Eligibility(NoSettings(), Materials(shop))
+    bounds = {t for action in shop.actions for t in (action.starts, action.ends) if t is not None}
+    moments = [t + offset for t in bounds for offset in (-1.0, 0.0, 1.0)] * 2
+    source.shuffle(moments)
+    for now in moments:
+        for ahead in (False, True):
+            made = deciding(shop, now=now)
+            made.ahead = ahead
+            run(eligibility, made)
+            open_now = {
+                f"{action.id}.app"
+                for action in shop.actions
+                if (action.starts is None or ahead or action.starts <= now)
+                and (action.ends is None or now < action.ends)
+            }
+            assert set(surviving(made)) == open_now | {"nothing.app"}
+
+
+def test_nothing_stays_when_its_season_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = "[actions.nothing]\nends = 2017-11-01"
+    monkeypatch.setattr(making, "SHOP", making.SHOP.replace("[actions.nothing]", ended))
+    shop = catalog(TEN)
+    made = run(Eligibility(NoSettings(), Materials(shop)), deciding(shop, now=NOW))
+    assert "nothing.app" in surviving(made)
 
 
 def test_a_rule_that_no_change_can_help_says_so() -> None:

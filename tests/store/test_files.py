@@ -96,6 +96,15 @@ def test_a_store_is_no_log_and_a_log_no_store(tmp_path: Path) -> None:
         open_store(tmp_path / "log.db")
 
 
+def test_files_have_the_pages_of_their_kind(tmp_path: Path) -> None:
+    open_store(tmp_path / "nba.db").close()
+    open_log(tmp_path / "log.db").close()
+    for name, size in (("nba.db", 4096), ("log.db", 16_384)):
+        connection = apsw.Connection(str(tmp_path / name))
+        assert connection.pragma("page_size") == size
+        connection.close()
+
+
 def test_a_newer_schema_is_refused_by_its_version(tmp_path: Path) -> None:
     open_store(tmp_path / "nba.db").close()
     connection = apsw.Connection(str(tmp_path / "nba.db"))

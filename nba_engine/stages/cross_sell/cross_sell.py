@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, Resources, StageFactory
+from nba_engine.domain.bits import unpacked
 from nba_engine.domain.fitted import ReorderPrior, Wait, wait_of
 from nba_engine.domain.values import FloatArray
-from nba_engine.stages.bits import unpacked
 from nba_engine.stages.cross_sell.explained import Bought, Purchase, explain_cross_sell
 from nba_engine.stages.cross_sell.relations import Category, relate
 from nba_engine.stages.limits import QuietClock

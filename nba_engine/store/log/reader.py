@@ -45,6 +45,7 @@ DECISIONS = Format(
     + NAMES
     + ARCHIVED
     + ERASED,
+    page_size=16_384,  # records of 1 to 5 kB leave much of smaller pages empty
     # what is there is covered by no block
     upgrades={3: "DROP INDEX decisions_of_customer; DROP INDEX decisions_of_identity;" + NAMES},
 )

@@ -1,0 +1,26 @@
+"""Sets of treatments as bitsets (Python integers), to and from numpy arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nba_engine.domain.values import BoolArray, IntArray
+
+__all__ = ["bitset", "members", "unpacked"]
+
+
+def unpacked(bits: int, size: int) -> NDArray[np.uint8]:
+    """0 or 1 per bit, lowest first, (size rounded up to whole bytes,)."""
+    raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), dtype=np.uint8)
+    return np.unpackbits(raw, None, None, "little")  # by position: names take twice the time
+
+
+def members(bits: int, size: int) -> IntArray:
+    """The places of the bits that are set, ascending; all are below ``size``."""
+    return unpacked(bits, size).nonzero()[0]
+
+
+def bitset(among: BoolArray) -> int:
+    """The bitset of the places where ``among`` is true."""
+    return int.from_bytes(np.packbits(among, None, "little").tobytes(), "little")
