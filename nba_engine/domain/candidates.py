@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain.bits import members, unpacked
-from nba_engine.domain.drop import Columns, Drop
+from nba_engine.domain.drop import Columns, Drop, Fallen
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
 
@@ -267,13 +267,9 @@ class Candidates:
 
     def keep_only(self, positions: Sequence[int], reason: str) -> None:
         """Drop all but a few for one reason. *nothing* is not spared, either."""
-        code = np.empty(len(self._index), dtype=np.int8)
-        code.fill(1)
-        for position in positions:  # they are few
-            code[position] = 0
-        _set_writeable(code, False)
-        stay = np.array(sorted(positions), dtype=np.intp)
-        self._fall_out(code, 1, len(code) - len(stay), reason)
+        stay: IntArray = np.array(sorted(positions), dtype=np.intp)
+        _set_writeable(stay, False)
+        self._fall_out(stay, 0, len(self._index) - len(stay), reason)
         self._keep(stay)
 
     def add_reason(self, treatment: int, code: str) -> None:
@@ -290,7 +286,7 @@ class Candidates:
                 codes = (words[number], *codes)
         return codes
 
-    def _fall_out(self, code: NDArray[np.int8] | int, number: int, count: int, reason: str) -> None:
+    def _fall_out(self, code: Fallen, number: int, count: int, reason: str) -> None:
         self.drops.append(
             Drop(
                 self.stage,

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from nba_engine.domain.bits import unpacked
 from nba_engine.domain.values import FloatArray, IntArray
 
-__all__ = ["Columns", "Drop"]
+__all__ = ["Columns", "Drop", "Fallen"]
 
 Columns: TypeAlias = dict[str, FloatArray]
+
+# which fell out: those where an array of int8 has a certain number; all but those at some places, which
+# ascend; or, of candidates for one placement, those of a bitset of treatments
+Fallen: TypeAlias = NDArray[np.int8] | IntArray | int
 
 
 class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
@@ -26,9 +30,7 @@ class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
     stage: str
     reason: str
     count: int
-    # (n,) over the candidates before the drop, with ``number`` for those that fell out; or, if they
-    # are for one placement, the treatments that did, as a bitset
-    code: NDArray[np.int8] | int
+    code: Fallen  # over the candidates before the drop
     number: int
     index_before: IntArray
     slot_before: IntArray
@@ -42,8 +44,13 @@ class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
         if isinstance(code, int):
             index = self.index_before
             return unpacked(code, int(index[-1]) + 1).take(index).nonzero()[0]
-        fallen: IntArray = (code == self.number).nonzero()[0]
-        return fallen
+        if code.dtype == np.int8:
+            fallen = code == self.number
+        else:
+            fallen = np.ones(len(self.index_before), dtype=np.bool_)
+            fallen[code] = False
+        places: IntArray = fallen.nonzero()[0]
+        return places
 
     @cached_property
     def index(self) -> IntArray:

@@ -53,38 +53,29 @@ class PlainSlate:
             best.pop()
             if not best:
                 return False
-        index = candidates.index
-        units = [index.item(position) for position in best]
+        units = list(map(candidates.index.item, best))
         if not all(map(plain.item, units)):
             return False
         contents = self._contents(deciding, units)
         if contents is None:
             return False
-        named = [self._forms.named[at] for at in units]
-        told = zip(named, units, contents, best, candidates.rows(best, COLUMNS), strict=True)
-        deciding.recommendations += [
-            recommendation(
-                deciding,
-                of,
-                at,
-                0,
-                rank,
-                content=content,
-                codes=codes_of(of, candidates, position, best=rank == 0),
-                numbers=numbers,
-            )
-            for rank, (of, at, content, position, numbers) in enumerate(told)
-        ]
+        told = zip(units, contents, best, candidates.rows(best, COLUMNS), strict=True)
+        recommended = deciding.recommendations
+        for rank, (at, content, position, numbers) in enumerate(told):
+            of = self._forms.named[at]
+            codes = codes_of(of, candidates, position, best=rank == 0)
+            recommended.append(recommendation(deciding, of, at, 0, rank, content, codes, numbers))
         candidates.keep_only(best, "outranked")
         return True
 
     def _contents(self, deciding: Deciding, units: list[int]) -> list[Content] | None:
         """What each says; None when one of them is not as plain as that."""
         seen = {"customer": deciding.customer, "context": deciding.context, "now": deciding.now}
+        content_of = self._forms.content
         contents: list[Content] = []
         for at in units:
             try:
-                content = self._forms.content(at, seen)
+                content = content_of(at, seen)
             # a channel is a plugin: it may raise anything. Whoever fills the slate then asks it again, and
             # tells what was wrong
             except (Exception, SystemExit):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import structs
+
 from nba_engine.domain import Candidates, Deciding, Recommendation
 from nba_engine.stages.slate.forms import Content, Named
 from nba_engine.stages.slate.reservations import recommendation_id
@@ -43,7 +45,6 @@ def recommendation(
     treatment: int,
     slot: int,
     rank: int,
-    *,
     content: Content,
     codes: tuple[str, ...],
     numbers: Sequence[float],
@@ -52,7 +53,8 @@ def recommendation(
 ) -> Recommendation:
     """One recommendation; ``numbers`` are those of `COLUMNS`, ``probability`` that of its draw."""
     score, propensity, value, cost, lever, weight = numbers
-    return Recommendation(
+    # up to fifteen keywords: CPython gathers more of them in a dict first, which takes as long as the rest
+    told = Recommendation(
         recommendation_id=recommendation_id(deciding, treatment, slot),
         placement=deciding.placements[slot].placement,
         position=rank,
@@ -61,7 +63,6 @@ def recommendation(
         channel=named.channel,
         content=content,
         reason_codes=codes,
-        expires=expires,
         score=score,
         propensity=propensity,
         value=value,
@@ -70,3 +71,4 @@ def recommendation(
         weight=weight,
         selection_probability=probability,
     )
+    return told if expires is None else structs.replace(told, expires=expires)
