@@ -67,7 +67,7 @@ lint: venv ## ruff, import contracts, buf, drift of generated files
 	@$(BIN)/lint-imports --config pyproject.toml
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/generate_protos.py --check
 	@$(BIN)/nba schema --built-in --out $(BUILD)/schemas >/dev/null
-	@diff -r schemas $(BUILD)/schemas || { echo "schemas/ is stale: make schemas" >&2; exit 1; }
+	@git --no-pager diff --no-index --exit-code schemas $(BUILD)/schemas || { echo "schemas/ is stale: make schemas" >&2; exit 1; }
 
 types: venv ## mypy --strict
 	@$(BIN)/mypy
