@@ -113,7 +113,7 @@ def test_standard_output_is_there_again_when_a_plan_fails(
     ("closed", "out"), [("", "before\n{}\n"), ("2>&-", "before\n{}\n"), (">&-", "")]
 )
 def test_streams_may_be_pipes_or_closed(closed: str, out: str) -> None:
-    command = ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, OF_A_PROCESS]
+    command = ["/bin/sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, OF_A_PROCESS]
     # with it C would keep nothing in its buffer
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
