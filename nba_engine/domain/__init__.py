@@ -9,6 +9,7 @@ from nba_engine.domain.batch import (
     Progress,
     Sums,
 )
+from nba_engine.domain.by_treatment import ByTreatment
 from nba_engine.domain.candidates import Candidates
 from nba_engine.domain.catalog import (
     TIERS,
@@ -186,6 +187,7 @@ __all__ = [
     "BatchEngine",
     "BatchEngineFactory",
     "BoolArray",
+    "ByTreatment",
     "CandidateTrace",
     "Candidates",
     "CatalogFiles",

@@ -9,16 +9,18 @@ from nba_engine.domain.values import BoolArray, IntArray
 
 __all__ = ["bitset", "members", "unpacked"]
 
+_BYTE, _BOOL = np.dtype(np.uint8), np.dtype(np.bool_)
+
 
 def unpacked(bits: int, size: int) -> NDArray[np.uint8]:
     """0 or 1 per bit, lowest first, (size rounded up to whole bytes,)."""
-    raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), dtype=np.uint8)
+    raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), _BYTE)
     return np.unpackbits(raw, None, None, "little")  # by position: names take twice the time
 
 
 def members(bits: int, size: int) -> IntArray:
     """The places of the bits that are set, ascending; all are below ``size``."""
-    return unpacked(bits, size).nonzero()[0]
+    return unpacked(bits, size).view(_BOOL).nonzero()[0]  # faster than of numbers
 
 
 def bitset(among: BoolArray) -> int:

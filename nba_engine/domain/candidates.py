@@ -11,18 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba_engine.domain.bits import members, unpacked
+from nba_engine.domain.by_treatment import ByTreatment
 from nba_engine.domain.drop import Columns, Drop, Fallen
 from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.errors import StageFailed
 
 __all__ = ["FINITE", "Candidates", "CandidatesMark"]
 
-# (index, slot, columns, columns by treatment, number of drops, reason codes or None without any, units)
+# (index, or None while it is not gathered from the units, slot, columns, columns by treatment, number of
+# drops, reason codes or None without any, units)
 CandidatesMark: TypeAlias = tuple[
-    IntArray, IntArray, Columns, Columns, int, dict[int, tuple[str, ...]] | None, int | None
+    IntArray | None,
+    IntArray,
+    Columns,
+    dict[str, ByTreatment],
+    int,
+    dict[int, tuple[str, ...]] | None,
+    int | None,
 ]
 
-_DOUBLE = np.dtype(np.float64)
+_DOUBLE, _BOOL, _CODE = np.dtype(np.float64), np.dtype(np.bool_), np.dtype(np.int8)
 # `setflags(False)`, by position: done 16 times per decision, and ``write=False`` takes twice the
 # time (numpy's stub knows the keyword only)
 _set_writeable: Callable[[NDArray[Any], bool], None] = cast("Any", np.ndarray.setflags)
@@ -74,14 +82,16 @@ class Candidates:
     ) -> None:
         _set_writeable(index, False)
         _set_writeable(slot, False)
-        self._index = index
+        # None while nobody has asked for it since `keep_units`: then ``_units`` tells it, and ``_slot`` may be
+        # too long
+        self._index: IntArray | None = index
         self._slot = slot
         self._one_place = one_place
         self._units = units
         self.total = len(index)
         # replaced when a column is set, never changed: drops and marks keep what was there
         self._columns: Columns = {}
-        self._by_treatment: Columns = {}
+        self._by_treatment: dict[str, ByTreatment] = {}
         self.drops: list[Drop] = []
         self.stage = ""  # set by the pipeline before each stage
         self.reason_codes: dict[int, tuple[str, ...]] = {}  # treatment index → codes for the API
@@ -89,16 +99,19 @@ class Candidates:
         self._nothing = nothing
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.index)
 
     @property
     def index(self) -> IntArray:
         """Treatment index per surviving candidate, (n,). Only `drop` and `keep` change it."""
-        return self._index
+        index = self._index
+        return self._gathered() if index is None else index
 
     @property
     def slot(self) -> IntArray:
         """Position of the placement in the request per surviving candidate, (n,)."""
+        if self._index is None:
+            self._gathered()
         return self._slot
 
     @property
@@ -110,7 +123,7 @@ class Candidates:
     @property
     def nothing(self) -> BoolArray:
         """Which of the surviving candidates are *nothing*, (n,)."""
-        return self._nothing.take(self._index)
+        return self._nothing[self.index]
 
     @property
     def units(self) -> int | None:
@@ -122,7 +135,7 @@ class Candidates:
 
     def __getitem__(self, name: str) -> FloatArray:
         column = self._columns.get(name)
-        return self._by_treatment[name].take(self._index) if column is None else column
+        return self._by_treatment[name].column[self.index] if column is None else column
 
     def __setitem__(self, name: str, column: FloatArray) -> None:
         """Set a column. Raises `StageFailed` on a wrong length or type, and on NaN in `FINITE`.
@@ -135,10 +148,8 @@ class Candidates:
             if array.dtype.kind not in "fiub":
                 raise StageFailed(f"column {name!r} holds {array.dtype}, not numbers")
             array = array.astype(np.float64)
-        if array.shape != self._index.shape:
-            raise StageFailed(
-                f"column {name!r} has shape {array.shape} for {len(self._index)} candidates"
-            )
+        if array.shape != self.index.shape:
+            raise StageFailed(f"column {name!r} has shape {array.shape} for {len(self)} candidates")
         if name == "propensity":
             if array.size and not _are_probabilities(array):
                 raise StageFailed("column 'propensity' has values outside of [0, 1]")
@@ -156,18 +167,18 @@ class Candidates:
         The array is kept, not looked at: whoever computed it, once per catalog, saw to it that
         the numbers of a column in `FINITE` are finite. Assigning the column replaces it.
         """
-        self.share_all({name: by_treatment})
+        self.share_all({name: ByTreatment(by_treatment)})
 
-    def share_all(self, by_treatment: Mapping[str, FloatArray]) -> None:
+    def share_all(self, by_treatment: Mapping[str, ByTreatment]) -> None:
         """`share` for several columns at once: cheaper, for stages that set them every time."""
         columns = self._columns
         if not columns.keys().isdisjoint(by_treatment):
             self._columns = {n: column for n, column in columns.items() if n not in by_treatment}
-        shape = self._nothing.shape
-        for name, column in by_treatment.items():
-            if column.shape != shape or column.dtype != _DOUBLE:
+        size = len(self._nothing)
+        for name, one in by_treatment.items():
+            if len(one.column) != size:
                 raise StageFailed(
-                    f"column {name!r} holds {column.dtype} {column.shape} for {shape[0]} treatments"
+                    f"column {name!r} has {len(one.column)} numbers for {size} treatments"
                 )
         self._by_treatment = {**self._by_treatment, **by_treatment}
 
@@ -175,7 +186,7 @@ class Candidates:
         """The number of one surviving candidate in a column."""
         column = self._columns.get(name)
         if column is None:
-            return self._by_treatment[name].item(self._index.item(position))
+            return self._by_treatment[name].number(self.index.item(position))
         return column.item(position)
 
     def rows(
@@ -183,13 +194,13 @@ class Candidates:
     ) -> list[tuple[float, ...]]:
         """The numbers of some surviving candidates in ``columns`` (name → what is told without it)."""
         own, by_treatment = self._columns, self._by_treatment
-        units = list(map(self._index.item, positions))
+        units = list(map(self.index.item, positions))
         table: list[Iterable[float]] = []
         for name, default in columns.items():
             if name in own:
                 table.append(map(own[name].item, positions))
             elif name in by_treatment:
-                table.append(map(by_treatment[name].item, units))
+                table.append(map(by_treatment[name].number, units))
             else:
                 table.append(repeat(default, len(units)))
         return list(zip(*table, strict=True))
@@ -201,12 +212,12 @@ class Candidates:
         """
         self._check(mask)
         if spare_nothing:
-            mask = mask | self._nothing.take(self._index)
+            mask = mask | self._nothing[self.index]
         stay = mask.nonzero()[0]
         count = len(mask) - len(stay)
         if count:
             _set_writeable(mask, False)  # and so will be the view of it
-            self._fall_out(mask.view(np.int8), 0, count, reason)
+            self._fall_out(mask.view(_CODE), self.index, 0, count, reason)
             self._keep(stay)
 
     def keep_units(self, passing: int, reason: str) -> None:
@@ -217,16 +228,14 @@ class Candidates:
         size = len(self._nothing)
         units = self._units
         if units is None or self._columns:
-            mask = unpacked(passing, size).take(self._index).view(np.bool_)
+            mask = unpacked(passing, size).view(np.bool_)[self.index]
             self.keep(mask, reason, spare_nothing=False)
             return
         stay = units & passing
         fallen = units ^ stay
         if fallen:
-            self._fall_out(fallen, 1, fallen.bit_count(), reason)
-            index = self._index = members(stay, size)
-            _set_writeable(index, False)
-            self._slot = self._slot[: len(index)]  # a view, read-only as the whole
+            self._fall_out(fallen, units, 1, fallen.bit_count(), reason)
+            self._index = None
             self._units = stay
 
     def drop(self, mask: BoolArray, reason: str, *, spare_nothing: bool = True) -> None:
@@ -235,20 +244,16 @@ class Candidates:
         self.keep(~mask, reason, spare_nothing=spare_nothing)
 
     def _check(self, mask: BoolArray) -> None:
-        if mask.shape != self._index.shape or mask.dtype != np.bool_:
-            raise StageFailed(
-                f"mask of {mask.dtype} {mask.shape} for {len(self._index)} candidates"
-            )
+        if mask.shape != self.index.shape or mask.dtype != _BOOL:
+            raise StageFailed(f"mask of {mask.dtype} {mask.shape} for {len(self)} candidates")
 
     def drop_each(self, code: NDArray[np.int8], reasons: Sequence[str]) -> None:
         """Drop for several reasons in one pass: ``code`` (n,) 0 stays, i falls out for reason i-1.
 
         *nothing* is not spared: the caller decides about it.
         """
-        if code.shape != self._index.shape or code.dtype != np.int8:
-            raise StageFailed(
-                f"codes of {code.dtype} {code.shape} for {len(self._index)} candidates"
-            )
+        if code.shape != self.index.shape or code.dtype != _CODE:
+            raise StageFailed(f"codes of {code.dtype} {code.shape} for {len(self)} candidates")
         stay = (code == 0).nonzero()[0]
         left = len(code) - len(stay)
         if not left:
@@ -257,7 +262,7 @@ class Candidates:
         for number, reason in enumerate(reasons, 1):
             count = int(np.count_nonzero(code == number))
             if count:
-                self._fall_out(code, number, count, reason)
+                self._fall_out(code, self.index, number, count, reason)
                 left -= count
                 if not left:
                     break
@@ -269,7 +274,8 @@ class Candidates:
         """Drop all but a few for one reason. *nothing* is not spared, either."""
         stay: IntArray = np.array(sorted(positions), dtype=np.intp)
         _set_writeable(stay, False)
-        self._fall_out(stay, 0, len(self._index) - len(stay), reason)
+        index = self.index
+        self._fall_out(stay, index, 0, len(index) - len(stay), reason)
         self._keep(stay)
 
     def add_reason(self, treatment: int, code: str) -> None:
@@ -280,13 +286,15 @@ class Candidates:
 
     def reasons(self, position: int) -> tuple[str, ...]:
         """The reason codes of one surviving candidate."""
-        codes = self.reason_codes.get(int(self._index[position]), ())
+        codes = self.reason_codes.get(self.index.item(position), ())
         for name, words in self.words.items():
             if name in self and (number := int(self.number(name, position))) >= 0:
                 codes = (words[number], *codes)
         return codes
 
-    def _fall_out(self, code: Fallen, number: int, count: int, reason: str) -> None:
+    def _fall_out(
+        self, code: Fallen, before: IntArray | int, number: int, count: int, reason: str
+    ) -> None:
         self.drops.append(
             Drop(
                 self.stage,
@@ -294,25 +302,33 @@ class Candidates:
                 count,
                 code,
                 number,
-                self._index,
+                before,
                 self._slot,
                 self._columns,
                 self._by_treatment,
             )
         )
 
+    def _gathered(self) -> IntArray:
+        units = self._units
+        assert units is not None  # one of them is always there
+        index = self._index = members(units, len(self._nothing))
+        _set_writeable(index, False)
+        self._slot = self._slot[: len(index)]  # a view, read-only as the whole
+        return index
+
     def _keep(self, stay: IntArray) -> None:
+        index = self._index = self.index[stay]
         self._units = None
-        index = self._index = self._index.take(stay)
         _set_writeable(index, False)
         if self._one_place:
             self._slot = self._slot[: len(stay)]  # a view, read-only as the whole
         else:
-            self._slot = self._slot.take(stay)
+            self._slot = self._slot[stay]
             _set_writeable(self._slot, False)
         columns: Columns = {}
         for name, column in self._columns.items():
-            kept = columns[name] = column.take(stay)
+            kept = columns[name] = column[stay]
             _set_writeable(kept, False)
         self._columns = columns
 
@@ -337,7 +353,7 @@ class Candidates:
     def detached(self) -> Candidates:
         """A copy that shares no mutable part with this one (arrays are read-only)."""
         copy = Candidates(
-            self._index, self._slot, self._nothing, one_place=self._one_place, units=self._units
+            self.index, self._slot, self._nothing, one_place=self._one_place, units=self._units
         )
         copy.total = self.total
         copy._columns = self._columns

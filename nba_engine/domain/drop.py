@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_engine.domain.bits import unpacked
+from nba_engine.domain.bits import members, unpacked
+from nba_engine.domain.by_treatment import ByTreatment
 from nba_engine.domain.values import FloatArray, IntArray
 
 __all__ = ["Columns", "Drop", "Fallen"]
@@ -32,39 +33,44 @@ class Drop(msgspec.Struct, frozen=True, eq=False, dict=True):
     count: int
     code: Fallen  # over the candidates before the drop
     number: int
-    index_before: IntArray
-    slot_before: IntArray
+    before: IntArray | int  # the treatments before the drop; a bitset where ``code`` is one
+    slot_before: IntArray  # as long, or longer where all are for one placement
     columns_before: Columns
-    by_treatment: Columns
+    by_treatment: dict[str, ByTreatment]
 
     @cached_property
     def at(self) -> IntArray:
         """Where those that fell out stood among the candidates before the drop."""
         code = self.code
+        before = self._index_before
         if isinstance(code, int):
-            index = self.index_before
-            return unpacked(code, int(index[-1]) + 1).take(index).nonzero()[0]
-        if code.dtype == np.int8:
+            fallen = unpacked(code, int(before[-1]) + 1).view(np.bool_)[before]
+        elif code.dtype == np.int8:
             fallen = code == self.number
         else:
-            fallen = np.ones(len(self.index_before), dtype=np.bool_)
+            fallen = np.ones(len(before), dtype=np.bool_)
             fallen[code] = False
         places: IntArray = fallen.nonzero()[0]
         return places
 
     @cached_property
+    def _index_before(self) -> IntArray:
+        before = self.before
+        return members(before, before.bit_length()) if isinstance(before, int) else before
+
+    @cached_property
     def index(self) -> IntArray:
         """The treatment indices of those that fell out."""
-        return self.index_before.take(self.at)
+        return self._index_before[self.at]
 
     @cached_property
     def slot(self) -> IntArray:
         """The positions of their placements in the request."""
-        return self.slot_before.take(self.at)
+        return self.slot_before[self.at]
 
     @cached_property
     def columns(self) -> Columns:
         """Their columns."""
-        shared = {name: column.take(self.index) for name, column in self.by_treatment.items()}
-        own = {name: column.take(self.at) for name, column in self.columns_before.items()}
+        shared = {name: one.column[self.index] for name, one in self.by_treatment.items()}
+        own = {name: column[self.at] for name, column in self.columns_before.items()}
         return {**shared, **own}

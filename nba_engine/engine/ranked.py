@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from nba_engine.domain import (
+    Candidates,
     CatalogView,
     Deciding,
     DecisionRecord,
@@ -16,7 +17,6 @@ from nba_engine.domain import (
     Recommendation,
     Stage,
 )
-from nba_engine.domain.candidates import CandidatesMark
 from nba_engine.engine.repetition import check_profile
 from nba_engine.engine.replay import RecordedReads, replay
 from nba_engine.engine.snapshot import Snapshot
@@ -62,22 +62,22 @@ def ranked_by(snapshot: Snapshot, record: DecisionRecord) -> Ranked:
         record, RecordedReads(record), lambda accounts: dict.fromkeys(accounts, 0)
     )
     deciding = replay(snapshot, record, reads, before)
-    mark = before.mark
-    if mark is None:
+    candidates = before.candidates
+    if candidates is None:
         index: IntArray = np.zeros(0, dtype=np.intp)
         return Ranked(
             snapshot.catalog, index, index, np.zeros(0), None, None, None, frozenset(), ()
         )
-    index, slot = mark[0], mark[1]
-    score = _column(mark, "score")
+    index, slot = candidates.index, candidates.slot
+    score = _column(candidates, "score")
     return Ranked(
         catalog=snapshot.catalog,
         treatment=index,
         slot=slot,
         score=np.zeros(len(index)) if score is None else score,
-        propensity=_column(mark, "propensity"),
-        value=_column(mark, "value"),
-        cost=_column(mark, "cost"),
+        propensity=_column(candidates, "propensity"),
+        value=_column(candidates, "value"),
+        cost=_column(candidates, "cost"),
         refused=_refused(deciding, index, slot),
         recommendations=tuple(deciding.recommendations),
     )
@@ -87,20 +87,18 @@ class _BeforeSlate:
     """Keeps what the candidates were when the slate was reached."""
 
     def __init__(self) -> None:
-        self.mark: CandidatesMark | None = None
+        self.candidates: Candidates | None = None
         self._reached = False
 
     def __call__(self, name: str, _stage: Stage, deciding: Deciding, _before: int) -> None:
         self._reached = self._reached or name == _SLATE or bool(deciding.recommendations)
         if not self._reached:
-            self.mark = deciding.candidates.mark()
+            self.candidates = deciding.candidates.detached()
 
 
-def _column(mark: CandidatesMark, name: str) -> FloatArray | None:
-    index, columns, by_treatment = mark[0], mark[2], mark[3]
-    if name in columns:
-        return columns[name]
-    return by_treatment[name].take(index) if name in by_treatment else None
+def _column(candidates: Candidates, name: str) -> FloatArray | None:
+    # there is no `get`
+    return candidates[name] if name in candidates else None  # noqa: SIM401
 
 
 def _refused(deciding: Deciding, index: IntArray, slot: IntArray) -> frozenset[int]:

@@ -55,12 +55,11 @@ class LinearSplit:
         # everything is negated, so that exp needs no further pass
         weights = -linear.weights
         self._base: FloatArray = assembly.static @ weights - linear.bias  # (T,)
-        self._largest = float(self._base.max(initial=0.0))
         self._request = weights[assembly.request].tolist()
         self._cross = [(axis, weights[axis.positions]) for axis in assembly.axes]
-        # exp(base + request) = exp(base) exp(request). If one of them is too small for a double, so is
-        # the whole beside the 1 that is added; none may be too large.
-        fits = self._largest < _LIMIT and not self._cross
+        # 1 / (1 + exp(base + request)) = c / (c + exp(base)) with c = exp(-request): where neither is too
+        # large for a double, and c is not zero, this saves an exponential per candidate
+        fits = self._base.max(initial=0.0) < _LIMIT and not self._cross
         self._odds: FloatArray | None = np.exp(self._base) if fits else None
 
     def propensities(
@@ -69,16 +68,17 @@ class LinearSplit:
         """P per candidate, (n,)."""
         request = sum(map(mul, self._request, self._assembly.of_request(customer, context, now)))
         z: FloatArray
-        if self._odds is not None and request < _LIMIT - self._largest:
-            z = self._odds.take(index)
-            z *= exp(request)
-        else:
-            z = self._base.take(index)
-            for axis, weights in self._cross:
-                z += (weights @ axis.values(customer, context, now)).take(axis.of.take(index))
-            z += request
-            np.minimum(z, _LIMIT, out=z)
-            np.exp(z, out=z)
+        if self._odds is not None and -_LIMIT < request < _LIMIT:
+            scale = exp(-request)
+            z = self._odds[index]
+            z += scale
+            return np.divide(scale, z, z)
+        z = self._base[index]
+        for axis, weights in self._cross:
+            z += (weights @ axis.values(customer, context, now))[axis.of[index]]
+        z += request
+        np.minimum(z, _LIMIT, out=z)
+        np.exp(z, out=z)
         z += 1.0
         return np.reciprocal(z, out=z)
 

@@ -129,15 +129,15 @@ class _RowScorer(_BoundScorer):
         """P per candidate, (n,)."""
         if len(index) == 0:
             return np.empty(0)
-        group = self._group.take(index)
+        group = self._group[index]
         used = np.zeros(len(self._first), dtype=np.bool_)
         used[group] = True
         groups = np.flatnonzero(used)
         if len(groups) == len(index):
             return self._score(index, customer, context, now)
-        place = np.cumsum(used) - 1
-        scores = self._score(self._first.take(groups), customer, context, now)
-        return scores.take(place.take(group))
+        place: IntArray = np.cumsum(used) - 1
+        scores = self._score(self._first[groups], customer, context, now)
+        return scores[place[group]]
 
     def _score(self, index: IntArray, customer: Values, context: Values, now: float) -> FloatArray:
         rows = self._assembly.rows(index, customer, context, now, self._buffer(len(index)))
@@ -174,7 +174,7 @@ class _WideScorer(_BoundScorer):
         scores = np.full(self._scores + 1, np.nan)
         scores[:-1] = np.asarray(self._run(row)).reshape(-1)
         _probabilities(scores[:-1], self._least)
-        return scores.take(self._place.take(index))
+        return scores[self._place[index]]
 
 
 def _probabilities(scores: FloatArray, least: float = 0.0) -> FloatArray:

@@ -50,7 +50,7 @@ class Uplift:
     def apply(self, deciding: Deciding) -> None:
         """One call of the model for the candidates whose action asks for it."""
         candidates = deciding.candidates
-        asked = self._asked.take(candidates.index)
+        asked = self._asked[candidates.index]
         effect = _chances(deciding)
         codes = np.full(len(candidates), -1.0)
         if self._scorer is not None and asked.any():
@@ -67,7 +67,7 @@ class Uplift:
 
     def fallback(self, deciding: Deciding) -> None:
         """Without a model: every candidate counts by its propensity."""
-        asked = self._asked.take(deciding.candidates.index)
+        asked = self._asked[deciding.candidates.index]
         self._set(deciding, _chances(deciding), np.where(asked, _UNKNOWN, -1.0))
 
     def _set(self, deciding: Deciding, effect: FloatArray, codes: FloatArray) -> None:
@@ -83,7 +83,7 @@ def _chances(deciding: Deciding) -> FloatArray:
     candidates = deciding.candidates
     if "propensity" in candidates:
         return np.array(candidates["propensity"], dtype=np.float64)
-    return deciding.catalog.prior.take(candidates.index)
+    return deciding.catalog.prior[candidates.index]
 
 
 UPLIFT = StageFactory[UpliftSettings](build=Uplift, settings=UpliftSettings, on_error="fall_back")

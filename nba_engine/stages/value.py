@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nba_engine.domain import (
+    ByTreatment,
     Change,
     Deciding,
     Drop,
@@ -56,9 +57,10 @@ class Valuation:
         self._lever = catalog.lever
         self._gain: FloatArray = catalog.lever * self._constant  # what a success is worth, (T,)
         ones = np.ones(len(catalog.treatments))
-        self._shared = {"lever": catalog.lever, "cost": catalog.cost, "weight": ones}
+        shared = {"lever": catalog.lever, "cost": catalog.cost, "weight": ones}
         if self._fixed:
-            self._shared["value"] = self._constant
+            shared["value"] = self._constant
+        self._shared = {name: ByTreatment(each, listed=True) for name, each in shared.items()}
         self._group = group[catalog.action_of]  # (T,) 0: constant; otherwise 1 + expression
         self._expressions = tuple(expressions)
 
@@ -68,10 +70,10 @@ class Valuation:
         shared = self._shared
         gain = self._gain
         if catalog.lever is not self._lever:  # a what-if question changed levers
-            shared = {**shared, "lever": catalog.lever}
+            shared = {**shared, "lever": ByTreatment(catalog.lever)}
             gain = catalog.lever * self._constant
         if self._fixed:
-            score = gain.take(candidates.index)
+            score = gain[candidates.index]
         else:
             value = self._values(deciding)
             usable = np.abs(value) <= LARGEST_AMOUNT  # false for NaN
@@ -79,15 +81,15 @@ class Valuation:
                 candidates.drop(~usable, "no_value", spare_nothing=False)
                 value = value[usable]
             candidates["value"] = value
-            score = catalog.lever.take(candidates.index)
+            score = catalog.lever[candidates.index]
             score *= value
         if "propensity" not in candidates:  # a pipeline without a model decides on priors
-            candidates["propensity"] = catalog.prior.take(candidates.index)
+            candidates["propensity"] = catalog.prior[candidates.index]
         score *= candidates["effect" if "effect" in candidates else "propensity"]
         if "weight" in candidates:
             score *= candidates["weight"]
             shared = {name: column for name, column in shared.items() if name != "weight"}
-        score -= catalog.cost.take(candidates.index)
+        score -= catalog.cost[candidates.index]
         candidates.share_all(shared)
         candidates["score"] = score
 

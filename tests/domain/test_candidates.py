@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nba_engine.domain import Candidates
+from nba_engine.domain import ByTreatment, Candidates
 from nba_engine.errors import StageFailed
 
 NOTHING = np.array([True, False, False, False, False])
@@ -24,9 +24,14 @@ def numbers(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array(values, dtype=np.float64)
 
 
-def test_a_shared_column_is_read_like_one_of_the_candidates() -> None:
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_shared_column_is_read_like_one_of_the_candidates(listed: bool) -> None:
     some = candidates(4, 0, 2)
-    some.share("cost", numbers(0.0, 0.1, 0.2, 0.3, 0.4))
+    cost = numbers(0.0, 0.1, 0.2, 0.3, 0.4)
+    if listed:
+        some.share_all({"cost": ByTreatment(cost, listed=True)})
+    else:
+        some.share("cost", cost)
     assert "cost" in some
     assert some["cost"].tolist() == some.columns["cost"].tolist() == [0.4, 0.0, 0.2]
     assert some.number("cost", 2) == 0.2
@@ -84,6 +89,8 @@ def test_a_shared_column_has_a_number_per_treatment() -> None:
         some.share("cost", numbers(1, 2))
     with pytest.raises(StageFailed, match="int64"):
         some.share("cost", np.ones(5, dtype=np.int64))
+    with pytest.raises(StageFailed, match=r"\(5, 1\)"):
+        some.share("cost", np.ones((5, 1)))
 
 
 def test_a_column_that_nobody_set_is_missing() -> None:
@@ -176,16 +183,17 @@ def test_a_bitset_of_the_candidates_changes_nothing_but_the_time(seed: int) -> N
         marks = []
         for step in range(8):
             marks.append(some.mark())
-            if source.random() < 0.3:
-                some[f"column{step}"] = source.random(len(some))
-            mask = source.random(len(some)) < 0.8
+            looks = source.random() < 0.4  # who does not look leaves the index to be gathered later
+            number, least = source.random(size), source.random(size)
+            if source.random() < 0.2:
+                some[f"column{step}"] = number[: len(some)]
             passing = int(source.integers(1 << size)) | int(source.integers(1 << size))
-            match source.integers(6):
+            match source.integers(10):
                 case 0:
-                    some.keep(mask, "kept")
+                    some.keep(least[: len(some)] < 0.8, "kept")
                 case 1:
-                    some.drop_each((~mask).astype(np.int8), ["each"])
-                case 2 if len(some):
+                    some.drop_each((least[: len(some)] >= 0.8).astype(np.int8), ["each"])
+                case 2 if len(some) > 1:
                     some.keep_only([0], "few")
                 case 3:
                     some.restore(marks[int(source.integers(len(marks)))])
@@ -193,9 +201,11 @@ def test_a_bitset_of_the_candidates_changes_nothing_but_the_time(seed: int) -> N
                     some = some.detached()
                 case _:
                     some.keep_units(passing, "passing")
+            if not looks and step < 7:
+                continue
+            told.append((some.slot.tolist(), some.index.tolist(), some.nothing.tolist()))
             if some.units is not None:
                 assert some.units == sum(1 << treatment for treatment in some.index.tolist())
-            told.append((some.index.tolist(), some.slot.tolist(), some.nothing.tolist()))
             told.append({name: column.tolist() for name, column in some.columns.items()})
             for drop in some.drops:
                 columns = {name: column.tolist() for name, column in drop.columns.items()}

@@ -52,7 +52,7 @@ class Arbitration:
             candidates["score"] = score
         elif deciding.prices:
             price = self._prices.of_treatments(deciding.prices)
-            score = score - price.take(candidates.index)
+            score = score - price[candidates.index]
             candidates.share("price", price)
             candidates["score"] = score
         candidates.keep(score > 0.0, "below_nothing")
@@ -61,11 +61,11 @@ class Arbitration:
         """What each candidate is charged, where some placements are planned."""
         index, slot = deciding.candidates.index, deciding.candidates.slot
         at_plan = self._planned.of_treatments(deciding.prices_in(min(deciding.planned)))
-        column = at_plan.take(index)
+        column = at_plan[index]
         elsewhere = ~np.isin(slot, list(deciding.planned))
         if elsewhere.any():
             own = self._prices.of_treatments(deciding.prices)
-            column[elsewhere] = own.take(index[elsewhere])
+            column[elsewhere] = own[index[elsewhere]]
         due = deciding.due_among(index, slot)
         if due is not None:
             # the plan that they are in has given them their room; what minimums add beyond that stays

@@ -55,7 +55,7 @@ class Ranking:
 
         Ties are not cut: everything in the pool whose score is at or above the bound is there.
         """
-        scores = self._score if pool is None else self._score.take(pool)
+        scores = self._score if pool is None else self._score[pool]
         size = len(scores)
         bound = -np.inf
         if size > 2 * count:
@@ -63,8 +63,8 @@ class Ranking:
             ordered.partition(size - count)
             bound = float(ordered[size - count])
             best = (scores >= bound).nonzero()[0]
-            scores = scores.take(best)
-            pool = best if pool is None else pool.take(best)
+            scores = scores[best]
+            pool = best if pool is None else pool[best]
         elif pool is None:
             pool = np.arange(size)
         return self.sorted(pool, scores), bound
@@ -72,7 +72,7 @@ class Ranking:
     def sorted(self, pool: IntArray, scores: FloatArray) -> IntArray:
         """All of ``pool`` in order."""
         if len(set(scores.tolist())) == len(scores):  # no ties, as nearly always
-            return pool.take(scores.argsort()[::-1])
+            return pool[scores.argsort()[::-1]]
         index = self._index[pool]
         slot = self._slot[pool]
         order = np.lexsort((slot, index, -scores))

@@ -59,7 +59,7 @@ class Slate:
         of_action = self._outranked.copy()
         for action in filled.used:
             of_action[action] = _SAME_ACTION
-        code = of_action.take(work.actions)
+        code = of_action[work.actions]
         if filled.standing is not None:
             against = filled.standing.kept_out(candidates.index, candidates.slot)
             against[code == _SAME_ACTION] = -1

@@ -42,7 +42,7 @@ class Work:
         self._deciding = deciding
         due = deciding.due_among(candidates.index, candidates.slot)
         self.score = planned_first(scores_of(candidates), due)
-        self.actions = deciding.catalog.action_of.take(candidates.index)
+        self.actions = deciding.catalog.action_of[candidates.index]
         size = len(deciding.catalog.treatments)
         self.ranking = Ranking(
             self.score, candidates.index, candidates.slot, lambda: tie_keys(deciding.seed, size)
