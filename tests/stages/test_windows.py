@@ -5,7 +5,7 @@ import zoneinfo
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nba_engine.domain import ChannelSpec, QuietHours, Window
@@ -57,8 +57,17 @@ def test_the_hour_that_comes_twice_is_two_windows() -> None:
     assert calendar.at(first).key != calendar.at(first + 3600.0).key
 
 
+# clock changes: of an hour in New York, of half an hour on Lord Howe Island, back and forth
+CHANGES = [1509861600.0, 1520751600.0, 1617462000.0, 1633188600.0]
+
+
 @given(
-    times=st.lists(st.floats(1.4e9, 1.7e9), min_size=1, max_size=8),
+    times=st.lists(
+        st.floats(1.4e9, 1.7e9)
+        | st.builds(lambda at, by: at + by, st.sampled_from(CHANGES), st.floats(-9e3, 9e3)),
+        min_size=1,
+        max_size=8,
+    ),
     unit=st.sampled_from(["hour", "day", "week", "month"]),
     zone=st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
 )
@@ -71,6 +80,26 @@ def test_every_moment_lies_in_its_window_in_whatever_order_one_asks(
         assert period.start <= time < period.end
         assert Calendar(Window(unit=unit, time_zone=zone)).at(time) == period
         assert calendar.at(period.end).start == period.end
+        assert calendar.named(period.key) == period
+
+
+@pytest.mark.parametrize(
+    ("change", "hours"),
+    [
+        # back by half an hour at 02:00: from 01:00, again from 01:30, from 02:00
+        (1617462000.0, [(-3600.0, 0.0), (0.0, 1800.0), (1800.0, 5400.0)]),
+        # forth by half an hour at 02:00: from 01:00, from 02:30, from 03:00
+        (1633188600.0, [(-3600.0, 0.0), (0.0, 1800.0), (1800.0, 5400.0)]),
+    ],
+)
+def test_a_clock_change_by_half_an_hour_ends_an_hour(
+    change: float, hours: list[tuple[float, float]]
+) -> None:
+    window = Window(unit="hour", time_zone="Australia/Lord_Howe")
+    for start, end in hours:
+        for inside in (start, start + 0.5, (start + end) / 2, end - 0.5):
+            period = Calendar(window).at(change + inside)
+            assert (period.start - change, period.end - change) == (start, end)
 
 
 def sms(start: int, end: int) -> ChannelSpec:
@@ -79,6 +108,7 @@ def sms(start: int, end: int) -> ChannelSpec:
     )
 
 
+@example(start=0, end=608, now=1511622421.0)  # in the last minute of the quiet hours
 @given(
     start=st.integers(0, 1439),
     end=st.integers(0, 1439),
@@ -104,6 +134,14 @@ def test_quiet_hours_that_end_in_the_hour_that_is_left_out_end_within_the_next(e
     opens = clock.opens(channel, at(2018, 3, 11, 1, 30))
     assert at(2018, 3, 11, 3) <= opens < at(2018, 3, 11, 4)
     assert not clock.is_quiet(channel, opens)
+
+
+def test_quiet_hours_in_an_hour_that_is_repeated_end_the_second_time_to_the_second() -> None:
+    clock = QuietClock(catalog())
+    channel = sms(60, 90)  # 01:00 to 01:30, which comes twice on 5 November 2017
+    second = dt.datetime(2017, 11, 5, 6, 30, tzinfo=dt.UTC).timestamp()
+    assert clock.opens(channel, second - 1730.5) == second
+    assert clock.opens(channel, second - 0.5) == second
 
 
 def test_inbound_channels_are_never_quiet() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import zoneinfo
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from nba_engine.domain import CatalogView, ChannelSpec, QuietHours, Window
 __all__ = ["Calendar", "Period", "QuietClock"]
 
 _FOREVER = float("inf")
+_HOUR = 3600.0
 
 
 class Period(NamedTuple):
@@ -58,12 +60,9 @@ class Calendar:
         return period if period.key == key else None
 
     def _compute(self, now: float) -> Period:
-        local = dt.datetime.fromtimestamp(now, self._zone)
         if self._unit == "hour":
-            start = local.replace(minute=0, second=0, microsecond=0).timestamp()
-            name = dt.datetime.fromtimestamp(start, dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
-            return Period(name, start, start + 3600.0)
-        first = local.date()
+            return self._hour(now)
+        first = dt.datetime.fromtimestamp(now, self._zone).date()
         if self._unit == "week":
             first -= dt.timedelta(days=first.weekday())
             after = first + dt.timedelta(days=7)
@@ -73,6 +72,30 @@ class Calendar:
         else:
             after = first + dt.timedelta(days=1)
         return Period(first.isoformat(), self._midnight(first), self._midnight(after))
+
+    def _hour(self, now: float) -> Period:
+        """The hour of the clock; a clock change in its midst, by half an hour, begins another one."""
+        offset = self._offset(now)
+        start = (now + offset) // _HOUR * _HOUR - offset
+        end = start + _HOUR
+        if self._offset(start) != offset:
+            start = self._change(start, math.floor(now))
+        if self._offset(end - 1.0) != offset:
+            end = self._change(math.floor(now), end - 1.0)
+        name = dt.datetime.fromtimestamp(start, dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
+        return Period(name, start, end)
+
+    def _offset(self, now: float) -> float:
+        local = dt.datetime.fromtimestamp(now, self._zone)
+        return (local.utcoffset() or dt.timedelta()).total_seconds()
+
+    def _change(self, before: float, after: float) -> float:
+        """The first second with the offset that the clock has ``after``, and had not ``before``."""
+        offset = self._offset(after)
+        while after - before > 1.0:
+            middle = (before + after) // 2.0
+            before, after = (before, middle) if self._offset(middle) == offset else (middle, after)
+        return after
 
     def _midnight(self, day: dt.date) -> float:
         return dt.datetime.combine(day, dt.time(), tzinfo=self._zone).timestamp()
@@ -104,8 +127,9 @@ class QuietClock:
             ends = dt.datetime.combine(local.date(), dt.time()) + dt.timedelta(minutes=quiet.end)
             if quiet.start > quiet.end and local.hour * 60 + local.minute >= quiet.start:
                 ends += dt.timedelta(days=1)
-            # an hour that a clock change repeats is quiet both times: go on from a minute later
-            now = max(ends.replace(tzinfo=self._zone).timestamp(), now + 60.0)
+            end = ends.replace(tzinfo=self._zone).timestamp()
+            # an hour that a clock change repeats is quiet both times: go on from the next minute
+            now = end if end > now else (now // 60.0 + 1.0) * 60.0
         return now
 
 
