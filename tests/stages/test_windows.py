@@ -61,6 +61,8 @@ def test_the_hour_that_comes_twice_is_two_windows() -> None:
 CHANGES = [1509861600.0, 1520751600.0, 1617462000.0, 1633188600.0]
 
 
+@example(times=[1509861599.9999998], unit="hour", zone="America/New_York")  # rounds to the change
+@example(times=[1509840000.0 - 2e-7], unit="day", zone="UTC")  # … and this one to midnight
 @given(
     times=st.lists(
         st.floats(1.4e9, 1.7e9)

@@ -60,9 +60,12 @@ class Calendar:
         return period if period.key == key else None
 
     def _compute(self, now: float) -> Period:
+        second = math.floor(
+            now
+        )  # `fromtimestamp` rounds: to the next window, just before it begins
         if self._unit == "hour":
-            return self._hour(now)
-        first = dt.datetime.fromtimestamp(now, self._zone).date()
+            return self._hour(second)
+        first = dt.datetime.fromtimestamp(second, self._zone).date()
         if self._unit == "week":
             first -= dt.timedelta(days=first.weekday())
             after = first + dt.timedelta(days=7)
@@ -79,9 +82,9 @@ class Calendar:
         start = (now + offset) // _HOUR * _HOUR - offset
         end = start + _HOUR
         if self._offset(start) != offset:
-            start = self._change(start, math.floor(now))
+            start = self._change(start, now)
         if self._offset(end - 1.0) != offset:
-            end = self._change(math.floor(now), end - 1.0)
+            end = self._change(now, end - 1.0)
         name = dt.datetime.fromtimestamp(start, dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
         return Period(name, start, end)
 
