@@ -41,7 +41,7 @@ from nba_engine.engine.profiles import checked_update, checked_updates, dated, u
 from nba_engine.engine.publishing import Assemble, Catalogs
 from nba_engine.engine.reads import LiveReads
 from nba_engine.engine.record import record_of
-from nba_engine.engine.replay import explain
+from nba_engine.engine.replay import Told, explain
 from nba_engine.engine.requests import Plan, identity_violation
 from nba_engine.engine.snapshot import Snapshot
 from nba_engine.engine.tap import Tap
@@ -82,10 +82,8 @@ class Engine:
 
         ``request_window``: seconds during which a repeated request id gets the first answer.
         ``max_links``: how many identities one customer may have.
-
-        ``tap`` hears of every decision made, of every call of `record`, and of what sources bring;
-        not of imports.
-        ``profile_sources`` say more of customers to decisions; whoever opened them closes them.
+        ``tap`` hears of every decision made, of every call of `record`, and of what sources bring,
+        not of imports. ``profile_sources`` say more of customers to decisions; whoever opened them closes them.
         """
         self.store = store
         self.log = log
@@ -208,26 +206,28 @@ class Engine:
 
         What cannot be given back, because the store does not answer, expires by itself.
         """
-        reserved = [r.recommendation_id for r in decision.recommendations if r.expires is not None]
-        if reserved:
-            LiveReads(self.store).release(tuple(reserved), now=self._clock())
+        made = decision.recommendations
+        if reserved := tuple(r.recommendation_id for r in made if r.expires is not None):
+            LiveReads(self.store).release(reserved, now=self._clock())
 
-    def explain(self, decision_id: str) -> Explanation:
+    def explain(self, decision_id: str, *, treatments: Told = None) -> Explanation:
         """Why a logged decision came out as it did: what became of every candidate.
 
-        Raises `NotFound`, and `FailedPrecondition` when the catalog that decided, or a model, is
-        not to be had any more.
+        ``treatments``: of candidates of these alone, which is faster; the sentences stay the same.
+        Raises `NotFound`; `FailedPrecondition` when the catalog that decided, or a model, is gone.
         """
-        record = self._record(decision_id)
-        return explain(self.catalogs.of(record), record, self._reads)
+        snapshot = self.catalogs.of(record := self._record(decision_id))
+        return explain(snapshot, record, self._reads, treatments)
 
-    def what_if(self, decision_id: str, changes: Sequence[Change]) -> Explanation:
+    def what_if(
+        self, decision_id: str, changes: Sequence[Change], *, treatments: Told = None
+    ) -> Explanation:
         """The same decision with changes applied, explained. Reserves nothing, logs nothing.
 
-        Raises like `explain`, and `InvalidRequest` for a change that cannot be applied.
+        Takes ``treatments`` and raises like `explain`; `InvalidRequest`: what cannot be applied.
         """
-        record = self._record(decision_id)
-        return what_if(self.catalogs.of(record), record, changes, self._reads, self.plans.at)
+        snapshot = self.catalogs.of(record := self._record(decision_id))
+        return what_if(snapshot, record, changes, self._reads, self.plans.at, treatments)
 
     def contact_plan(self, identity: str, *, time: float | None = None) -> CurrentPlan:
         """What is planned for the customer behind an identity, as of now.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,12 +35,30 @@ from nba_engine.engine.decide import answer, dropped_counts, prepare, settle
 from nba_engine.engine.record import decision_of
 from nba_engine.engine.shadows import needed_models, shadow_sentences, with_shadows
 from nba_engine.engine.snapshot import Snapshot
-from nba_engine.engine.story import asked_by_limits, recommended_text, story
+from nba_engine.engine.story import (
+    asked_by_limits,
+    recommended_text,
+    runners_up,
+    story,
+    without_nothing,
+)
 from nba_engine.errors import FailedPrecondition, Unavailable
 from nba_engine.pipeline import STAGE_FAILED, AfterStage, log_failure
 from nba_engine.stages.limits import PricePart
 
-__all__ = ["RecordedReads", "Replayed", "check_versions", "explain", "explained", "replay"]
+__all__ = [
+    "RecordedReads",
+    "Replayed",
+    "Told",
+    "check_versions",
+    "decided_again",
+    "explain",
+    "explained",
+    "replay",
+]
+
+# the treatments that are told of; None: all
+Told = Collection[str] | None
 
 
 class RecordedReads:
@@ -110,18 +128,41 @@ class Replayed(NamedTuple):
     traces: tuple[CandidateTrace, ...]
 
 
-def explain(snapshot: Snapshot, record: DecisionRecord, live: Reads) -> Explanation:
-    """Replay a logged decision and explain it; it must come out as it did."""
+def explain(
+    snapshot: Snapshot, record: DecisionRecord, live: Reads, told: Told = None
+) -> Explanation:
+    """Replay a logged decision and explain it; it must come out as it did.
+
+    ``told``: the treatments whose candidates are told of.
+    """
     check_versions(snapshot, record)
-    watch = Watch(snapshot.catalog)
-    deciding = replay(snapshot, record, RecordedReads(record, live), watch)
-    dropped = settle(deciding)
-    check_same(record, deciding.recommendations, dropped)
-    traces = with_shadows(watch.finished(deciding), record, deciding)
+
+    def again(asked: Told) -> Replayed:
+        watch = Watch(snapshot.catalog, asked)
+        deciding = replay(snapshot, record, RecordedReads(record, live), watch)
+        dropped = settle(deciding)
+        check_same(record, deciding.recommendations, dropped)
+        traces = with_shadows(watch.finished(deciding), record, deciding)
+        return Replayed(deciding, dropped, traces)
+
     decision = decision_of(record)
-    told = explained(snapshot.catalog, decision, Replayed(deciding, dropped, traces))
-    sentences = (*told.sentences, *shadow_sentences(decision, record))
-    return msgspec.structs.replace(told, sentences=sentences)
+    found = explained(
+        snapshot.catalog, decision, decided_again(snapshot.catalog, again, told), told
+    )
+    sentences = (*found.sentences, *shadow_sentences(decision, record))
+    return msgspec.structs.replace(found, sentences=sentences)
+
+
+def decided_again(catalog: CatalogView, again: Callable[[Told], Replayed], told: Told) -> Replayed:
+    """The decision ``again``, with reasons for ``told`` and for what the story tells of.
+
+    To find what would change the fate of hundreds of candidates takes far longer than to decide. So
+    where not all are told of, it is decided twice: first to see who came closest.
+    """
+    if told is None:
+        return again(None)
+    closest = runners_up(without_nothing(catalog, again(()).traces))
+    return again(frozenset([*told, *(trace.treatment for trace in closest)]))
 
 
 def replay(
@@ -196,10 +237,14 @@ def _outline(recommendations: Sequence[Recommendation]) -> list[str]:
 
 
 class Watch:
-    """Asks each stage, right after it ran, about every candidate it dropped."""
+    """Asks each stage, right after it ran, about the candidates it dropped.
 
-    def __init__(self, catalog: CatalogView) -> None:
+    Those of other treatments than ``asked`` get traces without reasons.
+    """
+
+    def __init__(self, catalog: CatalogView, asked: Told = None) -> None:
         self._catalog = catalog
+        self._asked = asked
         self._traces: list[CandidateTrace] = []
         self._seen = 0
 
@@ -227,7 +272,9 @@ class Watch:
         treatment = self._catalog.treatments[int(drop.index[position])]
         changes: Sequence[Change] = ()
         text = ""
-        if drop.reason == STAGE_FAILED:
+        if self._asked is not None and treatment.id not in self._asked:
+            pass  # nobody reads why
+        elif drop.reason == STAGE_FAILED:
             text = f"The stage {drop.stage} failed, so what it could not judge was left out."
         elif isinstance(stage, Explains):
             try:
@@ -284,8 +331,10 @@ def _told(explanation: Any) -> tuple[str, tuple[Change, ...]]:
     return text, tuple(changes)
 
 
-def explained(catalog: CatalogView, decision: Decision, replayed: Replayed) -> Explanation:
-    """Decision, funnel, traces, and the story told from them."""
+def explained(
+    catalog: CatalogView, decision: Decision, replayed: Replayed, told: Told = None
+) -> Explanation:
+    """Decision, funnel, traces of the treatments that are ``told`` of, and the story told from all."""
     funnel = tuple(
         StageCount(stage=stage, reason=reason, candidates=count)
         for (stage, _, reason), count in (
@@ -297,7 +346,7 @@ def explained(catalog: CatalogView, decision: Decision, replayed: Replayed) -> E
     return Explanation(
         decision=decision,
         funnel=funnel,
-        candidates=traces,
+        candidates=tuple(one for one in traces if told is None or one.treatment in told),
         sentences=(
             *story(catalog, deciding, decision, traces),
             *background_sentences(catalog, deciding, traces),

@@ -21,7 +21,7 @@ from nba_engine.engine.contact_plans.words import planned_sentences
 from nba_engine.stages.limits import Accounts, PricePart, Prices
 from nba_engine.stages.wording import asked
 
-__all__ = ["asked_by_limits", "recommended_text", "runners_up", "story"]
+__all__ = ["asked_by_limits", "recommended_text", "runners_up", "story", "without_nothing"]
 
 RUNNERS_UP = 3
 _LISTED = 4  # drop reasons named in the summary of the funnel
@@ -216,7 +216,7 @@ def _sentences(
     )
     if not decision.recommendations:
         yield "It recommends nothing at all."
-    considered = _without_nothing(catalog, traces)
+    considered = without_nothing(catalog, traces)
     dropped = [trace for trace in considered if trace.stage]
     asked = asked_by_limits(catalog, deciding)
     for one in decision.recommendations:
@@ -269,7 +269,7 @@ def _little_known(action: Action, spec: EvidenceSpec, tally: Tally) -> str:
 def _why_nothing(catalog: CatalogView, placement: str, dropped: Sequence[CandidateTrace]) -> str:
     """Why nothing is recommended in a placement: what became of its candidates says so."""
     reasons = Counter(
-        trace.reason for trace in _without_nothing(catalog, dropped) if trace.placement == placement
+        trace.reason for trace in without_nothing(catalog, dropped) if trace.placement == placement
     )
     if not reasons:
         return "nothing can be done: the catalog has no candidate for it"
@@ -316,9 +316,8 @@ def _good(catalog: CatalogView, code: str) -> str:
     return words.format(f"“{subject if at is None else catalog.actions[at].name}”")
 
 
-def _without_nothing(
-    catalog: CatalogView, traces: Sequence[CandidateTrace]
-) -> list[CandidateTrace]:
+def without_nothing(catalog: CatalogView, traces: Sequence[CandidateTrace]) -> list[CandidateTrace]:
+    """The traces of what can be done."""
     return [
         trace
         for trace in traces

@@ -26,9 +26,11 @@ from nba_engine.engine.decide import prepare, settle
 from nba_engine.engine.replay import (
     RecordedReads,
     Replayed,
+    Told,
     Watch,
     check_same,
     check_versions,
+    decided_again,
     explained,
     replay,
     supposed_decision,
@@ -52,10 +54,12 @@ def what_if(
     changes: Sequence[Change],
     live: Reads,
     plan_at: Callable[[PlanRead, float], PlanRead | None] = lambda plan, _: plan,
+    told: Told = None,
 ) -> Explanation:
     """Replay a logged decision with changes applied. Raises `InvalidRequest` for a bad change.
 
     ``plan_at``: the plan on record as it is at another time; None: it is not in force then.
+    ``told``: the treatments whose candidates are told of.
     """
     check_versions(snapshot, record)
     _check(changes, snapshot)
@@ -70,32 +74,36 @@ def what_if(
         _changed_request(record.request, changes), simulated=True
     )
     times = [float(change.value) for change in changes if change.kind == "time"]
-    deciding = prepare(
-        catalog,
-        request,
-        plan,
-        decision_id=record.decision_id,
-        reads=SupposedReads(record, recorded, live.usage),
-        now=max(times) if times else record.time,
-        seed=record.seed,
-    )
-    deciding.decided_by = record.decided_by
     prices = _supposed_prices(catalog, changes)
-    deciding.prices = {**record.prices, **prices}
     read = record.contact_plan
     if times and read is not None:
         read = plan_at(read, max(times))
-    deciding.plan_of = _changed_plan(read, prices)
-    watch = Watch(catalog)
-    overlay = _Overlay(changes)
 
-    def after(name: str, stage: Stage, deciding: Deciding, before: int) -> None:
-        overlay.apply(deciding)
-        watch(name, stage, deciding, before)
+    def again(asked: Told) -> Replayed:
+        deciding = prepare(
+            catalog,
+            request,
+            plan,
+            decision_id=record.decision_id,
+            reads=SupposedReads(record, recorded, live.usage),
+            now=max(times) if times else record.time,
+            seed=record.seed,
+        )
+        deciding.decided_by = record.decided_by
+        deciding.prices = {**record.prices, **prices}
+        deciding.plan_of = _changed_plan(read, prices)
+        watch = Watch(catalog, asked)
+        overlay = _Overlay(changes)
 
-    pipeline.replay(deciding, failed=record.failed, after=after)
-    replayed = Replayed(deciding, settle(deciding), watch.finished(deciding))
-    return explained(catalog, supposed_decision(snapshot, replayed), replayed)
+        def after(name: str, stage: Stage, deciding: Deciding, before: int) -> None:
+            overlay.apply(deciding)
+            watch(name, stage, deciding, before)
+
+        pipeline.replay(deciding, failed=record.failed, after=after)
+        return Replayed(deciding, settle(deciding), watch.finished(deciding))
+
+    replayed = decided_again(catalog, again, told)
+    return explained(catalog, supposed_decision(snapshot, replayed), replayed, told)
 
 
 class _Overlay:

@@ -194,19 +194,18 @@ class DecisionServicer:
         )
         violations.raise_any()
         try:
-            explanation = engine.explain(decision_id)
+            explanation = engine.explain(decision_id, treatments=wanted or None)
         except NotFound as error:
             raise NotFound(
                 "no decision of this id is on record",
                 reason="DECISION_NOT_FOUND",
                 metadata={"decision_id": decision_id},
             ) from error
-        traces = [t for t in explanation.candidates if not wanted or t.treatment in wanted]
         catalog = engine.catalog
         types = {f"customer.{name}": kind for name, kind in customer_types(catalog).items()}
         types |= {f"context.{name}": a.type for name, a in catalog.context.items()}
         candidates, token = page.of(
-            traces, partial(write_trace, types=types), room=self._max_bytes // 2
+            explanation.candidates, partial(write_trace, types=types), room=self._max_bytes // 2
         )
         response = decision_service_pb2.ExplainDecisionResponse(
             sentences=explanation.sentences,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nba_engine.domain import (
@@ -109,8 +109,10 @@ class Decides(Protocol):
     def withdraw(self, decision: Decision) -> None:
         """Give back what a decision reserved whose answer nobody gets."""
 
-    def explain(self, decision_id: str) -> Explanation:
-        """Why a decision came out as it did. Raises `NotFound`."""
+    def explain(
+        self, decision_id: str, *, treatments: Collection[str] | None = None
+    ) -> Explanation:
+        """Why a decision came out as it did, told of all treatments or of these. Raises `NotFound`."""
 
     def contact_plan(self, identity: str, *, time: float | None = None) -> CurrentPlan:
         """What is planned for a customer. Raises `NotFound`, `FailedPrecondition`."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from nba_engine.domain import DecisionRequest, Interaction, PlacementRequest
+from nba_engine.domain import (
+    Change,
+    Deciding,
+    DecisionRequest,
+    Drop,
+    Interaction,
+    PlacementRequest,
+)
 from nba_engine.engine import Engine
+from nba_engine.engine.story import RUNNERS_UP
 from nba_engine.errors import FailedPrecondition, NotFound, Unavailable
 from nba_engine.settings import StageSettings
 from tests.engine.world import CATALOG, DAY, NOON, STAGES, ask, shop
@@ -61,6 +70,51 @@ def test_random_decisions_are_explained_as_they_were_made(seed: int, tmp_path: P
             assert all(trace.text for trace in explanation.candidates)
             reasons |= set(dropped)
     assert len(reasons) >= 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_told_of_some_treatments_is_what_is_told_of_them_among_all(
+    seed: int, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)
+    asked_for_reasons = 0
+    with shop(tmp_path) as engine:
+        treatments = [one.id for one in engine.catalog.treatments]
+        for number in range(20):
+            shop_at_random(engine, rng, number)
+            made = engine.decide(random_request(rng)).decision_id
+            some = rng.sample(treatments, rng.randint(0, 6))
+            later = Change(kind="time", value=NOON + rng.uniform(0, 20) * DAY)
+            for explained in (engine.explain, partial(engine.what_if, changes=[later])):
+                whole = explained(made)
+                few = explained(made, treatments=some)
+                about = tuple(one for one in whole.candidates if one.treatment in some)
+                assert few == msgspec.structs.replace(whole, candidates=about)
+                asked_for_reasons += len(about)
+    assert asked_for_reasons > 40
+
+
+def test_reasons_of_treatments_that_nobody_asks_for_are_not_looked_for(tmp_path: Path) -> None:
+    asked = []
+
+    class Curious(Doing):
+        def explain(
+            self, deciding: Deciding, drop: Drop, position: int
+        ) -> tuple[str, list[Change]]:
+            asked.append(deciding.catalog.treatments[int(drop.index[position])].id)
+            return "It was in the way.", []
+
+    def drop_all(deciding: Deciding) -> None:
+        here = deciding.candidates
+        here.drop(np.ones(len(here), dtype=np.bool_), "in_the_way")
+
+    with shop(tmp_path, stages=["curious"], curious=factory(Curious(drop_all))) as engine:
+        made = engine.decide(ask("crm:1", "banner")).decision_id
+        few = engine.explain(made, treatments=["milk.app"])
+        told = {one.treatment: one.text for one in few.candidates}
+    assert told == {"milk.app": "It was in the way."}
+    assert "milk.app" in asked
+    assert len(asked) == len(set(asked)) <= 1 + RUNNERS_UP
 
 
 def test_an_explanation_tells_the_story_in_sentences(tmp_path: Path) -> None:

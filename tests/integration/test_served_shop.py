@@ -152,6 +152,13 @@ def test_a_decision_is_explained(client: Client) -> None:
     assert (wine.stage, wine.reason) == ("eligibility", "not_eligible")
     assert "age" in wine.text
     assert answer.sentences
+    of_wine = client.decisions.ExplainDecision(
+        decisions.ExplainDecisionRequest(
+            decision_id=decision.decision_id, treatments=[wine.treatment]
+        )
+    )
+    assert list(of_wine.candidates) == [wine]
+    assert of_wine.sentences == answer.sentences
 
 
 def test_a_cart_in_the_context_is_looked_at(client: Client) -> None:

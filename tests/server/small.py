@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -135,7 +135,9 @@ class SmallEngine:
         self._fail()
         raise FailedPrecondition("no contact plan was made yet")
 
-    def explain(self, decision_id: str) -> Explanation:
+    def explain(
+        self, decision_id: str, *, treatments: Collection[str] | None = None
+    ) -> Explanation:
         self._fail()
         if decision_id not in self.decisions:
             raise NotFound("no such decision")
@@ -152,6 +154,7 @@ class SmallEngine:
                 details={"rank": 3},
             )
             for treatment in self.catalog.treatments
+            if treatments is None or treatment.id in treatments
         )
         return Explanation(
             decision=self.decisions[decision_id],

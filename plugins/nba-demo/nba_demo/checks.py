@@ -255,8 +255,10 @@ def _try(
     for attempt in range(_ROUNDS):
         after = next(
             other
-            for other in engine.what_if(decision_id, changes).candidates
-            if other.treatment == trace.treatment and other.placement == trace.placement
+            for other in engine.what_if(
+                decision_id, changes, treatments=[trace.treatment]
+            ).candidates
+            if other.placement == trace.placement
         )
         if not after.stage or order[after.stage] > order[trace.stage]:
             if attempt:

@@ -328,7 +328,7 @@ def _explain_one(app: App, replayed: Sequence[Replayed]) -> tuple[str, ...]:
         if any(s.channel == "letter" and s.action != "nothing" for s in one.shown)
     )
     chosen = next(with_letter, middle[0])
-    explanation = app.engine.explain(chosen.decision_id)
+    explanation = app.engine.explain(chosen.decision_id, treatments=())
     lower = tuple(
         f"is number {position + 1} in" for position in range(1, max(len(chosen.shown), 2))
     )

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -33,6 +37,9 @@ from nba_engine.learning.evaluation import (
 __all__ = ["DECISIONS", "Policies", "Policy", "compare_policies"]
 
 DECISIONS = 4_000  # spread over the replay
+_AT_ONCE = 20  # decisions per tick
+
+Ticks: TypeAlias = "SimpleQueue[int]"  # decisions done; 0: one policy is through
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +67,10 @@ def compare_policies(
     seed: int,
     tick: Callable[[int], None] = lambda _: None,
 ) -> Policies:
-    """Decide part of the replay again under both policies; ``tick`` gets the decisions done."""
+    """Decide part of the replay again under both policies, each in a process of its own.
+
+    ``tick`` gets the decisions done.
+    """
     folder = settings.parent
     best = _changed(folder, "catalog_best", {"channels.toml": ("exploration = ", "")})
     likeliest = _changed(
@@ -70,35 +80,64 @@ def compare_policies(
     )
     labeled = [one.decision_id for one in replayed if one.time < LAST_LABEL]
     chosen = labeled[:: max(1, len(labeled) // DECISIONS)]
-    found: list[tuple[str, Evaluation]] = []
+    policies = {"always the best": best, "always the likeliest, money aside": likeliest}
+    context = get_context("spawn")
+    ticks: Ticks = context.SimpleQueue()
+    with ProcessPoolExecutor(
+        len(policies), mp_context=context, initializer=_tick_to, initargs=(ticks,)
+    ) as pool:
+        running = {
+            name: pool.submit(_evaluated, name, catalog, settings, chosen, seed)
+            for name, catalog in policies.items()
+        }
+        for future in running.values():
+            future.add_done_callback(lambda _: ticks.put(0))
+        ended = 0
+        while ended < len(running):
+            done = ticks.get()
+            ended += done == 0
+            tick(done)
+        found = {name: future.result() for name, future in running.items()}
+    for catalog in policies.values():
+        shutil.rmtree(catalog)
+    one = next(iter(found.values()))
+    return Policies(
+        decisions=one.decisions,
+        logged=one.logged,
+        others=tuple(_policy(name, other) for name, other in found.items()),
+    )
+
+
+_ticks: list[Ticks] = []  # of this process: where it tells how far it is
+
+
+def _tick_to(ticks: Ticks) -> None:
+    _ticks.append(ticks)
+
+
+def _evaluated(
+    name: str, catalog: Path, settings: Path, decisions: Sequence[str], seed: int
+) -> Evaluation:
+    """What the policy of another catalog would have found in the placement that explores."""
     with open_logged(settings) as logged:
 
         def records() -> Iterator[DecisionRecord]:
-            for decision_id in chosen:
+            for done, decision_id in enumerate(decisions, 1):
                 record = logged.log.read(decision_id)
                 if record is not None:
                     yield record
-                tick(1)
+                if done % _AT_ONCE == 0:
+                    _ticks[0].put(_AT_ONCE)
 
-        for name, catalog in (
-            ("always the best", best),
-            ("always the likeliest, money aside", likeliest),
-        ):
-            picks = logged_picks(
-                records(),
-                logged.store,
-                logged.snapshot.catalog,
-                logged.catalog_of,
-                under_test=logged.another(catalog),
-            ).picks
-            drawn = picks.where(np.asarray(picks.placement == EXPLORED, np.bool_))
-            found.append((name, evaluate(drawn, source=name, options=Options(seed=seed))))
-            shutil.rmtree(catalog)
-    return Policies(
-        decisions=found[0][1].decisions,
-        logged=found[0][1].logged,
-        others=tuple(_policy(name, one) for name, one in found),
-    )
+        picks = logged_picks(
+            records(),
+            logged.store,
+            logged.snapshot.catalog,
+            logged.catalog_of,
+            under_test=logged.another(catalog),
+        ).picks
+        drawn = picks.where(np.asarray(picks.placement == EXPLORED, np.bool_))
+        return evaluate(drawn, source=name, options=Options(seed=seed))
 
 
 def _policy(name: str, found: Evaluation) -> Policy:
