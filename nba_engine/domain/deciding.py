@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 import numpy as np
 
+from nba_engine.domain.bits import is_among
 from nba_engine.domain.candidates import Candidates, CandidatesMark
 from nba_engine.domain.catalog import CatalogView
 from nba_engine.domain.contact_plan import PlanRead
@@ -194,7 +195,9 @@ class Deciding:
         """`is_due` of many, (n,); None: none is."""
         if not self.due:
             return None
-        return np.isin(index, list(self.due)) & np.isin(slot, list(self.planned))
+        due = is_among(index, self.due, len(self.catalog.treatments))
+        due &= is_among(slot, self.planned, len(self.placements))
+        return due
 
     def mark(self) -> DecidingMark:
         """What `restore` needs to undo what a stage does from now on."""

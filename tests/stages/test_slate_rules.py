@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from nba_engine.domain import CatalogView
 from nba_engine.stages.arbitration import Ranking, tie_keys
 from nba_engine.stages.slate.filling import Filling
-from nba_engine.stages.slate.matching import match
+from nba_engine.stages.slate.matching import _held_by_arrays, _held_by_lists, match
 from nba_engine.stages.slate.together import Together
 from tests.stages.making import catalog
 
@@ -143,7 +143,11 @@ def filling(
 
 
 @settings(max_examples=300, deadline=None)
-@given(rows=st.integers(1, 8), columns=st.integers(1, 12), seed=st.integers(0, 100_000))
+@given(
+    rows=st.integers(1, 8),
+    columns=st.one_of(st.integers(1, 12), st.integers(180, 190)),  # by lists, and by arrays
+    seed=st.integers(0, 100_000),
+)
 def test_a_matching_is_worth_what_scipys_is(rows: int, columns: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     worth = draw.integers(-3, 9, (rows, columns)) + draw.random((rows, columns)) * (seed % 2)
@@ -155,3 +159,7 @@ def test_a_matching_is_worth_what_scipys_is(rows: int, columns: int, seed: int) 
     free = np.concatenate([np.maximum(worth, 0.0), np.zeros((rows, rows))], axis=1)
     best = float(free[linear_sum_assignment(-free)].sum())
     assert abs(sum(float(worth[pair]) for pair in pairs) - best) < 1e-9
+    # where several are worth as much, it is the same one: a replay must not depend on the size
+    cost = np.concatenate([-np.maximum(worth, -1.0), np.zeros((rows, rows))], axis=1)
+    cost[:, :columns][worth <= 0.0] = 1.0
+    assert _held_by_lists(cost.tolist()) == _held_by_arrays(cost)

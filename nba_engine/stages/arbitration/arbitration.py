@@ -15,6 +15,7 @@ from nba_engine.domain import (
     Resources,
     StageFactory,
 )
+from nba_engine.domain.bits import is_among
 from nba_engine.domain.words import with_changes
 from nba_engine.stages.arbitration.ranking import scores_of
 from nba_engine.stages.limits import Accounts, Prices
@@ -62,7 +63,7 @@ class Arbitration:
         index, slot = deciding.candidates.index, deciding.candidates.slot
         at_plan = self._planned.of_treatments(deciding.prices_in(min(deciding.planned)))
         column = at_plan[index]
-        elsewhere = ~np.isin(slot, list(deciding.planned))
+        elsewhere = ~is_among(slot, deciding.planned, len(deciding.placements))
         if elsewhere.any():
             own = self._prices.of_treatments(deciding.prices)
             column[elsewhere] = own[index[elsewhere]]

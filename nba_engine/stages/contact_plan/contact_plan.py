@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nba_engine.domain import Change, Deciding, Drop, NoSettings, Resources, StageFactory
+from nba_engine.domain.bits import is_among
 from nba_engine.domain.words import enumerated, with_changes
 from nba_engine.stages.contact_plan.wording import planned_for, turn_of
 from nba_engine.stages.supposing import impossible
@@ -48,11 +49,11 @@ class ContactPlan:
         if plan is None:
             return
         candidates, index = deciding.candidates, deciding.catalog.treatment_index
-        planned = np.isin(candidates.slot, slots)
+        planned = is_among(candidates.slot, slots, len(deciding.placements))
         due = frozenset(
             index[one.treatment] for one in plan.due(deciding.now) if one.treatment in index
         )
-        wanted = np.isin(candidates.index, list(due)) & planned
+        wanted = is_among(candidates.index, due, len(deciding.catalog.treatments)) & planned
         deciding.plan = plan
         deciding.planned = frozenset(slots)
         deciding.due = frozenset(candidates.index[wanted].tolist())

@@ -8,7 +8,8 @@ from itertools import count
 
 import numpy as np
 
-from nba_engine.domain.values import FloatArray, IntArray
+from nba_engine.domain.bits import is_among
+from nba_engine.domain.values import BoolArray, FloatArray, IntArray
 from nba_engine.stages.arbitration import Ranking
 from nba_engine.stages.slate.drawing import Drawing
 from nba_engine.stages.slate.joint import Pool, best_together
@@ -132,6 +133,10 @@ class Filling:
         if self._standing is not None:
             self._standing.remove(self._index.item(position), self._slot.item(position))
 
+    def _used(self) -> BoolArray:
+        """Which candidates are of an action that stands already."""
+        return is_among(self._actions, self._filled.used, int(self._actions.max(initial=0)) + 1)
+
     def _choose(
         self, render: Callable[[int], bool], blocked: Callable[[int], bool] | None
     ) -> list[int]:
@@ -198,7 +203,7 @@ class Filling:
             rest &= score > 0.0
             rest &= np.array(free, dtype=np.intp)[slot] > 0
             if conflict or (standing is None and len(free) == 1):  # else a conflict may come up
-                rest &= ~np.isin(actions, list(filled.used))
+                rest &= ~self._used()
                 if standing is not None:
                     rest &= standing.kept_out(self._index, slot) < 0
             pool = rest.nonzero()[0]
@@ -213,7 +218,7 @@ class Filling:
         filled, standing = self._filled, self._standing
         fits = self._score > 0.0
         fits &= np.array(free, dtype=np.intp)[self._slot] > 0
-        fits &= ~np.isin(self._actions, list(filled.used))
+        fits &= ~self._used()
         if standing is not None:
             fits &= standing.kept_out(self._index, self._slot) < 0
         fits[list({*filled.taken, *filled.refused, *filled.failed})] = False

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nba_engine.domain import FloatArray, IntArray
 
 __all__ = ["match"]
+
+_SMALL = (
+    1_500  # cells up to which plain lists are faster than arrays (8 x 16: 0.1 instead of 0.6 ms)
+)
 
 
 def match(worth: FloatArray) -> IntArray:
@@ -20,8 +26,53 @@ def match(worth: FloatArray) -> IntArray:
     # a column of its own for every row: to stay empty costs nothing
     cost = np.concatenate([-np.maximum(worth, -1.0), np.zeros((rows, rows))], axis=1)
     cost[:, :real][worth <= 0.0] = 1.0  # worse than empty, and finite
-    size = real + rows
-    held = np.full(size, -1, dtype=np.intp)  # which row has a column
+    held = _held_by_lists(cost.tolist()) if cost.size <= _SMALL else _held_by_arrays(cost)
+    taken = np.full(rows, -1, dtype=np.intp)
+    for column, row in enumerate(held[:real]):
+        if row >= 0:
+            taken[row] = column
+    return taken
+
+
+def _held_by_lists(cost: list[list[float]]) -> list[int]:
+    """Which row has each column, or -1: the same steps as `_held_by_arrays`, to the last bit."""
+    rows, size = len(cost), len(cost[0]) if cost else 0
+    held = [-1] * size
+    rows_at, columns_at = [0.0] * rows, [0.0] * size
+    for row in range(rows):
+        least = [math.inf] * size
+        came = [-1] * size
+        seen: list[int] = []
+        unseen = list(range(size))
+        at, last = row, -1
+        while True:
+            own, base = cost[at], rows_at[at]
+            step, column = math.inf, unseen[0]
+            for one in unseen:
+                reduced = own[one] - base - columns_at[one]
+                if reduced < least[one]:
+                    least[one], came[one] = reduced, last
+                if least[one] < step:
+                    step, column = least[one], one
+            rows_at[row] += step
+            for one in seen:
+                rows_at[held[one]] += step
+                columns_at[one] -= step
+            for one in unseen:
+                least[one] -= step
+            unseen.remove(column)
+            seen.append(column)
+            last, at = column, held[column]
+            if at < 0:
+                break
+        _turn_round(held, came, last, row)
+    return held
+
+
+def _held_by_arrays(cost: FloatArray) -> list[int]:
+    """Which row has each column, or -1."""
+    rows, size = cost.shape
+    held = np.full(size, -1, dtype=np.intp)
     rows_at, columns_at = np.zeros(rows), np.zeros(size)
     for row in range(rows):
         least = np.full(size, np.inf)
@@ -43,12 +94,15 @@ def match(worth: FloatArray) -> IntArray:
             last, at = column, int(held[column])
             if at < 0:
                 break
-        while last >= 0:  # turn the path round
-            before = int(came[last])
-            held[last] = row if before < 0 else held[before]
-            last = before
-    taken = np.full(rows, -1, dtype=np.intp)
-    for column in range(real):
-        if held[column] >= 0:
-            taken[held[column]] = column
-    return taken
+        _turn_round(held, came, last, row)
+    return [int(one) for one in held]
+
+
+def _turn_round(
+    held: list[int] | IntArray, came: list[int] | IntArray, last: int, row: int
+) -> None:
+    """Give the columns of a path to the rows before them, from its end to ``row``."""
+    while last >= 0:
+        before = int(came[last])
+        held[last] = row if before < 0 else held[before]
+        last = before
