@@ -47,7 +47,7 @@ ray: venv $(RAY)/.installed ## nba-ray with Ray: one machine, two nodes, killed 
 	@$(RAY)/bin/python -m pytest -q -p no:cacheprovider plugins/nba-ray
 	@touch $(RAY)/.tested
 
-demo: venv ## a real year of shopping, from the raw data to explained decisions (under five minutes)
+demo: venv ## a real year of shopping, from the raw data to explained decisions (four to six minutes)
 	@$(BIN)/nba demo --out $(BUILD)/demo
 
 demo-full: venv ## the demo, its replay without the plan, and everything that learns on it, with reports

@@ -7,6 +7,7 @@ import math
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
+from itertools import islice
 from typing import Any
 
 from nba_engine.domain.rules import Change
@@ -78,13 +79,13 @@ def spoken_value(value: Value, type_: str, time_zone: str, *, exact: bool = Fals
         return spoken_value(one, inner, time_zone, exact=exact)
 
     if isinstance(value, Mapping):
-        parts = [f"“{key}” ({element(one)})" for key, one in value.items()]
+        parts = [f"“{key}” ({element(one)})" for key, one in islice(value.items(), _LISTED)]
     elif isinstance(value, Sequence):
-        parts = [element(one) for one in value]
+        parts = [element(one) for one in islice(value, _LISTED)]
     else:
         return str(value)
-    if len(parts) > _LISTED:
-        parts[_LISTED:] = [f"{len(parts) - _LISTED} more"]
+    if len(value) > _LISTED:
+        parts.append(f"{len(value) - _LISTED} more")
     return enumerated(parts) or "empty"
 
 

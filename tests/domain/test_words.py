@@ -63,6 +63,12 @@ def test_money_has_cents_or_as_many_digits_as_small_amounts_need(amount: float, 
         (["a", "b", "c"], "list<string>", "“a”, “b” and “c”"),
         ((1.0, 2.5), "list<double>", "1 and 2.5"),
         (list("abcdefghijk"), "list<string>", "“a”, “b”, “c”, “d”, “e”, “f”, “g”, “h” and 3 more"),
+        (list("abcdefgh"), "list<string>", "“a”, “b”, “c”, “d”, “e”, “f”, “g” and “h”"),
+        (
+            dict.fromkeys("abcdefghi", 2.0),
+            "map<string, double>",
+            "“a” (2), “b” (2), “c” (2), “d” (2), “e” (2), “f” (2), “g” (2), “h” (2) and 1 more",
+        ),
     ],
 )
 def test_values_are_words_and_not_python(value: Any, type_: str, text: str) -> None:

@@ -40,7 +40,7 @@ STARTER = Path(__file__).parent.resolve() / "starter_model"
 def demo_command(out: Path, households: int, seed: int, full: bool) -> None:  # noqa: FBT001 (click)
     """A real year of shopping: import, train, serve, replay eight weeks, explain.
 
-    Takes less than five minutes on two cores, with --full some minutes more. Exit code 1 when the
+    Takes four to six minutes on two cores, with --full some minutes more. Exit code 1 when the
     model misses a gate or a check fails.
     """
     from nba_demo.demo import run_demo  # heavy: arrays, training, plots
