@@ -213,7 +213,7 @@ class Engine:
     def explain(self, decision_id: str, *, treatments: Told = None) -> Explanation:
         """Why a logged decision came out as it did: what became of every candidate.
 
-        ``treatments``: of candidates of these alone, which is faster; the sentences stay the same.
+        ``treatments``: tell of those of these alone (faster; None: all); the sentences stay the same.
         Raises `NotFound`; `FailedPrecondition` when the catalog that decided, or a model, is gone.
         """
         snapshot = self.catalogs.of(record := self._record(decision_id))

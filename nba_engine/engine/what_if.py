@@ -79,13 +79,22 @@ def what_if(
     if times and read is not None:
         read = plan_at(read, max(times))
 
+    used: dict[str, int] = {}
+
+    def unread(accounts: tuple[str, ...]) -> Mapping[str, int]:
+        """What is used now; the same every time the decision is made again."""
+        new = tuple(account for account in accounts if account not in used)
+        if new:
+            used.update(dict.fromkeys(new, 0) | dict(live.usage(new)))
+        return {account: used[account] for account in accounts}
+
     def again(asked: Told) -> Replayed:
         deciding = prepare(
             catalog,
             request,
             plan,
             decision_id=record.decision_id,
-            reads=SupposedReads(record, recorded, live.usage),
+            reads=SupposedReads(record, recorded, unread),
             now=max(times) if times else record.time,
             seed=record.seed,
         )

@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from nba_engine.domain import Change, ChangeKind, Explanation, Interaction
+from nba_engine.domain import Change, ChangeKind, Deciding, Decision, Explanation, Interaction
 from nba_engine.engine import Engine
 from nba_engine.errors import InvalidRequest
 from tests.engine.world import CATALOG, DAY, NOON, STAGES, ask, shop
@@ -13,7 +14,11 @@ from tests.pipeline.faulty import Doing, factory
 
 
 def chosen(explanation: Explanation) -> list[str]:
-    return [one.treatment for one in explanation.decision.recommendations]
+    return chosen_by(explanation.decision)
+
+
+def chosen_by(decision: Decision) -> list[str]:
+    return [one.treatment for one in decision.recommendations]
 
 
 def what_if(engine: Engine, decision_id: str, *changes: tuple[ChangeKind, str, Any]) -> list[str]:
@@ -191,3 +196,24 @@ def test_a_change_that_cannot_be_applied_is_refused(
         with pytest.raises(InvalidRequest) as caught:
             what_if(engine, decision.decision_id, (kind, target, value))
     assert [violation.field for violation in caught.value.violations] == [field]
+
+
+def test_what_others_reserve_between_two_passes_does_not_show(tmp_path: Path) -> None:
+    in_a_week = msgspec.structs.replace(ask("crm:1", "newsletter"), time=NOON + 7 * DAY)
+    to_come: list[bool] = []
+
+    def others(_deciding: Deciding) -> None:
+        if to_come and to_come.pop():
+            assert chosen_by(engine.decide(in_a_week)) != ["nothing.email"]
+
+    stages = (*STAGES, "others")
+    with shop(tmp_path, stages=stages, others=factory(Doing(others))) as engine:
+        made = engine.decide(ask("crm:1", "newsletter")).decision_id
+        later = [Change(kind="time", value=NOON + 7 * DAY)]
+        whole = engine.what_if(made, later)
+        to_come[:] = [True, False]  # as it was; then the first of two passes
+        told = engine.what_if(made, later, treatments=())
+        assert not to_come
+        full = engine.what_if(made, later)
+    assert told.sentences == whole.sentences
+    assert any("limit_exhausted" in one.reason for one in full.candidates)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -38,8 +38,9 @@ __all__ = ["DECISIONS", "Policies", "Policy", "compare_policies"]
 
 DECISIONS = 4_000  # spread over the replay
 _AT_ONCE = 20  # decisions per tick
+_LOOK_SECONDS = 0.2  # how often the ticks of the processes are looked at
 
-Ticks: TypeAlias = "SimpleQueue[int]"  # decisions done; 0: one policy is through
+Ticks: TypeAlias = "SimpleQueue[int]"  # decisions done
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +91,13 @@ def compare_policies(
             name: pool.submit(_evaluated, name, catalog, settings, chosen, seed)
             for name, catalog in policies.items()
         }
-        for future in running.values():
-            future.add_done_callback(lambda _: ticks.put(0))
-        ended = 0
-        while ended < len(running):
-            done = ticks.get()
-            ended += done == 0
-            tick(done)
+        waiting = set(running.values())
+        while waiting:
+            ended, waiting = wait(waiting, _LOOK_SECONDS, FIRST_EXCEPTION)
+            while not ticks.empty():
+                tick(ticks.get())
+            for future in ended:
+                future.result()  # what went wrong is told at once
         found = {name: future.result() for name, future in running.items()}
     for catalog in policies.values():
         shutil.rmtree(catalog)
